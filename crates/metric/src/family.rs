@@ -1,5 +1,7 @@
 //! A metric family, declared once as a `static`. What is wrong with a declaration does not compile.
 
+#![expect(clippy::indexing_slicing, reason = "const fns have no checked indexing; they run at compile time")]
+
 use std::{
     marker::PhantomData,
     sync::atomic::{AtomicU32, Ordering},
