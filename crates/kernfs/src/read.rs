@@ -1,0 +1,162 @@
+//! Reading a whole file into a reused buffer.
+
+use std::{io, path::PathBuf};
+
+use rustix::{
+    fd::{AsFd, OwnedFd},
+    fs::{AtFlags, Dir as DirStream, Mode, OFlags, Stat, openat, readlinkat, statat},
+    io::{Errno, pread},
+};
+use thiserror::Error;
+
+use crate::host::Dir;
+
+/// A file that is there and cannot be read.
+#[derive(Debug, Error)]
+#[error("cannot read {}", path.display())]
+pub struct ReadError {
+    /// Which file.
+    pub path: PathBuf,
+    /// Why not.
+    #[source]
+    pub source: io::Error,
+}
+
+/// Whether the error says that the file, its process, its cgroup or the feature behind it is not there.
+pub fn is_gone(errno: Errno) -> bool {
+    matches!(errno, Errno::NOENT | Errno::SRCH | Errno::NODEV | Errno::NOTDIR | Errno::OPNOTSUPP | Errno::NXIO)
+}
+
+/// Most that one file is read of. A larger one is cut there: no kernel file that is read whole comes near.
+const MOST: usize = 16 << 20;
+const START: usize = 16 << 10;
+
+/// Reads files, one at a time, into its buffer. What a read returns is valid until the next.
+#[derive(Debug, Default)]
+pub struct Reader {
+    buffer: Vec<u8>,
+}
+
+impl Reader {
+    /// Reads the file `name` below `dir`. `None` when it is gone.
+    pub fn read(&mut self, dir: &Dir, name: &str) -> Result<Option<&[u8]>, ReadError> {
+        let name = name.trim_start_matches('/');
+        match open_file(dir, name).and_then(|fd| self.fill(&fd)) {
+            Ok(len) => Ok(self.buffer.get(..len)),
+            Err(errno) if is_gone(errno) => Ok(None),
+            Err(errno) => Err(ReadError { path: dir.join(name), source: errno.into() }),
+        }
+    }
+
+    /// Reads an open file from its start.
+    pub(crate) fn fill(&mut self, fd: &OwnedFd) -> Result<usize, Errno> {
+        if self.buffer.is_empty() {
+            self.buffer.resize(START, 0);
+        }
+        let mut len = 0;
+        loop {
+            if len == self.buffer.len() {
+                if len >= MOST {
+                    return Ok(len);
+                }
+                self.buffer.resize(self.buffer.len() * 2, 0);
+            }
+            let room = self.buffer.get_mut(len..).unwrap_or_default();
+            let read = match pread(fd, room, len as u64) {
+                Ok(read) => read,
+                Err(Errno::INTR) => continue,
+                Err(errno) => return Err(errno),
+            };
+            len += read;
+            // The kernel hands out a file of many records about a page at a time and stops before the record that
+            // does not fit; records are far shorter than 512 bytes. So a shorter first part is the whole.
+            if read == 0 || len < 4096 - 512 {
+                return Ok(len);
+            }
+        }
+    }
+
+    /// What the last [`Reader::fill`] read.
+    pub(crate) fn filled(&self, len: usize) -> Option<&[u8]> {
+        self.buffer.get(..len)
+    }
+
+    /// Whether something of that name is below `dir`.
+    pub fn exists(&self, dir: &Dir, name: &str) -> bool {
+        self.stat(dir, name).is_some()
+    }
+
+    /// Its metadata; `None` when it is gone or may not be looked at.
+    pub fn stat(&self, dir: &Dir, name: &str) -> Option<Stat> {
+        statat(dir, name.trim_start_matches('/'), AtFlags::empty()).ok()
+    }
+
+    /// Where a symbolic link points; `None` when it is gone, not a link, or may not be read.
+    pub fn link(&self, dir: &Dir, name: &str) -> Option<String> {
+        let target = readlinkat(dir, name.trim_start_matches('/'), Vec::new()).ok()?;
+        Some(target.to_string_lossy().into_owned())
+    }
+
+    /// Calls `each` with the name of every entry of the folder `name` below `dir`, in no order; `false` when it is
+    /// gone. Names that are not UTF-8 come with replacement characters.
+    pub fn list(&self, dir: &Dir, name: &str, mut each: impl FnMut(&str, bool)) -> Result<bool, ReadError> {
+        let name = name.trim_start_matches('/');
+        let path = if name.is_empty() { "." } else { name };
+        let failed = |errno: Errno| ReadError { path: dir.join(name), source: errno.into() };
+        let fd = match openat(dir, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(errno) if is_gone(errno) => return Ok(false),
+            Err(errno) => return Err(failed(errno)),
+        };
+        for entry in DirStream::new(fd).map_err(failed)? {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(errno) if is_gone(errno) => break,
+                Err(errno) => return Err(failed(errno)),
+            };
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                each(&String::from_utf8_lossy(name), entry.file_type().is_dir());
+            }
+        }
+        Ok(true)
+    }
+}
+
+pub(crate) fn open_file(dir: impl AsFd, name: &str) -> Result<OwnedFd, Errno> {
+    openat(dir, name, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_whole_whatever_its_size() {
+        let tree = tempfile::tempdir().unwrap();
+        let dir = Dir::open(tree.path()).unwrap();
+        let mut reader = Reader::default();
+        for size in [0_usize, 1, 3583, 3584, 4096, 16 << 10, 100_000] {
+            std::fs::write(tree.path().join("f"), vec![b'x'; size]).unwrap();
+            assert_eq!(reader.read(&dir, "f").unwrap().map(<[u8]>::len), Some(size));
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_none_and_what_may_not_be_read_names_its_path() {
+        let tree = tempfile::tempdir().unwrap();
+        let dir = Dir::open(tree.path()).unwrap();
+        let mut reader = Reader::default();
+        assert!(reader.read(&dir, "absent").unwrap().is_none());
+        let error = reader.read(&dir, ".").unwrap_err();
+        assert!(error.to_string().contains(tree.path().to_str().unwrap()), "{error}");
+    }
+
+    #[test]
+    fn a_real_procfs_file_of_many_records_is_whole() {
+        let dir = Dir::open("/proc".as_ref()).unwrap();
+        let mut reader = Reader::default();
+        let ours = reader.read(&dir, "self/smaps").unwrap().unwrap().iter().filter(|b| **b == b'\n').count();
+        assert!(ours > 200, "{ours} lines");
+    }
+}
