@@ -1,1 +1,75 @@
-fn main() {}
+//! The project's recipes: `cargo xtask <recipe>`.
+//!
+//! Plain programs instead of shell scripts: what a developer runs, what the Makefile calls and what continuous
+//! integration does is the same code. `cargo xtask help` lists the recipes.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a recipe talks to the person who called it"
+)]
+
+mod args;
+mod cluster;
+mod debian;
+mod http;
+mod peers;
+mod places;
+mod process;
+mod setup;
+mod tasks;
+
+use std::process::ExitCode;
+
+use args::Args;
+
+/// One recipe of the command line.
+struct Recipe {
+    name: &'static str,
+    usage: &'static str,
+    about: &'static str,
+    run: fn(&mut Args) -> anyhow::Result<()>,
+}
+
+const RECIPES: &[Recipe] = &[
+    Recipe { name: "setup", usage: "", about: "install what building and testing need", run: setup::run },
+    Recipe { name: "build", usage: "", about: "release binaries in target/release", run: tasks::build },
+    Recipe { name: "run", usage: "[FLAGS]", about: "build and start the agent", run: tasks::run },
+    Recipe { name: "test", usage: "[ARGS]", about: "cargo test --workspace", run: tasks::test },
+    Recipe { name: "lint", usage: "", about: "formatting and clippy, warnings are errors", run: tasks::lint },
+    Recipe { name: "docs", usage: "[--check]", about: "write the generated pages, or check them", run: tasks::docs },
+    Recipe { name: "bench", usage: "[ARGS]", about: "what a scrape costs", run: tasks::bench },
+    Recipe { name: "fuzz", usage: "[SECONDS]", about: "run every fuzz target", run: tasks::fuzz },
+    Recipe { name: "cluster", usage: cluster::USAGE, about: "a real one-node Kubernetes", run: cluster::run },
+    Recipe { name: "peers", usage: "", about: "fetch Prometheus and Alertmanager, unpacked, not installed", run: peers::run },
+];
+
+fn main() -> ExitCode {
+    let mut args = Args::from_env();
+    let name = args.positional().unwrap_or_else(|| "help".to_owned());
+    if matches!(name.as_str(), "help" | "--help" | "-h") {
+        return help();
+    }
+    let Some(recipe) = RECIPES.iter().find(|recipe| recipe.name == name) else {
+        eprintln!("error: unknown recipe {name:?}; `cargo xtask help` lists them");
+        return ExitCode::from(2);
+    };
+    match (recipe.run)(&mut args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if error.is::<args::BadUsage>() { 2 } else { 1 })
+        }
+    }
+}
+
+fn help() -> ExitCode {
+    println!("cargo xtask <recipe>\n");
+    for recipe in RECIPES {
+        println!("  {:<8} {}", recipe.name, recipe.about);
+        for line in recipe.usage.lines() {
+            println!("  {:<8}   {} {line}", "", recipe.name);
+        }
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,62 @@
+//! The programs that the agent is tested with: Prometheus of two generations and Alertmanager, from Debian's packages,
+//! unpacked into the cache and not installed.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+use crate::args::Args;
+use crate::debian::Suite;
+
+/// One peer program.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer {
+    suite: &'static str,
+    package: &'static str,
+    version: &'static str,
+    program: &'static str,
+}
+
+/// The Prometheus of Debian 12: the old end of what users run.
+pub(crate) const PROMETHEUS_2: Peer = Peer::new("bookworm", "prometheus", "2.42.0+ds-5+deb12u1", "prometheus");
+/// The `promtool` beside [`PROMETHEUS_2`].
+pub(crate) const PROMTOOL_2: Peer = Peer::new("bookworm", "prometheus", "2.42.0+ds-5+deb12u1", "promtool");
+/// A Prometheus of the third generation.
+pub(crate) const PROMETHEUS_3: Peer = Peer::new("sid", "prometheus", "3.5.3+ds1-6", "prometheus");
+/// The `promtool` beside [`PROMETHEUS_3`].
+pub(crate) const PROMTOOL_3: Peer = Peer::new("sid", "promtool", "3.5.3+ds1-6", "promtool");
+/// The Alertmanager of Debian 12.
+pub(crate) const ALERTMANAGER: Peer =
+    Peer::new("bookworm", "prometheus-alertmanager", "0.25.0-1+b4", "prometheus-alertmanager");
+
+const ALL: &[(&str, Peer)] = &[
+    ("Prometheus 2", PROMETHEUS_2),
+    ("promtool 2", PROMTOOL_2),
+    ("Prometheus 3", PROMETHEUS_3),
+    ("promtool 3", PROMTOOL_3),
+    ("Alertmanager", ALERTMANAGER),
+];
+
+impl Peer {
+    const fn new(suite: &'static str, package: &'static str, version: &'static str, program: &'static str) -> Self {
+        Self { suite, package, version, program }
+    }
+
+    /// The program's path; fetched when the cache does not have it.
+    pub(crate) fn path(&self) -> Result<PathBuf> {
+        let program = Suite::open(self.suite)?.unpacked(self.package, self.version)?.join("usr/bin").join(self.program);
+        if !program.is_file() {
+            bail!("{} has no {}", self.package, program.display());
+        }
+        Ok(program)
+    }
+}
+
+/// `cargo xtask peers`
+pub(crate) fn run(args: &mut Args) -> Result<()> {
+    args.finish()?;
+    for (name, peer) in ALL {
+        println!("{name:<14} {}", peer.path()?.display());
+    }
+    Ok(())
+}

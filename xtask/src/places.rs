@@ -1,0 +1,39 @@
+//! Where things are: the repository, the cache, the built binaries.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+/// The root of the repository.
+pub(crate) fn repo() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
+
+/// A directory of the cache that lives between runs, made when it is not there.
+///
+/// The cache is `$YAGURA_CACHE`, else `$XDG_CACHE_HOME/yagura`, else `~/.cache/yagura`; it may be deleted at any time
+/// when no cluster runs.
+pub(crate) fn cache(sub: &str) -> Result<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let base = set("YAGURA_CACHE")
+        .or_else(|| Some(set("XDG_CACHE_HOME")?.join("yagura")))
+        .or_else(|| Some(set("HOME")?.join(".cache/yagura")))
+        .context("no cache directory: set YAGURA_CACHE or HOME")?;
+    let dir = base.join(sub);
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    dir.canonicalize().with_context(|| format!("cannot resolve {}", dir.display()))
+}
+
+/// The directory that cargo builds into.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repo().join("target"), PathBuf::from)
+}
+
+/// Writes a file, and its directory when that is missing.
+pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    }
+    std::fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
+}
