@@ -1,1 +1,9 @@
-//! Placeholder.
+#![deny(unsafe_code)]
+//! The node agent: what every container does, read from cgroupfs and procfs, joined with who owns it, and shown under
+//! the names that Prometheus users already query.
+
+pub mod collectors;
+pub mod config;
+pub mod identity;
+pub mod scrape;
+pub mod spec;

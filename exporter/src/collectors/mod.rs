@@ -1,0 +1,10 @@
+//! What is measured: one folder a subject, each with its parser, its families and its fixtures.
+
+use crate::spec::Spec;
+
+pub mod container_cpu;
+#[cfg(test)]
+mod golden;
+
+/// Every collector, in the order in which its families are shown.
+pub static ALL: &[&Spec] = &[&container_cpu::SPEC];

@@ -1,0 +1,159 @@
+//! One cgroup that gets rows: its labels, its kept files, and the cgroups inside it that count as part of it.
+
+use std::{path::Path, sync::Arc};
+
+use kernfs::{Budget, Kept, ReadError, Reader, text};
+use metric::Of;
+
+use super::{
+    layout::{Controller, Layout},
+    rows::{AsCadvisor, AsContainer},
+};
+
+/// What kind of thing a row is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupKind {
+    /// The machine.
+    Root,
+    /// A folder of cgroups.
+    Slice,
+    /// All pods, or those of one quality-of-service class.
+    Pods,
+    /// A pod.
+    Pod,
+    /// The container that holds a pod's namespaces.
+    Sandbox,
+    /// A container.
+    Container,
+    /// A systemd unit with processes.
+    Service,
+}
+
+/// A process id, in the namespace of the procfs that is read.
+pub type Pid = u32;
+
+/// The six labels that every cAdvisor series of a kubelet has; empty where unknown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Labels {
+    /// Name in the pod's specification.
+    pub container: String,
+    /// The cgroup's path.
+    pub id: String,
+    /// Image, as the runtime names it.
+    pub image: String,
+    /// The runtime's name for the container.
+    pub name: String,
+    /// Namespace of the pod.
+    pub namespace: String,
+    /// Name of the pod.
+    pub pod: String,
+}
+
+/// A cgroup's folders, one per hierarchy.
+#[derive(Debug)]
+pub(super) struct Folders(Vec<Kept>);
+
+impl Folders {
+    pub(super) fn new(layout: &Layout, path: &str, budget: &Arc<Budget>) -> Self {
+        let below = path.trim_start_matches('/');
+        Self(layout.roots().map(|root| Kept::new(root.join(below), Arc::clone(budget))).collect())
+    }
+
+    fn at(&mut self, layout: &Layout, controller: Controller) -> Option<&mut Kept> {
+        self.0.get_mut(layout.home(controller)?)
+    }
+}
+
+/// One cgroup that gets rows.
+#[derive(Debug)]
+pub struct Group {
+    /// Its path below the root of its hierarchies, with a leading slash.
+    pub path: Box<str>,
+    /// What it is.
+    pub kind: GroupKind,
+    /// Its labels.
+    pub labels: Labels,
+    /// When it was made, in seconds since the Unix epoch.
+    pub created: f64,
+    /// Its subject in the batch of the running scrape, under cAdvisor's labels.
+    pub cadvisor: Option<Of<AsCadvisor>>,
+    /// Its subject in the batch of the running scrape, under our own labels. Only containers and services have one,
+    /// and of two that would bear the same labels only the younger.
+    pub own: Option<Of<AsContainer>>,
+    pub(super) pod_uid: Option<Box<str>>,
+    pub(super) container_id: Option<Box<str>>,
+    pub(super) named: bool,
+    pub(super) seen: u64,
+    pub(super) folders: Folders,
+    pub(super) inner: Vec<(Box<str>, u64, Folders)>,
+}
+
+impl Group {
+    /// Reads one of its files. `None` when it is gone or the controller is not mounted.
+    pub fn read<'r>(
+        &mut self,
+        layout: &Layout,
+        controller: Controller,
+        name: &'static str,
+        reader: &'r mut Reader,
+    ) -> Result<Option<&'r [u8]>, ReadError> {
+        match self.folders.at(layout, controller) {
+            Some(folder) => folder.read(name, reader),
+            None => Ok(None),
+        }
+    }
+
+    /// Its folder in the hierarchy of a controller.
+    pub fn folder(&mut self, layout: &Layout, controller: Controller) -> Option<&Path> {
+        self.folders.at(layout, controller).map(|kept| kept.path())
+    }
+
+    /// Appends the processes of the cgroup itself and then of those inside it.
+    /// Returns how many are the cgroup's own.
+    pub fn processes(&mut self, layout: &Layout, reader: &mut Reader, into: &mut Vec<Pid>) -> Result<usize, ReadError> {
+        let start = into.len();
+        self.tasks(layout, "cgroup.procs", reader, into)?;
+        let own = into.len() - start;
+        for (_, _, folders) in &mut self.inner {
+            if let Some(folder) = folders.at(layout, Controller::Cpu)
+                && let Some(file) = folder.read("cgroup.procs", reader)?
+            {
+                into.extend(pids(file));
+            }
+        }
+        Ok(own)
+    }
+
+    fn tasks(
+        &mut self,
+        layout: &Layout,
+        name: &'static str,
+        reader: &mut Reader,
+        into: &mut Vec<Pid>,
+    ) -> Result<(), ReadError> {
+        for controller in [Controller::Cpu, Controller::Memory, Controller::Unified] {
+            if let Some(file) = self.read(layout, controller, name, reader)? {
+                into.extend(pids(file));
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks again for files that were not there.
+    pub(super) fn forget_absent(&mut self) {
+        let inner = self.inner.iter_mut().map(|(_, _, folders)| folders);
+        for folders in std::iter::once(&mut self.folders).chain(inner) {
+            folders.0.iter_mut().for_each(Kept::forget_absent);
+        }
+    }
+
+    /// Whether this is a container in the wide sense: something that runs processes for somebody.
+    pub fn is_workload(&self) -> bool {
+        matches!(self.kind, GroupKind::Container | GroupKind::Service)
+    }
+}
+
+fn pids(file: &[u8]) -> impl Iterator<Item = Pid> {
+    text::lines(file).filter_map(|line| text::number(line).and_then(|pid| Pid::try_from(pid).ok()))
+}

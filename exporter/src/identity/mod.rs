@@ -1,0 +1,15 @@
+//! Who owns a cgroup: from its path alone ([`path`]), from the runtime's bundle ([`bundle`]), kept for the cgroups that
+//! are there now ([`Tree`]).
+
+pub mod bundle;
+mod group;
+mod layout;
+pub mod path;
+mod rows;
+mod tree;
+mod watch;
+
+pub use group::{Group, GroupKind, Labels, Pid};
+pub use layout::{Controller, Layout, LayoutError, Mode, Version};
+pub use rows::{AsCadvisor, AsContainer, CGROUPS};
+pub use tree::{Figures, Tree};

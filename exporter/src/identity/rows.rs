@@ -1,0 +1,32 @@
+//! The label sets under which the views show a cgroup.
+
+use metric::{Label, Subject};
+
+/// What bounds the rows of one node.
+pub const CGROUPS: &str = "cgroups of the node";
+const CONTAINERS: &str = "containers and services of the node";
+
+/// The six labels of a kubelet's cAdvisor endpoint, always all of them.
+#[derive(Debug)]
+pub struct AsCadvisor;
+
+impl Subject for AsCadvisor {
+    const LABELS: &'static [Label] = &[
+        Label::open("container", CGROUPS),
+        Label::open("id", CGROUPS),
+        Label::open("image", CGROUPS),
+        Label::open("name", CGROUPS),
+        Label::open("namespace", CGROUPS),
+        Label::open("pod", CGROUPS),
+    ];
+}
+
+/// Our own: a container by namespace, pod and name. Outside Kubernetes the first two are empty and the container is
+/// called as its runtime or its cgroup is.
+#[derive(Debug)]
+pub struct AsContainer;
+
+impl Subject for AsContainer {
+    const LABELS: &'static [Label] =
+        &[Label::open("namespace", CONTAINERS), Label::open("pod", CONTAINERS), Label::open("container", CONTAINERS)];
+}

@@ -1,0 +1,323 @@
+//! The cgroups that are there now. New and removed ones are learnt from inotify when a scrape begins; a walk over the
+//! hierarchies, once a minute and whenever events were lost, is the truth.
+//!
+//! Nothing runs between scrapes.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use kernfs::{Budget, Dir, Host, Reader};
+use metric::{Batch, Of};
+
+use super::{
+    bundle,
+    group::{Folders, Group, GroupKind, Labels},
+    layout::Layout,
+    path::{self, Place},
+    rows::{AsCadvisor, AsContainer},
+    watch::{Change, Watch},
+};
+
+/// How often the hierarchies are walked although inotify reports changes.
+const WALK_EVERY: Duration = Duration::from_secs(60);
+
+/// What the tree did and holds, for self-telemetry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Cgroups with rows.
+    pub groups: usize,
+    /// Walks over the hierarchies so far.
+    pub walks: u64,
+    /// Walks that were due to lost events.
+    pub resyncs: u64,
+    /// Whether inotify reports changes; if not, each scrape walks.
+    pub watching: bool,
+}
+
+/// The cgroups of the machine.
+#[derive(Debug)]
+pub struct Tree {
+    host: Arc<Host>,
+    layout: Arc<Layout>,
+    budget: Arc<Budget>,
+    walked: Vec<(usize, Dir)>,
+    groups: BTreeMap<Box<str>, Group>,
+    /// Pod uid → (namespace, name), from the bundles of its containers.
+    pods: HashMap<Box<str>, (String, String)>,
+    watch: Option<Watch>,
+    last_walk: Option<Instant>,
+    generation: u64,
+    boot: f64,
+    figures: Figures,
+}
+
+impl Tree {
+    /// An empty tree; the first [`Tree::refresh`] fills it.
+    pub fn new(host: Arc<Host>, layout: Arc<Layout>, budget: Arc<Budget>) -> std::io::Result<Self> {
+        let roots: Vec<PathBuf> = layout.roots().map(std::path::Path::to_owned).collect();
+        let mut walked = Vec::new();
+        for index in layout.walked() {
+            if let Some(root) = roots.get(index) {
+                walked.push((index, Dir::open(root)?));
+            }
+        }
+        let boot = boot_time(&host).unwrap_or(0.0);
+        let watch = Watch::new();
+        Ok(Self {
+            host,
+            layout,
+            budget,
+            walked,
+            groups: BTreeMap::new(),
+            pods: HashMap::new(),
+            watch,
+            last_walk: None,
+            generation: 0,
+            boot,
+            figures: Figures::default(),
+        })
+    }
+
+    /// Brings the tree up to date with the kernel.
+    pub fn refresh(&mut self, reader: &mut Reader, now: Instant) {
+        let due = self.last_walk.is_none_or(|last| now.duration_since(last) >= WALK_EVERY);
+        let changes = self.watch.as_mut().map(Watch::changes);
+        match changes {
+            Some(Some(changes)) if !due => {
+                for change in changes {
+                    match change {
+                        Change::Made { hierarchy, path } => self.visit(hierarchy, &path, reader),
+                        Change::Removed { path } => self.removed(&path, reader),
+                    }
+                }
+            }
+            other => {
+                if matches!(other, Some(None)) {
+                    self.figures.resyncs += 1;
+                }
+                self.walk(reader);
+                self.last_walk = Some(now);
+            }
+        }
+        self.name_the_unnamed(reader);
+        self.figures.groups = self.groups.len();
+        self.figures.watching = self.watch.is_some();
+    }
+
+    /// What the tree did and holds.
+    pub fn figures(&self) -> Figures {
+        self.figures
+    }
+
+    /// Where the controllers are.
+    pub fn layout(&self) -> &Arc<Layout> {
+        &self.layout
+    }
+
+    /// When the machine booted, in seconds since the Unix epoch.
+    pub fn boot(&self) -> f64 {
+        self.boot
+    }
+
+    /// All cgroups with rows, sorted by path.
+    pub fn groups(&mut self) -> impl Iterator<Item = &mut Group> {
+        self.groups.values_mut()
+    }
+
+    /// Registers each cgroup in the batch under cAdvisor's labels.
+    pub fn as_cadvisor(&mut self, out: &mut Batch) {
+        for group in self.groups.values_mut() {
+            let Labels { container, id, image, name, namespace, pod } = &group.labels;
+            group.cadvisor = Some(out.subject::<AsCadvisor, 6>([container, id, image, name, namespace, pod]));
+            group.own = None;
+        }
+    }
+
+    /// Registers each container and service in the batch under our own labels. Of two that bear the same, as when a
+    /// container was replaced a moment ago, only the younger gets rows.
+    pub fn as_containers(&mut self, out: &mut Batch) {
+        let mut taken: HashSet<(String, String, String)> = HashSet::new();
+        let mut youngest_first: Vec<&mut Group> = self.groups.values_mut().collect();
+        youngest_first.sort_by(|a, b| b.created.total_cmp(&a.created));
+        for group in &mut youngest_first {
+            group.cadvisor = None;
+            group.own = None;
+            if !group.is_workload() {
+                continue;
+            }
+            let Labels { container, name, namespace, pod, .. } = &group.labels;
+            let called = match (container.is_empty(), name.is_empty()) {
+                (false, _) => container.as_str(),
+                (true, false) => name.as_str(),
+                (true, true) => group.path.trim_start_matches('/'),
+            };
+            if taken.insert((namespace.clone(), pod.clone(), called.to_owned())) {
+                let subject: Of<AsContainer> = out.subject::<AsContainer, 3>([namespace, pod, called]);
+                group.own = Some(subject);
+            }
+        }
+    }
+
+    fn walk(&mut self, reader: &mut Reader) {
+        self.generation += 1;
+        self.figures.walks += 1;
+        for index in 0..self.walked.len() {
+            self.visit(index, "/", reader);
+        }
+        let generation = self.generation;
+        self.groups.retain(|_, group| group.seen == generation);
+        let mut uids: HashSet<&str> = HashSet::new();
+        for group in self.groups.values_mut() {
+            group.inner.retain(|(_, seen, _)| *seen == generation);
+            group.forget_absent();
+        }
+        uids.extend(self.groups.values().filter_map(|group| group.pod_uid.as_deref()));
+        self.pods.retain(|uid, _| uids.contains(&**uid));
+    }
+
+    /// Takes in the cgroup at `path` and all below it.
+    fn visit(&mut self, hierarchy: usize, path: &str, reader: &mut Reader) {
+        let mut pending = vec![path.to_owned()];
+        while let Some(path) = pending.pop() {
+            let place = path::place(&path);
+            if place != Place::Ignored {
+                self.take_in(&path, place);
+            }
+            let Some((_, root)) = self.walked.get(hierarchy) else { return };
+            // Watched before it is listed, so that nothing made in between is missed.
+            if let Some(watch) = &mut self.watch
+                && place != Place::Ignored
+                && watch.add(hierarchy, &path, &root.join(&path)).is_err()
+            {
+                tracing::warn!(path, "cannot watch more cgroups: each scrape walks the hierarchies from here on");
+                self.watch = None;
+            }
+            let prefix = path.trim_end_matches('/');
+            let listed = reader.list(root, &path, |name, is_dir| {
+                if is_dir {
+                    pending.push(format!("{prefix}/{name}"));
+                }
+            });
+            if let Err(error) = listed {
+                tracing::debug!(path, error = %error, "cannot list cgroup");
+            }
+        }
+    }
+
+    fn take_in(&mut self, path: &str, place: Place<'_>) {
+        let generation = self.generation;
+        if let Place::Inner { container } = place {
+            let Some(group) = self.groups.get_mut(container) else { return };
+            match group.inner.iter_mut().find(|(known, ..)| **known == *path) {
+                Some((_, seen, _)) => *seen = generation,
+                None => {
+                    let folders = Folders::new(&self.layout, path, &self.budget);
+                    group.inner.push((path.into(), generation, folders));
+                }
+            }
+            return;
+        }
+        if let Some(group) = self.groups.get_mut(path) {
+            group.seen = generation;
+            return;
+        }
+        let (kind, pod_uid, container_id) = match place {
+            Place::Root => (GroupKind::Root, None, None),
+            Place::Slice | Place::Ignored | Place::Inner { .. } => (GroupKind::Slice, None, None),
+            Place::Pods(_) => (GroupKind::Pods, None, None),
+            Place::Pod(uid) => (GroupKind::Pod, Some(uid.canonical()), None),
+            Place::Service(_) => (GroupKind::Service, None, None),
+            Place::Container(container) => {
+                let kind = if container.sandbox { GroupKind::Sandbox } else { GroupKind::Container };
+                (kind, container.pod.map(|uid| uid.canonical()), Some(container.id))
+            }
+        };
+        let labels = Labels { id: path.to_owned(), name: container_id.unwrap_or("").to_owned(), ..Labels::default() };
+        let group = Group {
+            path: path.into(),
+            kind,
+            labels,
+            created: self.created(path, kind),
+            cadvisor: None,
+            own: None,
+            pod_uid: pod_uid.map(String::into_boxed_str),
+            container_id: container_id.map(Box::from),
+            named: container_id.is_none() && kind != GroupKind::Pod,
+            seen: generation,
+            folders: Folders::new(&self.layout, path, &self.budget),
+            inner: Vec::new(),
+        };
+        self.groups.insert(path.into(), group);
+    }
+
+    /// The oldest time that the cgroup's folders bear; that of the machine is its boot.
+    fn created(&self, path: &str, kind: GroupKind) -> f64 {
+        if kind == GroupKind::Root {
+            return self.boot;
+        }
+        let reader = Reader::default();
+        let times = self.walked.iter().filter_map(|(_, root)| reader.stat(root, path));
+        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
+        let oldest = times.map(|stat| stat.st_mtime as f64 + stat.st_mtime_nsec as f64 / 1e9).fold(f64::MAX, f64::min);
+        if oldest == f64::MAX { self.boot } else { oldest.max(self.boot) }
+    }
+
+    fn removed(&mut self, path: &str, reader: &mut Reader) {
+        if let Place::Inner { container } = path::place(path) {
+            if let Some(group) = self.groups.get_mut(container) {
+                group.inner.retain(|(known, ..)| **known != *path);
+            }
+        } else {
+            self.groups.remove(path);
+        }
+        // It may be there again already, or still be in another hierarchy.
+        for index in 0..self.walked.len() {
+            let there = self.walked.get(index).is_some_and(|(_, root)| reader.exists(root, path));
+            if there {
+                self.visit(index, path, reader);
+            }
+        }
+    }
+
+    /// Asks the bundles of containers that have no name yet. A container that has none is asked again each scrape:
+    /// its bundle may be unreadable for a moment, and a failed look costs microseconds.
+    fn name_the_unnamed(&mut self, reader: &mut Reader) {
+        for group in self.groups.values_mut().filter(|group| !group.named) {
+            let Some(id) = &group.container_id else { continue };
+            let Some(named) = bundle::find(&self.host, reader, id) else { continue };
+            group.named = true;
+            if named.sandbox {
+                group.kind = GroupKind::Sandbox;
+            }
+            if let Some(uid) = &group.pod_uid
+                && !named.pod.is_empty()
+            {
+                self.pods.insert(uid.clone(), (named.namespace.clone(), named.pod.clone()));
+            }
+            let Labels { container, image, name, namespace, pod, .. } = &mut group.labels;
+            (*container, *image, *name, *namespace, *pod) =
+                (named.container, named.image, named.name, named.namespace, named.pod);
+        }
+        for group in self.groups.values_mut().filter(|group| !group.named) {
+            if let Some(uid) = &group.pod_uid
+                && let Some((namespace, pod)) = self.pods.get(uid)
+            {
+                group.labels.namespace.clone_from(namespace);
+                group.labels.pod.clone_from(pod);
+                group.named = group.kind == GroupKind::Pod;
+            }
+        }
+    }
+}
+
+/// `btime` of `/proc/stat`.
+fn boot_time(host: &Host) -> Option<f64> {
+    let mut reader = Reader::default();
+    let stat = reader.read(&host.proc, "stat").ok()??;
+    let (_, seconds) = kernfs::text::pairs(stat).find(|(key, _)| *key == b"btime")?;
+    Some(seconds as f64)
+}

@@ -1,0 +1,100 @@
+//! What inotify says of cgroup folders. Events wait in the kernel until a scrape asks for them.
+
+use std::{collections::HashMap, io, path::Path};
+
+use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
+
+/// A change of the hierarchies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// A cgroup was made in this hierarchy.
+    Made {
+        /// Index among the walked hierarchies.
+        hierarchy: usize,
+        /// Path of the cgroup.
+        path: String,
+    },
+    /// A cgroup was removed from one hierarchy.
+    Removed {
+        /// Path of the cgroup.
+        path: String,
+    },
+}
+
+/// A set of watched folders.
+#[derive(Debug)]
+pub(super) struct Watch {
+    inotify: Inotify,
+    folders: HashMap<WatchDescriptor, (usize, String)>,
+    buffer: Vec<u8>,
+}
+
+impl Watch {
+    /// Watches nothing yet; `None` when the kernel gives no inotify instance.
+    pub(super) fn new() -> Option<Self> {
+        match Inotify::init() {
+            Ok(inotify) => Some(Self { inotify, folders: HashMap::new(), buffer: vec![0; 64 << 10] }),
+            Err(error) => {
+                tracing::warn!(%error, "cannot watch cgroups: each scrape walks the hierarchies");
+                None
+            }
+        }
+    }
+
+    /// Watches one folder. A folder that is gone already is no error.
+    pub(super) fn add(&mut self, hierarchy: usize, path: &str, folder: &Path) -> io::Result<()> {
+        let mask = WatchMask::CREATE | WatchMask::DELETE | WatchMask::ONLYDIR;
+        match self.inotify.watches().add(folder, mask) {
+            Ok(descriptor) => {
+                self.folders.insert(descriptor, (hierarchy, path.to_owned()));
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What changed since the last call, in order; `None` when events were lost.
+    pub(super) fn changes(&mut self) -> Option<Vec<Change>> {
+        let mut changes = Vec::new();
+        loop {
+            let events = match self.inotify.read_events(&mut self.buffer) {
+                Ok(events) => events,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Some(changes),
+                Err(_) => return None,
+            };
+            let mut any = false;
+            for event in events {
+                any = true;
+                if event.mask.contains(EventMask::Q_OVERFLOW) {
+                    self.drain();
+                    return None;
+                }
+                if event.mask.contains(EventMask::IGNORED) {
+                    self.folders.remove(&event.wd);
+                    continue;
+                }
+                let Some((hierarchy, folder)) = self.folders.get(&event.wd) else { continue };
+                let Some(name) = event.name.filter(|_| event.mask.contains(EventMask::ISDIR)) else { continue };
+                let path = format!("{}/{}", folder.trim_end_matches('/'), name.to_string_lossy());
+                if event.mask.contains(EventMask::CREATE) {
+                    changes.push(Change::Made { hierarchy: *hierarchy, path });
+                } else if event.mask.contains(EventMask::DELETE) {
+                    changes.push(Change::Removed { path });
+                }
+            }
+            if !any {
+                return Some(changes);
+            }
+        }
+    }
+
+    /// Throws waiting events away: a walk follows.
+    fn drain(&mut self) {
+        while let Ok(events) = self.inotify.read_events(&mut self.buffer) {
+            if events.count() == 0 {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! One scrape: brings the tree up to date, runs the collectors of a view under a deadline, and leaves one batch.
+//!
+//! A collector that panics or fails loses what it put in this scrape, nothing else. What is not reached before the
+//! deadline is left out and named.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use kernfs::{Host, ReadError, Reader};
+use metric::{Batch, Limits};
+
+use crate::{
+    identity::{Figures, Tree},
+    spec::{Collector, Context, Scrape, Spec, View},
+};
+
+/// How a collector's run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All its rows are there.
+    Complete,
+    /// Some rows are missing; how many reads failed.
+    Partial(usize),
+    /// Its rows are missing: it failed or panicked.
+    Failed,
+    /// The deadline came first.
+    Late,
+}
+
+/// One collector's run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The collector.
+    pub collector: &'static str,
+    /// How long it took.
+    pub took: Duration,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// What a scrape did, for self-telemetry.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// One entry a collector of the view, in order.
+    pub runs: Vec<Run>,
+    /// Families that lost samples to the limits, and how many each.
+    pub dropped: Vec<(&'static str, u64)>,
+    /// The cgroup tree.
+    pub figures: Figures,
+}
+
+struct Slot {
+    spec: &'static Spec,
+    collector: Box<dyn Collector>,
+    failing: bool,
+}
+
+/// A slice that is off, and why.
+#[derive(Clone, Debug)]
+pub struct Off {
+    /// The slice.
+    pub spec: &'static Spec,
+    /// What is missing, or that it was not asked for.
+    pub reason: String,
+}
+
+/// Collectors with what they share. One scrape at a time.
+pub struct Engine {
+    slots: Vec<Slot>,
+    off: Vec<Off>,
+    host: Arc<Host>,
+    tree: Tree,
+    reader: Reader,
+    batch: Batch,
+}
+
+impl Engine {
+    /// Builds the given slices; those that the machine cannot have, or that are not wanted, are listed in
+    /// [`Engine::off`].
+    pub fn new(
+        specs: &[&'static Spec],
+        wanted: impl Fn(&Spec) -> bool,
+        context: &Context,
+        tree: Tree,
+        limits: Limits,
+    ) -> Self {
+        let mut slots = Vec::new();
+        let mut off = Vec::new();
+        for spec in specs {
+            if !wanted(spec) {
+                off.push(Off { spec, reason: "not asked for".into() });
+                continue;
+            }
+            match (spec.build)(context) {
+                Ok(collector) => slots.push(Slot { spec, collector, failing: false }),
+                Err(unavailable) => off.push(Off { spec, reason: unavailable.0 }),
+            }
+        }
+        let host = Arc::clone(&context.host);
+        Self { slots, off, host, tree, reader: Reader::default(), batch: Batch::with_limits(limits) }
+    }
+
+    /// Slices that are on.
+    pub fn on(&self) -> impl Iterator<Item = &'static Spec> {
+        self.slots.iter().map(|slot| slot.spec)
+    }
+
+    /// Slices that are off.
+    pub fn off(&self) -> &[Off] {
+        &self.off
+    }
+
+    /// The samples of a view, now.
+    pub fn scrape(&mut self, view: View, deadline: Instant) -> (&Batch, Report) {
+        let Self { slots, host, tree, reader, batch, .. } = self;
+        batch.clear();
+        match view {
+            View::Cadvisor => {
+                tree.refresh(reader, Instant::now());
+                tree.as_cadvisor(batch);
+            }
+            View::Own => {
+                tree.refresh(reader, Instant::now());
+                tree.as_containers(batch);
+            }
+            View::Node => {}
+        }
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+        let mut report = Report { figures: tree.figures(), ..Report::default() };
+        let mut problems = Vec::new();
+        for slot in slots.iter_mut().filter(|slot| slot.spec.shows.iter().any(|(shown, _)| *shown == view)) {
+            let started = Instant::now();
+            let outcome = if started >= deadline {
+                Outcome::Late
+            } else {
+                let mark = batch.mark();
+                let mut scrape =
+                    Scrape { view, out: batch, tree, host, reader, now, deadline, problems: &mut problems };
+                let result = catch_unwind(AssertUnwindSafe(|| slot.collector.collect(&mut scrape)));
+                if !matches!(result, Ok(Ok(()))) {
+                    batch.rollback(&mark);
+                }
+                slot.judge(result, &mut problems)
+            };
+            report.runs.push(Run { collector: slot.spec.name, took: started.elapsed(), outcome });
+        }
+        report.dropped = batch.dropped().map(|(desc, lost)| (desc.name, lost)).collect();
+        (&self.batch, report)
+    }
+}
+
+impl Slot {
+    /// Logs when a failure starts and when it ends; in between it is only counted.
+    fn judge(
+        &mut self,
+        result: Result<Result<(), ReadError>, Box<dyn Any + Send>>,
+        problems: &mut Vec<ReadError>,
+    ) -> Outcome {
+        let (outcome, error) = match result {
+            Ok(Ok(())) => match problems.first() {
+                None => (Outcome::Complete, None),
+                Some(first) => (Outcome::Partial(problems.len()), Some(chain(first))),
+            },
+            Ok(Err(error)) => (Outcome::Failed, Some(chain(&error))),
+            Err(panic) => (Outcome::Failed, Some(panic_text(&*panic))),
+        };
+        problems.clear();
+        let collector = self.spec.name;
+        match (&error, self.failing) {
+            (Some(error), false) => tracing::warn!(collector, error, ?outcome, "collector fails"),
+            (None, true) => tracing::info!(collector, "collector works again"),
+            _ => {}
+        }
+        self.failing = error.is_some();
+        outcome
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        next = source.source();
+    }
+    text
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("panic: {}", text.unwrap_or_else(|| "without a message".into()))
+}

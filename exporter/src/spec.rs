@@ -1,0 +1,129 @@
+//! What an operator must know of a slice, said once: its name, what it needs, what it shows, how it is built.
+
+use std::{sync::Arc, time::Instant};
+
+use kernfs::{Host, ReadError, Reader};
+use metric::{Batch, Desc};
+use thiserror::Error;
+
+use crate::{config::Config, identity::Tree};
+
+/// An endpoint: which families it shows, under which names and labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum View {
+    /// `/metrics`: our own names, each fact once.
+    Own,
+    /// `/metrics/cadvisor`: what a kubelet's cAdvisor endpoint shows.
+    Cadvisor,
+    /// `/metrics/node`: what `node_exporter` shows.
+    Node,
+}
+
+impl View {
+    /// All views.
+    pub const ALL: [Self; 3] = [Self::Own, Self::Cadvisor, Self::Node];
+
+    /// Its path.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Own => "/metrics",
+            Self::Cadvisor => "/metrics/cadvisor",
+            Self::Node => "/metrics/node",
+        }
+    }
+}
+
+/// Something of the machine that a slice needs; without it some or all of its series are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A file or folder, below the root that its first element names: `proc/…`, `sys/…`, `cgroup/…`, `rootfs/…`.
+    File(&'static str),
+    /// A kernel of at least this version: major, minor.
+    Kernel(u32, u32),
+    /// A capability, to see all of the machine: `CAP_SYS_PTRACE`.
+    Capability(&'static str),
+    /// The kernel's own type information, `sys/kernel/btf/vmlinux`.
+    Btf,
+    /// A hook that an eBPF program is attached to.
+    Hook(&'static str),
+}
+
+impl std::fmt::Display for Need {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file {path}"),
+            Self::Kernel(major, minor) => write!(f, "Linux {major}.{minor}"),
+            Self::Capability(name) => f.write_str(name),
+            Self::Btf => f.write_str("BTF"),
+            Self::Hook(name) => write!(f, "hook {name}"),
+        }
+    }
+}
+
+/// A slice.
+#[derive(Debug)]
+pub struct Spec {
+    /// Its name: the flag `--collector.<name>`, the label `collector`.
+    pub name: &'static str,
+    /// One sentence: what it measures.
+    pub about: &'static str,
+    /// Whether it runs unless switched off.
+    pub default_on: bool,
+    /// What it needs.
+    pub needs: &'static [Need],
+    /// Its families, by the view that shows them.
+    pub shows: &'static [(View, &'static [&'static Desc])],
+    /// Builds it.
+    pub build: fn(&Context) -> Result<Box<dyn Collector>, Unavailable>,
+}
+
+/// What slices are built from.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The machine.
+    pub host: Arc<Host>,
+    /// Every option.
+    pub config: Arc<Config>,
+}
+
+/// Why a slice is off on this machine. The text follows "off:" in the log, on the landing page and in the label
+/// `reason`: what is missing, and what would bring it.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("{0}")]
+pub struct Unavailable(pub String);
+
+/// One slice at work. It is called by one scrape at a time.
+pub trait Collector: Send {
+    /// Reads what it measures and puts the samples of the view that is asked for.
+    ///
+    /// A failure that costs some rows is noted with [`Scrape::note`] and the rest served; an error returned takes back
+    /// all that this call put.
+    fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError>;
+}
+
+/// One scrape, as a slice sees it.
+pub struct Scrape<'a> {
+    /// Which view is asked for.
+    pub view: View,
+    /// Where samples go.
+    pub out: &'a mut Batch,
+    /// The cgroups of the machine, with their subjects in `out` for this view.
+    pub tree: &'a mut Tree,
+    /// The machine.
+    pub host: &'a Host,
+    /// Reads files.
+    pub reader: &'a mut Reader,
+    /// The time, in seconds since the Unix epoch.
+    pub now: f64,
+    /// When the answer must be out; a slice that may take long looks at it.
+    pub deadline: Instant,
+    /// Failures that cost some rows only.
+    pub problems: &'a mut Vec<ReadError>,
+}
+
+impl Scrape<'_> {
+    /// Notes a failure that costs some rows only. It is counted, and logged when it starts and when it ends.
+    pub fn note(&mut self, problem: ReadError) {
+        self.problems.push(problem);
+    }
+}
