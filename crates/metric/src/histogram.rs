@@ -124,6 +124,9 @@ pub struct Histogram {
     pub native: Option<Native>,
     /// When it started from zero, in seconds since the Unix epoch.
     pub created: Option<f64>,
+    /// Pointers to events that were observed, a few at most. Of those that fall into one classic bucket a format shows
+    /// the last.
+    pub exemplars: Vec<crate::batch::Exemplar>,
 }
 
 impl Histogram {
@@ -141,7 +144,7 @@ impl Histogram {
 
     /// A histogram whose buckets were counted elsewhere, in the kernel for example.
     pub fn counted(sum: f64, count: u64, classic: Option<Buckets>, native: Option<Native>) -> Self {
-        Self { sum, count, classic, native, created: None }
+        Self { sum, count, classic, native, created: None, exemplars: Vec::new() }
     }
 
     /// Counts one observation.

@@ -1,0 +1,92 @@
+//! Pages out of batches.
+
+use std::io::{self, Write};
+
+use metric::{Batch, Kind};
+
+use crate::{
+    negotiate::Format,
+    page::{Page, Pieces, Stats},
+    protobuf, text,
+};
+
+/// Writes pages. It keeps its buffers: after the first page of a kind, writing allocates nothing.
+///
+/// A family may occur in one batch only: formats want all samples of a family together, and batches are written one
+/// after the other, families in the order in which each batch got them.
+#[derive(Debug, Default)]
+pub struct Encoder {
+    buf: Vec<u8>,
+    scratch: Scratch,
+}
+
+/// What encoders of a format need besides the page.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// The labels of each subject of the current batch, as the format writes them.
+    pub(crate) subjects: Pieces,
+    /// The labels of the current sample, where several lines need them.
+    pub(crate) labels: Vec<u8>,
+    /// The values of `le` for `bounds_of`, as the format writes them.
+    pub(crate) bounds: Pieces,
+    /// The bounds that `bounds` was made for.
+    pub(crate) bounds_of: &'static [f64],
+    /// A family that is not yet known to fit.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Encoder {
+    /// Writes a whole page. Fails when `out` does.
+    pub fn encode(&mut self, batches: &[&Batch], format: Format, out: &mut dyn Write) -> io::Result<Stats> {
+        let mut stats = self.append(batches, format, out)?;
+        stats += self.finish(format, out)?;
+        Ok(stats)
+    }
+
+    /// Writes families that others may follow. A page is any number of these, then [`Encoder::finish`].
+    pub fn append(&mut self, batches: &[&Batch], format: Format, out: &mut dyn Write) -> io::Result<Stats> {
+        let scratch = &mut self.scratch;
+        let mut page = Page::new(&mut self.buf, out);
+        for batch in batches {
+            append_batch(&mut page, scratch, batch, format)?;
+        }
+        page.end()
+    }
+
+    /// Writes what ends a page: the `# EOF` of OpenMetrics, nothing in other formats.
+    pub fn finish(&mut self, format: Format, out: &mut dyn Write) -> io::Result<Stats> {
+        let page = Page::new(&mut self.buf, out);
+        if format == Format::OpenMetrics1 {
+            page.buf.extend_from_slice(b"# EOF\n");
+        }
+        page.end()
+    }
+}
+
+/// Writes a whole page with buffers of its own. See [`Encoder::encode`].
+pub fn encode(batches: &[&Batch], format: Format, out: &mut dyn Write) -> io::Result<Stats> {
+    Encoder::default().encode(batches, format, out)
+}
+
+fn append_batch(page: &mut Page<'_>, scratch: &mut Scratch, batch: &Batch, format: Format) -> io::Result<()> {
+    scratch.subjects.clear();
+    scratch.bounds_of = &[];
+    for subject in 0..batch.subjects() {
+        scratch.subjects.push(|out| match format {
+            Format::Protobuf => protobuf::write::push_labels(out, batch.subject_labels(subject)),
+            Format::Text004 | Format::OpenMetrics1 => text::push_labels(out, batch.subject_labels(subject)),
+        });
+    }
+    for desc in batch.families() {
+        match (format, desc.kind) {
+            (Format::Protobuf, _) => protobuf::write::family(page, scratch, batch, desc)?,
+            (Format::Text004, Kind::Histogram) => text::histograms(page, scratch, batch, desc, text::Dialect::Text004)?,
+            (Format::OpenMetrics1, Kind::Histogram) => {
+                text::histograms(page, scratch, batch, desc, text::Dialect::OpenMetrics)?;
+            }
+            (Format::Text004, _) => text::plain(page, scratch, batch, desc)?,
+            (Format::OpenMetrics1, _) => text::openmetrics(page, scratch, batch, desc)?,
+        }
+    }
+    Ok(())
+}
