@@ -1,2 +1,22 @@
 #![forbid(unsafe_code)]
-//! Placeholder.
+//! What tests and benchmarks share: real cgroups with processes in them, child processes that end with their test,
+//! waiting for a condition, and saying that a check was skipped.
+
+mod cgroups;
+mod child;
+mod wait;
+
+pub use cgroups::{Cgroup, Limits, container_id, pod_path, pod_uid};
+pub use child::Child;
+pub use wait::wait_for;
+
+/// Says that a check did not run, in the one form that the recipes count.
+#[expect(clippy::print_stdout, reason = "the test runner's output is where skips are counted")]
+pub fn skipped(reason: &str) {
+    println!("skipped: {reason}");
+}
+
+/// Whether this process may make cgroups and load programs.
+pub fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0)
+}
