@@ -11,7 +11,7 @@ use std::{
 };
 
 use kernfs::{Host, ReadError, Reader};
-use metric::{Batch, Limits};
+use metric::Batch;
 
 use crate::{
     identity::{Figures, Tree},
@@ -75,7 +75,6 @@ pub struct Engine {
     host: Arc<Host>,
     tree: Tree,
     reader: Reader,
-    batch: Batch,
 }
 
 impl Engine {
@@ -86,7 +85,6 @@ impl Engine {
         wanted: impl Fn(&Spec) -> bool,
         context: &Context,
         tree: Tree,
-        limits: Limits,
     ) -> Self {
         let mut slots = Vec::new();
         let mut off = Vec::new();
@@ -101,7 +99,7 @@ impl Engine {
             }
         }
         let host = Arc::clone(&context.host);
-        Self { slots, off, host, tree, reader: Reader::default(), batch: Batch::with_limits(limits) }
+        Self { slots, off, host, tree, reader: Reader::default() }
     }
 
     /// Slices that are on.
@@ -114,9 +112,15 @@ impl Engine {
         &self.off
     }
 
-    /// The samples of a view, now.
-    pub fn scrape(&mut self, view: View, deadline: Instant) -> (&Batch, Report) {
-        let Self { slots, host, tree, reader, batch, .. } = self;
+    /// Fills `batch` with the samples of a view, now. `asked` says which collectors to run.
+    pub fn scrape(
+        &mut self,
+        view: View,
+        deadline: Instant,
+        asked: impl Fn(&Spec) -> bool,
+        batch: &mut Batch,
+    ) -> Report {
+        let Self { slots, host, tree, reader, .. } = self;
         batch.clear();
         match view {
             View::Cadvisor => {
@@ -132,7 +136,7 @@ impl Engine {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
         let mut report = Report { figures: tree.figures(), ..Report::default() };
         let mut problems = Vec::new();
-        for slot in slots.iter_mut().filter(|slot| slot.spec.shows.iter().any(|(shown, _)| *shown == view)) {
+        for slot in slots.iter_mut().filter(|slot| slot.spec.is_in(view) && asked(slot.spec)) {
             let started = Instant::now();
             let outcome = if started >= deadline {
                 Outcome::Late
@@ -149,7 +153,7 @@ impl Engine {
             report.runs.push(Run { collector: slot.spec.name, took: started.elapsed(), outcome });
         }
         report.dropped = batch.dropped().map(|(desc, lost)| (desc.name, lost)).collect();
-        (&self.batch, report)
+        report
     }
 }
 

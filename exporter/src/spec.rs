@@ -77,6 +77,13 @@ pub struct Spec {
     pub build: fn(&Context) -> Result<Box<dyn Collector>, Unavailable>,
 }
 
+impl Spec {
+    /// Whether it has families in a view.
+    pub fn is_in(&self, view: View) -> bool {
+        self.shows.iter().any(|(shown, _)| *shown == view)
+    }
+}
+
 /// What slices are built from.
 #[derive(Clone, Debug)]
 pub struct Context {
