@@ -61,6 +61,8 @@ pub struct Desc {
     pub labels: &'static [Label],
     /// The program whose name and type this family keeps although they may break our rules.
     pub named_by: Option<&'static str>,
+    /// Whether the machine told the name, see [`crate::Discovered`]: no catalogue lists it.
+    pub discovered: bool,
     slot: AtomicU32,
 }
 
@@ -155,8 +157,17 @@ impl<U: Unit, const N: usize, S: Subject> Family<U, N, S> {
             subject_labels: S::LABELS,
             labels,
             named_by,
+            discovered: false,
             slot: AtomicU32::new(0),
         };
+        Self { desc, types: PhantomData }
+    }
+
+    /// The same, marked as found at run time.
+    pub(crate) const fn discovered(self) -> Self {
+        let Desc { name, help, kind, unit, subject_labels, labels, named_by, .. } = self.desc;
+        let slot = AtomicU32::new(0);
+        let desc = Desc { name, help, kind, unit, subject_labels, labels, named_by, discovered: true, slot };
         Self { desc, types: PhantomData }
     }
 
@@ -202,7 +213,7 @@ const fn has_unit(name: &str, unit: UnitName, tail: &str) -> bool {
     true
 }
 
-const fn is_metric_name(name: &str, foreign: bool) -> bool {
+pub(crate) const fn is_metric_name(name: &str, foreign: bool) -> bool {
     let bytes = name.as_bytes();
     let mut i = 0;
     while i < bytes.len() {

@@ -22,6 +22,7 @@
 
 mod batch;
 mod catalog;
+mod discovered;
 mod family;
 mod histogram;
 mod label;
@@ -30,6 +31,7 @@ mod unit;
 
 pub use batch::{Batch, Exemplar, Extra, Limits, Mark, Number, Of, Sample, SampleLabels};
 pub use catalog::{Catalog, FamilyEntry, LabelEntry, Section};
+pub use discovered::Discovered;
 pub use family::{Alone, Desc, Family, Kind, Subject};
 pub use histogram::{Buckets, Histogram, Native};
 pub use label::{Label, Values};
