@@ -2,6 +2,7 @@
 //! The node agent: what every container does, read from cgroupfs and procfs, joined with who owns it, and shown under
 //! the names that Prometheus users already query.
 
+pub mod catalog;
 pub mod collectors;
 pub mod config;
 pub mod identity;

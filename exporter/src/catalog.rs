@@ -1,0 +1,70 @@
+//! Every family that the agent can serve, as data and as a page.
+
+use std::fmt::Write as _;
+
+use metric::{Catalog, FamilyEntry, Section};
+
+use crate::{collectors, spec::Spec};
+
+/// The declarations of all collectors.
+pub fn catalog() -> Catalog {
+    Catalog {
+        program: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+        sections: collectors::ALL.iter().map(|spec| section(spec)).collect(),
+    }
+}
+
+fn section(spec: &Spec) -> Section {
+    let families = spec.shows.iter().flat_map(|(view, families)| {
+        families.iter().map(|desc| FamilyEntry::new(desc, view.path()))
+    });
+    Section {
+        name: spec.name,
+        about: spec.about,
+        default_on: spec.default_on,
+        needs: spec.needs.iter().map(ToString::to_string).collect(),
+        families: families.collect(),
+    }
+}
+
+/// The reference page of all families, in Markdown.
+pub fn reference(catalog: &Catalog) -> String {
+    let mut page = format!(
+        "# Metrics of {}\n\nMade from the declarations in the code by `make docs`. A family marked with a program's name \
+         keeps the name, type and labels that this program gave it.\n",
+        catalog.program
+    );
+    for section in &catalog.sections {
+        let state = if section.default_on { "on by default" } else { "off by default" };
+        let _ = write!(page, "\n## {}\n\n{} Switched by `--collector.{}`; {state}.\n", section.name, section.about, section.name);
+        if !section.needs.is_empty() {
+            let _ = write!(page, "\nNeeds: {}.\n", section.needs.join(", "));
+        }
+        let mut endpoint = "";
+        for family in &section.families {
+            if family.endpoint != endpoint {
+                endpoint = family.endpoint;
+                let _ = write!(page, "\n`{endpoint}`\n\n| family | type | labels | what |\n|---|---|---|---|\n");
+            }
+            let namer = family.named_by.map_or_else(String::new, |namer| format!(" ({namer})"));
+            let labels: Vec<String> = family.labels.iter().map(|label| label_cell(label)).collect();
+            let _ = writeln!(
+                page,
+                "| `{}`{namer} | {} | {} | {} |",
+                family.name,
+                family.kind,
+                labels.join(", "),
+                family.help.replace('|', "\\|")
+            );
+        }
+    }
+    page
+}
+
+fn label_cell(label: &metric::LabelEntry) -> String {
+    match label.values {
+        Some(values) if values.len() <= 8 => format!("`{}` ({})", label.name, values.join(", ")),
+        _ => format!("`{}`", label.name),
+    }
+}
