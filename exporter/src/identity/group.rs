@@ -86,6 +86,21 @@ pub struct Group {
     pub(super) seen: u64,
     pub(super) folders: Folders,
     pub(super) inner: Vec<(Box<str>, u64, Folders)>,
+    pub(super) members: Members,
+}
+
+/// The processes of a cgroup as one scrape saw them; several collectors ask for them.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    pids: Vec<Pid>,
+    own: usize,
+    known: bool,
+}
+
+impl Members {
+    pub(super) fn forget(&mut self) {
+        self.known = false;
+    }
 }
 
 impl Group {
@@ -122,6 +137,30 @@ impl Group {
             }
         }
         Ok(own)
+    }
+
+    /// As [`Group::processes`], but the kernel is asked once a scrape whoever asks: all processes, and how many of
+    /// them, at the start, are the cgroup's own.
+    pub fn members(&mut self, layout: &Layout, reader: &mut Reader) -> Result<(&[Pid], usize), ReadError> {
+        if !self.members.known {
+            let mut pids = std::mem::take(&mut self.members.pids);
+            pids.clear();
+            let own = self.processes(layout, reader, &mut pids);
+            self.members.pids = pids;
+            self.members.own = own?;
+            self.members.known = true;
+        }
+        Ok((&self.members.pids, self.members.own))
+    }
+
+    /// The pod that it is or belongs to, in the spelling of the API server.
+    pub fn pod_uid(&self) -> Option<&str> {
+        self.pod_uid.as_deref()
+    }
+
+    /// The runtime's id of the container that it is.
+    pub fn container_id(&self) -> Option<&str> {
+        self.container_id.as_deref()
     }
 
     fn tasks(

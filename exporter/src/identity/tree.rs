@@ -15,7 +15,7 @@ use metric::{Batch, Of};
 
 use super::{
     bundle,
-    group::{Folders, Group, GroupKind, Labels},
+    group::{Folders, Group, GroupKind, Labels, Members},
     layout::Layout,
     path::{self, Place},
     rows::{AsCadvisor, AsContainer},
@@ -134,6 +134,7 @@ impl Tree {
             let Labels { container, id, image, name, namespace, pod } = &group.labels;
             group.cadvisor = Some(out.subject::<AsCadvisor, 6>([container, id, image, name, namespace, pod]));
             group.own = None;
+            group.members.forget();
         }
     }
 
@@ -146,6 +147,7 @@ impl Tree {
         for group in &mut youngest_first {
             group.cadvisor = None;
             group.own = None;
+            group.members.forget();
             if !group.is_workload() {
                 continue;
             }
@@ -250,6 +252,7 @@ impl Tree {
             seen: generation,
             folders: Folders::new(&self.layout, path, &self.budget),
             inner: Vec::new(),
+            members: Members::default(),
         };
         self.groups.insert(path.into(), group);
     }
