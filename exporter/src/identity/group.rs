@@ -7,6 +7,7 @@ use metric::Of;
 
 use super::{
     layout::{Controller, Layout},
+    limits::Limits,
     rows::{AsCadvisor, AsContainer},
 };
 
@@ -86,6 +87,7 @@ pub struct Group {
     pub(super) seen: u64,
     pub(super) folders: Folders,
     pub(super) inner: Vec<(Box<str>, u64, Folders)>,
+    pub(super) limits: Limits,
     pub(super) members: Members,
 }
 
@@ -116,6 +118,25 @@ impl Group {
             Some(folder) => folder.read(name, reader),
             None => Ok(None),
         }
+    }
+
+    /// Reads one file of each cgroup inside it, for facts that the kernel does not sum up over a subtree.
+    pub fn read_inner(
+        &mut self,
+        layout: &Layout,
+        controller: Controller,
+        name: &'static str,
+        reader: &mut Reader,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(), ReadError> {
+        for (_, _, folders) in &mut self.inner {
+            if let Some(folder) = folders.at(layout, controller)
+                && let Some(file) = folder.read(name, reader)?
+            {
+                each(file);
+            }
+        }
+        Ok(())
     }
 
     /// Its folder in the hierarchy of a controller.

@@ -4,12 +4,15 @@
 pub mod bundle;
 mod group;
 mod layout;
+mod limits;
 pub mod path;
+mod pause;
 mod rows;
 mod tree;
 mod watch;
 
 pub use group::{Group, GroupKind, Labels, Pid};
 pub use layout::{Controller, Layout, LayoutError, Mode, Version};
+pub use limits::{CpuLimits, CpusetLimits, MemoryLimits};
 pub use rows::{AsCadvisor, AsContainer, CGROUPS};
 pub use tree::{Figures, Tree};

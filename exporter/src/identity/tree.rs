@@ -17,7 +17,9 @@ use super::{
     bundle,
     group::{Folders, Group, GroupKind, Labels, Members},
     layout::Layout,
+    limits::Limits,
     path::{self, Place},
+    pause,
     rows::{AsCadvisor, AsContainer},
     watch::{Change, Watch},
 };
@@ -48,6 +50,8 @@ pub struct Tree {
     groups: BTreeMap<Box<str>, Group>,
     /// Pod uid → (namespace, name), from the bundles of its containers.
     pods: HashMap<Box<str>, (String, String)>,
+    /// Image of sandboxes whose bundles do not name it; looked up at first need, and again after each walk.
+    sandbox_image: Option<Option<String>>,
     watch: Option<Watch>,
     last_walk: Option<Instant>,
     generation: u64,
@@ -74,6 +78,7 @@ impl Tree {
             walked,
             groups: BTreeMap::new(),
             pods: HashMap::new(),
+            sandbox_image: None,
             watch,
             last_walk: None,
             generation: 0,
@@ -179,6 +184,7 @@ impl Tree {
         }
         uids.extend(self.groups.values().filter_map(|group| group.pod_uid.as_deref()));
         self.pods.retain(|uid, _| uids.contains(&**uid));
+        self.sandbox_image = None;
     }
 
     /// Takes in the cgroup at `path` and all below it.
@@ -252,6 +258,7 @@ impl Tree {
             seen: generation,
             folders: Folders::new(&self.layout, path, &self.budget),
             inner: Vec::new(),
+            limits: Limits::default(),
             members: Members::default(),
         };
         self.groups.insert(path.into(), group);
@@ -291,10 +298,14 @@ impl Tree {
     fn name_the_unnamed(&mut self, reader: &mut Reader) {
         for group in self.groups.values_mut().filter(|group| !group.named) {
             let Some(id) = &group.container_id else { continue };
-            let Some(named) = bundle::find(&self.host, reader, id) else { continue };
+            let Some(mut named) = bundle::find(&self.host, reader, id) else { continue };
             group.named = true;
             if named.sandbox {
                 group.kind = GroupKind::Sandbox;
+                if named.image.is_empty() {
+                    let image = self.sandbox_image.get_or_insert_with(|| pause::image(&self.host, reader));
+                    named.image = image.clone().unwrap_or_default();
+                }
             }
             if let Some(uid) = &group.pod_uid
                 && !named.pod.is_empty()

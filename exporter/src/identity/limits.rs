@@ -1,0 +1,276 @@
+//! What a cgroup may use. Several slices ask, and the answer changes at most when somebody resizes a container, so it
+//! is read once and then again about once a minute; cgroups of a machine take turns, so that no scrape pays for all.
+//! A young cgroup is asked more often: a runtime makes it first and limits it a moment later.
+//!
+//! Sources: `cpu.max`, `cpu.weight`, `memory.max`, `memory.min`, `memory.swap.max`, `pids.max`, `cpuset.*.effective`
+//! (admin-guide/cgroup-v2.rst), and their elders `cpu.cfs_quota_us`, `cpu.cfs_period_us`, `cpu.shares`,
+//! `memory.limit_in_bytes`, `memory.soft_limit_in_bytes`, `memory.memsw.limit_in_bytes`, `cpuset.effective_*`,
+//! `cpuset.memory_migrate` (admin-guide/cgroup-v1).
+
+use kernfs::{ReadError, Reader, text};
+use metric::{Bytes, Micros};
+
+use super::{
+    group::Group,
+    layout::{Controller, Layout, Version},
+};
+
+/// How long an answer holds at most, in seconds.
+const HOLDS: f64 = 60.0;
+
+/// CPU time that a cgroup may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuLimits {
+    /// Time per period; `None` without a quota.
+    pub quota: Option<Micros>,
+    /// Length of a period; `None` where the kernel shows none, as for the root of version 2.
+    pub period: Option<Micros>,
+    /// Weight against siblings, 2 to 262144, 1024 unless set. On version 2 it is computed from `cpu.weight`.
+    pub shares: Option<u64>,
+}
+
+impl CpuLimits {
+    /// The quota in CPUs that it is worth.
+    pub fn cores(self) -> Option<f64> {
+        let (quota, period) = (self.quota?.0, self.period?.0);
+        (period > 0).then(|| quota as f64 / period as f64)
+    }
+}
+
+/// Memory that a cgroup may take; `None` is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryLimits {
+    /// At most.
+    pub limit: Option<Bytes>,
+    /// What it is left with when memory is short; zero is no promise.
+    pub reservation: Option<Bytes>,
+    /// Swap at most; on version 1 memory and swap together.
+    pub swap: Option<Bytes>,
+}
+
+/// Where a cgroup may run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpusetLimits {
+    /// How many CPUs.
+    pub cpus: u64,
+    /// How many memory nodes.
+    pub memory_nodes: u64,
+    /// Whether its pages move along when its memory nodes change.
+    pub migrates_memory: bool,
+}
+
+/// What one cgroup was last seen to be allowed.
+#[derive(Debug, Default)]
+pub(super) struct Limits {
+    cpu: Aged<CpuLimits>,
+    memory: Aged<Option<MemoryLimits>>,
+    tasks: Aged<Option<u64>>,
+    cpuset: Aged<Option<CpusetLimits>>,
+}
+
+#[derive(Debug)]
+struct Aged<T> {
+    value: Option<T>,
+    due: f64,
+}
+
+impl<T> Default for Aged<T> {
+    fn default() -> Self {
+        Self { value: None, due: 0.0 }
+    }
+}
+
+impl<T: Copy> Aged<T> {
+    /// The answer, while it holds. A clock that was set back makes it old.
+    fn fresh(&self, now: f64) -> Option<T> {
+        self.value.filter(|_| now < self.due && now >= self.due - HOLDS)
+    }
+
+    /// Keeps an answer for a time that grows with the cgroup's age. The first holds for a part of it that differs
+    /// from cgroup to cgroup.
+    fn keep(&mut self, value: T, now: f64, created: f64, path: &str) -> T {
+        let part = if self.value.is_none() { fraction(path) } else { 1.0 };
+        self.due = now + (now - created).clamp(0.0, HOLDS) * part;
+        self.value = Some(value);
+        value
+    }
+}
+
+/// A number in 0…1 that is the path's own (FNV-1a).
+fn fraction(path: &str) -> f64 {
+    let hash = path.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    f64::from(hash) / f64::from(u32::MAX)
+}
+
+impl Group {
+    /// CPU time it may take. `now` is in seconds since the Unix epoch.
+    pub fn cpu_limits(&mut self, layout: &Layout, reader: &mut Reader, now: f64) -> Result<CpuLimits, ReadError> {
+        if let Some(known) = self.limits.cpu.fresh(now) {
+            return Ok(known);
+        }
+        let mut limits = CpuLimits::default();
+        if layout.version(Controller::Cpu) == Some(Version::V2) {
+            if let Some(file) = self.read(layout, Controller::Cpu, "cpu.max", reader)? {
+                (limits.quota, limits.period) = cpu_max(file);
+            }
+            let weight = self.read(layout, Controller::Cpu, "cpu.weight", reader)?.and_then(text::only_number);
+            limits.shares = weight.and_then(shares);
+        } else {
+            let mut number = |name| {
+                let file = self.read(layout, Controller::Cpu, name, reader)?;
+                Ok(file.and_then(text::only_number).filter(|number| *number > 0))
+            };
+            limits.quota = number("cpu.cfs_quota_us")?.map(Micros);
+            limits.period = number("cpu.cfs_period_us")?.map(Micros);
+            limits.shares = number("cpu.shares")?;
+        }
+        Ok(self.limits.cpu.keep(limits, now, self.created, &self.path))
+    }
+
+    /// Memory it may take; `None` when no memory controller counts for it.
+    pub fn memory_limits(
+        &mut self,
+        layout: &Layout,
+        reader: &mut Reader,
+        now: f64,
+    ) -> Result<Option<MemoryLimits>, ReadError> {
+        if let Some(known) = self.limits.memory.fresh(now) {
+            return Ok(known);
+        }
+        let [limit, reservation, swap] = match layout.version(Controller::Memory) {
+            Some(Version::V2) => ["memory.max", "memory.min", "memory.swap.max"],
+            _ => ["memory.limit_in_bytes", "memory.soft_limit_in_bytes", "memory.memsw.limit_in_bytes"],
+        };
+        let mut read = |name| Ok(self.read(layout, Controller::Memory, name, reader)?.map(bytes));
+        let limits = match read(limit)? {
+            None => None,
+            Some(limit) => {
+                Some(MemoryLimits { limit, reservation: read(reservation)?.flatten(), swap: read(swap)?.flatten() })
+            }
+        };
+        Ok(self.limits.memory.keep(limits, now, self.created, &self.path))
+    }
+
+    /// Tasks it may have; `None` without a limit.
+    pub fn task_limit(&mut self, layout: &Layout, reader: &mut Reader, now: f64) -> Result<Option<u64>, ReadError> {
+        if let Some(known) = self.limits.tasks.fresh(now) {
+            return Ok(known);
+        }
+        let limit = self.read(layout, Controller::Pids, "pids.max", reader)?.and_then(text::only_number);
+        Ok(self.limits.tasks.keep(limit, now, self.created, &self.path))
+    }
+
+    /// Where it may run; `None` when no cpuset controller counts for it.
+    pub fn cpuset_limits(
+        &mut self,
+        layout: &Layout,
+        reader: &mut Reader,
+        now: f64,
+    ) -> Result<Option<CpusetLimits>, ReadError> {
+        if let Some(known) = self.limits.cpuset.fresh(now) {
+            return Ok(known);
+        }
+        let v2 = layout.version(Controller::Cpuset) == Some(Version::V2);
+        let [cpus, mems] = if v2 {
+            ["cpuset.cpus.effective", "cpuset.mems.effective"]
+        } else {
+            ["cpuset.effective_cpus", "cpuset.effective_mems"]
+        };
+        let mut read = |name, of: fn(&[u8]) -> u64| Ok(self.read(layout, Controller::Cpuset, name, reader)?.map(of));
+        let limits = match (read(cpus, listed)?, read(mems, listed)?) {
+            (Some(cpus), Some(memory_nodes)) => {
+                let flag = read("cpuset.memory_migrate", |file| text::only_number(file).unwrap_or(0))?;
+                // Version 2 has no switch: it always moves them.
+                Some(CpusetLimits { cpus, memory_nodes, migrates_memory: flag.map_or(v2, |flag| flag != 0) })
+            }
+            _ => None,
+        };
+        Ok(self.limits.cpuset.keep(limits, now, self.created, &self.path))
+    }
+}
+
+/// `cpu.max`: `max 100000` or `50000 100000`; quota and period.
+fn cpu_max(file: &[u8]) -> (Option<Micros>, Option<Micros>) {
+    let mut words = text::words(file);
+    let mut next = || words.next().and_then(text::number).filter(|micros| *micros > 0).map(Micros);
+    (next(), next())
+}
+
+/// `cpu.weight`, 1 to 10000, on the scale of version 1, 2 to 262144.
+fn shares(weight: u64) -> Option<u64> {
+    (1..=10_000).contains(&weight).then(|| 2 + (weight - 1) * 262_142 / 9_999)
+}
+
+/// A size; `max` and what is larger than any machine are no limit.
+fn bytes(file: &[u8]) -> Option<Bytes> {
+    text::only_number(file).filter(|bytes| *bytes <= 1 << 62).map(Bytes)
+}
+
+/// How many numbers a list such as `0-3,8` holds.
+fn listed(file: &[u8]) -> u64 {
+    file.trim_ascii()
+        .split(|byte| *byte == b',')
+        .map(|range| {
+            let mut ends = range.splitn(2, |byte| *byte == b'-').map(text::number);
+            match (ends.next().flatten(), ends.next()) {
+                (Some(_), None) => 1,
+                (Some(first), Some(Some(last))) if last >= first => (last - first).saturating_add(1),
+                _ => 0,
+            }
+        })
+        .fold(0, u64::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_quota_is_worth_cpus_and_max_is_none() {
+        let (quota, period) = cpu_max(b"150000 100000\n");
+        assert_eq!(CpuLimits { quota, period, shares: None }.cores(), Some(1.5));
+        assert_eq!(cpu_max(b"max 100000\n"), (None, Some(Micros(100_000))));
+        assert_eq!(cpu_max(b""), (None, None));
+    }
+
+    #[test]
+    fn weights_become_shares() {
+        assert_eq!([1, 100, 10_000].map(shares), [Some(2), Some(2597), Some(262_144)]);
+        assert_eq!((shares(0), shares(10_001)), (None, None));
+    }
+
+    #[test]
+    fn no_limit_is_written_in_two_ways() {
+        assert_eq!((bytes(b"max\n"), bytes(b"9223372036854771712\n")), (None, None));
+        assert_eq!((bytes(b"0\n"), bytes(b"134217728\n")), (Some(Bytes(0)), Some(Bytes(134_217_728))));
+    }
+
+    #[test]
+    fn lists_of_numbers_are_counted() {
+        assert_eq!([&b"0\n"[..], b"0-3,8\n", b"\n", b"0-1,4-5,9-9\n", b"x-2,3-1"].map(listed), [1, 5, 0, 5, 0]);
+    }
+
+    #[test]
+    fn young_cgroups_are_asked_again_soon_and_old_ones_after_a_minute() {
+        let mut aged = Aged::default();
+        aged.keep(1, 1000.0, 995.0, "/a");
+        assert!(aged.fresh(1006.0).is_none(), "five seconds old: holds at most five seconds");
+        aged.keep(1, 2000.0, 995.0, "/a");
+        assert!(aged.fresh(2059.0).is_some() && aged.fresh(2061.0).is_none());
+        assert!(aged.fresh(1500.0).is_none(), "the clock was set back");
+        let dues = ["/a", "/b", "/c"].map(|path| {
+            let mut aged = Aged::default();
+            aged.keep(1, 1000.0, 0.0, path);
+            aged.due
+        });
+        assert!(dues.iter().all(|due| (1000.0..=1060.0).contains(due)) && dues[0] != dues[1] && dues[1] != dues[2]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(file in prop::collection::vec(any::<u8>(), 0..60), list in "[0-9,-]{0,30}") {
+            let _ = (cpu_max(&file), bytes(&file), listed(&file), listed(list.as_bytes()));
+        }
+    }
+}
