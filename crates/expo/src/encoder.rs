@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use metric::{Batch, Kind};
 
 use crate::{
+    model::Exposition,
     negotiate::Format,
     page::{Page, Pieces, Stats},
-    protobuf, text,
+    protobuf, rewrite, text,
 };
 
 /// Writes pages. It keeps its buffers: after the first page of a kind, writing allocates nothing.
@@ -50,6 +51,18 @@ impl Encoder {
         for batch in batches {
             append_batch(&mut page, scratch, batch, format)?;
         }
+        page.end()
+    }
+
+    /// Writes families that were read elsewhere, like [`Encoder::append`]. They must not be among those of the batches.
+    pub fn append_exposition(
+        &mut self,
+        exposition: &Exposition,
+        format: Format,
+        out: &mut dyn Write,
+    ) -> io::Result<Stats> {
+        let mut page = Page::new(&mut self.buf, out);
+        rewrite::append(&mut page, exposition, format)?;
         page.end()
     }
 

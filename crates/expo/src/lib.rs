@@ -30,7 +30,9 @@ mod model;
 mod negotiate;
 mod number;
 mod page;
+mod parse;
 mod protobuf;
+mod rewrite;
 mod shape;
 mod text;
 
@@ -39,3 +41,5 @@ pub use encoder::{Encoder, encode};
 pub use model::{Exposition, NativeHistogram, ParsedFamily, ParsedKind, ParsedSample};
 pub use negotiate::{Encoding, Format, negotiate, negotiate_encoding};
 pub use page::Stats;
+pub use parse::{ParseError, Place, Problem, Strictness, parse, parse_lenient};
+pub use rewrite::encode_exposition;

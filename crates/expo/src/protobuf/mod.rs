@@ -4,5 +4,6 @@
 //! writing them by hand costs less than a code generator in the build. Field numbers stand in `field`.
 
 pub(crate) mod field;
+pub(crate) mod read;
 pub(crate) mod wire;
 pub(crate) mod write;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use metric::{Batch, Desc, Exemplar, Histogram, Native, Sample};
+use metric::{Batch, Desc, Exemplar, Histogram, Sample};
 
 use super::{
     field,
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     encoder::Scratch,
-    model::ParsedKind,
+    model::{NativeHistogram, ParsedKind},
     page::{CHUNK, Page, Pieces},
     shape::{self, Shape},
     text::exemplar_between,
@@ -102,15 +102,29 @@ fn push_metric(out: &mut Vec<u8>, subjects: &Pieces, kind: ParsedKind, sample: &
         }
         push_labels(out, labels.own());
         match (kind, sample.histogram()) {
-            (_, Some(histogram)) => {
-                push_nested(out, field::metric::HISTOGRAM, |out| push_histogram(out, histogram));
-            }
+            (_, Some(histogram)) => push_histogram(out, histogram),
             (ParsedKind::Counter, None) => {
                 let extra = sample.extra();
                 let created = extra.and_then(|extra| extra.created);
                 push_counter(out, sample.number(), created, extra.and_then(|extra| extra.exemplar.as_ref()));
             }
             (kind, None) => push_number(out, kind, sample.number()),
+        }
+    });
+}
+
+/// Appends a metric, as a field of a family; `body` writes its value.
+pub(crate) fn push_metric_of<'a>(
+    out: &mut Vec<u8>,
+    labels: impl Iterator<Item = (&'a str, &'a str)>,
+    timestamp_ms: Option<i64>,
+    body: impl FnOnce(&mut Vec<u8>),
+) {
+    push_nested(out, field::family::METRIC, |out| {
+        push_labels(out, labels);
+        body(out);
+        if let Some(timestamp) = timestamp_ms {
+            push_int(out, field::metric::TIMESTAMP_MS, timestamp.cast_unsigned());
         }
     });
 }
@@ -138,30 +152,80 @@ fn push_histogram(out: &mut Vec<u8>, histogram: &Histogram) {
     let classic = histogram.classic.as_ref();
     let observed = classic.map_or(histogram.count(), |classic| classic.counts.iter().sum());
     let count = if histogram.native.is_some() { histogram.count() } else { observed };
-    push_int(out, field::histogram::COUNT, count);
-    push_double(out, field::histogram::SUM, histogram.sum());
-    if let Some(classic) = classic {
-        let (mut cumulative, mut below) = (0, f64::NEG_INFINITY);
-        let bounds = classic.bounds.iter().copied().chain([f64::INFINITY]);
-        for (bound, count) in bounds.zip(&classic.counts) {
-            cumulative += count;
-            push_bucket(out, cumulative, bound, exemplar_between(&histogram.exemplars, below, bound));
-            below = bound;
+    push_nested(out, field::metric::HISTOGRAM, |out| {
+        push_int(out, field::histogram::COUNT, count);
+        push_double(out, field::histogram::SUM, histogram.sum());
+        if let Some(classic) = classic {
+            let (mut cumulative, mut below) = (0, f64::NEG_INFINITY);
+            let bounds = classic.bounds.iter().copied().chain([f64::INFINITY]);
+            for (bound, count) in bounds.zip(&classic.counts) {
+                cumulative += count;
+                push_bucket(out, cumulative, bound, exemplar_between(&histogram.exemplars, below, bound));
+                below = bound;
+            }
         }
-    }
-    if let Some(native) = &histogram.native {
-        push_native(out, native, &[]);
-        for exemplar in &histogram.exemplars {
-            push_exemplar(out, field::histogram::EXEMPLAR, exemplar);
+        if let Some(native) = &histogram.native {
+            push_resolution(out, native.schema, native.zero_threshold, native.zero);
+            push_native_buckets(out, &[], &native.positive, native.zero_threshold == 0.0 && native.zero == 0);
+            push_exemplars(out, &histogram.exemplars);
         }
-    }
-    if let Some(created) = histogram.created {
-        push_timestamp(out, field::histogram::CREATED, created);
-    }
+        if let Some(created) = histogram.created {
+            push_timestamp(out, field::histogram::CREATED, created);
+        }
+    });
 }
 
-/// Appends a classic bucket, as a field of a histogram.
-pub(crate) fn push_bucket(out: &mut Vec<u8>, cumulative: u64, bound: f64, exemplar: Option<&Exemplar>) {
+/// Appends a histogram of the model, as a field of a metric. `buckets` are (cumulative count, upper bound, exemplar).
+pub(crate) fn push_histogram_of<'a>(
+    out: &mut Vec<u8>,
+    count: u64,
+    sum: f64,
+    buckets: impl Iterator<Item = (u64, f64, Option<&'a Exemplar>)>,
+    native: Option<&NativeHistogram>,
+    created: Option<f64>,
+) {
+    push_nested(out, field::metric::HISTOGRAM, |out| {
+        push_int(out, field::histogram::COUNT, count);
+        push_double(out, field::histogram::SUM, sum);
+        for (cumulative, bound, exemplar) in buckets {
+            push_bucket(out, cumulative, bound, exemplar);
+        }
+        if let Some(native) = native {
+            push_resolution(out, native.schema, native.zero_threshold, native.zero_count);
+            let bare = native.zero_threshold == 0.0 && native.zero_count == 0;
+            push_native_buckets(out, &native.negative, &native.positive, bare);
+            push_exemplars(out, &native.exemplars);
+        }
+        if let Some(created) = created {
+            push_timestamp(out, field::histogram::CREATED, created);
+        }
+    });
+}
+
+/// Appends a summary, as a field of a metric. `quantiles` are (quantile, value).
+pub(crate) fn push_summary(
+    out: &mut Vec<u8>,
+    count: u64,
+    sum: f64,
+    quantiles: impl Iterator<Item = (f64, f64)>,
+    created: Option<f64>,
+) {
+    push_nested(out, field::metric::SUMMARY, |out| {
+        push_int(out, field::summary::COUNT, count);
+        push_double(out, field::summary::SUM, sum);
+        for (quantile, value) in quantiles {
+            push_nested(out, field::summary::QUANTILE, |out| {
+                push_double(out, field::quantile::QUANTILE, quantile);
+                push_double(out, field::quantile::VALUE, value);
+            });
+        }
+        if let Some(created) = created {
+            push_timestamp(out, field::summary::CREATED, created);
+        }
+    });
+}
+
+fn push_bucket(out: &mut Vec<u8>, cumulative: u64, bound: f64, exemplar: Option<&Exemplar>) {
     push_nested(out, field::histogram::BUCKET, |out| {
         push_int(out, field::bucket::CUMULATIVE_COUNT, cumulative);
         push_double(out, field::bucket::UPPER_BOUND, bound);
@@ -171,34 +235,31 @@ pub(crate) fn push_bucket(out: &mut Vec<u8>, cumulative: u64, bound: f64, exempl
     });
 }
 
-/// Appends the native half, as fields of a histogram.
-fn push_native(out: &mut Vec<u8>, native: &Native, negative: &[(i32, u64)]) {
-    push_native_fields(out, native.schema, native.zero_threshold, native.zero, negative, &native.positive);
+fn push_exemplars(out: &mut Vec<u8>, exemplars: &[Exemplar]) {
+    for exemplar in exemplars {
+        push_exemplar(out, field::histogram::EXEMPLAR, exemplar);
+    }
 }
 
-/// Appends the native half, as fields of a histogram.
-pub(crate) fn push_native_fields(
-    out: &mut Vec<u8>,
-    schema: i32,
-    zero_threshold: f64,
-    zero: u64,
-    negative: &[(i32, u64)],
-    positive: &[(i32, u64)],
-) {
+fn push_resolution(out: &mut Vec<u8>, schema: i32, zero_threshold: f64, zero: u64) {
     push_int(out, field::histogram::SCHEMA, zigzag(schema.into()));
     push_double(out, field::histogram::ZERO_THRESHOLD, zero_threshold);
     push_int(out, field::histogram::ZERO_COUNT, zero);
-    push_native_buckets(out, field::histogram::NEGATIVE_SPAN, field::histogram::NEGATIVE_DELTA, negative);
-    push_native_buckets(out, field::histogram::POSITIVE_SPAN, field::histogram::POSITIVE_DELTA, positive);
-    if zero_threshold == 0.0 && zero == 0 && positive.is_empty() && negative.is_empty() {
-        // Nothing else would show that the histogram is native.
+}
+
+/// Appends native buckets. `bare`: no other field shows that the histogram is native, so an empty span must when there
+/// are no buckets.
+fn push_native_buckets(out: &mut Vec<u8>, negative: &[(i32, u64)], positive: &[(i32, u64)], bare: bool) {
+    push_spans(out, field::histogram::NEGATIVE_SPAN, field::histogram::NEGATIVE_DELTA, negative);
+    push_spans(out, field::histogram::POSITIVE_SPAN, field::histogram::POSITIVE_DELTA, positive);
+    if bare && positive.is_empty() && negative.is_empty() {
         push_span(out, field::histogram::POSITIVE_SPAN, 0, 0);
     }
 }
 
 /// Spans are runs of neighbouring buckets: the gap to the run before, and how many. Counts are differences to the
 /// bucket before.
-fn push_native_buckets(out: &mut Vec<u8>, spans: u32, deltas: u32, buckets: &[(i32, u64)]) {
+fn push_spans(out: &mut Vec<u8>, spans: u32, deltas: u32, buckets: &[(i32, u64)]) {
     let mut end = 0;
     for run in buckets.chunk_by(|a, b| a.0.checked_add(1) == Some(b.0)) {
         let Some((first, _)) = run.first() else { continue };
@@ -225,7 +286,7 @@ fn push_span(out: &mut Vec<u8>, number: u32, offset: i64, length: u64) {
 }
 
 /// Appends an exemplar as this field.
-pub(crate) fn push_exemplar(out: &mut Vec<u8>, number: u32, exemplar: &Exemplar) {
+fn push_exemplar(out: &mut Vec<u8>, number: u32, exemplar: &Exemplar) {
     push_nested(out, number, |out| {
         for (name, value) in &exemplar.labels {
             push_label(out, field::exemplar::LABEL, name, value);
@@ -238,7 +299,7 @@ pub(crate) fn push_exemplar(out: &mut Vec<u8>, number: u32, exemplar: &Exemplar)
 }
 
 /// Appends a point in time as this field.
-pub(crate) fn push_timestamp(out: &mut Vec<u8>, number: u32, seconds: f64) {
+fn push_timestamp(out: &mut Vec<u8>, number: u32, seconds: f64) {
     let (mut whole, mut nanos) = (seconds.floor(), ((seconds - seconds.floor()) * 1e9).round());
     if nanos >= 1e9 {
         (whole, nanos) = (whole + 1.0, 0.0);

@@ -1,0 +1,237 @@
+//! Families as they come off a page, and what a strict reader asks of them.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Problem, Strictness, line::Grammar, text::suffixes};
+use crate::{
+    model::{Exposition, ParsedFamily, ParsedKind, ParsedSample},
+    text::Dialect,
+};
+
+const EXEMPLAR_CHARS: usize = 128;
+
+/// A family whose lines are being read. The name is the one of its header.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) name: String,
+    pub(super) help: Option<String>,
+    pub(super) kind: Option<ParsedKind>,
+    pub(super) unit: Option<String>,
+    pub(super) samples: Vec<ParsedSample>,
+    /// `_created` lines whose sample has not come yet.
+    created: Vec<ParsedSample>,
+}
+
+impl Open {
+    pub(super) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), help: None, kind: None, unit: None, samples: Vec::new(), created: Vec::new() }
+    }
+
+    /// Takes a sample that is one of the family's by its name.
+    pub(super) fn add(&mut self, sample: ParsedSample, grammar: Grammar) -> Result<(), Problem> {
+        if grammar.dialect == Dialect::OpenMetrics {
+            if grammar.strictness == Strictness::Strict {
+                self.check_openmetrics(&sample)?;
+            }
+            let suffix = sample.name.strip_prefix(self.name.as_str());
+            if suffix == Some("_created") && suffixes(self.kind(), grammar.dialect).contains(&"_created") {
+                if !self.attach_created(&sample) {
+                    self.created.push(sample);
+                }
+                return Ok(());
+            }
+        }
+        self.samples.push(sample);
+        Ok(())
+    }
+
+    fn kind(&self) -> ParsedKind {
+        self.kind.unwrap_or_default()
+    }
+
+    /// Puts the value of a `_created` line on the sample it is about.
+    fn attach_created(&mut self, created: &ParsedSample) -> bool {
+        let suffix = if self.kind() == ParsedKind::Counter { "_total" } else { "_count" };
+        let of = self.samples.iter_mut().rev().find(|sample| {
+            sample.labels == created.labels && sample.name.strip_prefix(self.name.as_str()) == Some(suffix)
+        });
+        let found = of.is_some();
+        if let Some(sample) = of {
+            sample.created = Some(created.value);
+        }
+        found
+    }
+
+    fn check_openmetrics(&self, sample: &ParsedSample) -> Result<(), Problem> {
+        let kind = self.kind();
+        let bucket = sample.name.ends_with("_bucket");
+        if let Some(exemplar) = &sample.exemplar {
+            let counted = kind == ParsedKind::Counter && sample.name.ends_with("_total");
+            let observed = matches!(kind, ParsedKind::Histogram | ParsedKind::GaugeHistogram) && bucket;
+            if !counted && !observed {
+                return Err(Problem::MisplacedExemplar(sample.name.clone()));
+            }
+            let chars = |(name, value): &(String, String)| name.chars().count() + value.chars().count();
+            if exemplar.labels.iter().map(chars).sum::<usize>() > EXEMPLAR_CHARS {
+                return Err(Problem::LongExemplar);
+            }
+        }
+        let fits = match kind {
+            ParsedKind::Counter => sample.value >= 0.0,
+            ParsedKind::Info => sample.value == 1.0,
+            ParsedKind::StateSet => (sample.value == 0.0 || sample.value == 1.0) && sample.label(&self.name).is_some(),
+            _ => true,
+        };
+        let value = || Problem::BadValue { value: sample.value.to_string(), kind: kind.name() };
+        if fits { Ok(()) } else { Err(value()) }
+    }
+}
+
+/// The families of a page so far.
+#[derive(Debug)]
+pub(crate) struct Families {
+    dialect: Dialect,
+    strictness: Strictness,
+    done: Vec<ParsedFamily>,
+    /// Each name that a sample of a family may have, with the family.
+    claimed: HashMap<String, String>,
+}
+
+impl Families {
+    pub(crate) fn new(dialect: Dialect, strictness: Strictness) -> Self {
+        Self { dialect, strictness, done: Vec::new(), claimed: HashMap::new() }
+    }
+
+    pub(crate) fn finish(self) -> Exposition {
+        Exposition { families: self.done }
+    }
+
+    /// Takes a family that is complete.
+    pub(super) fn add(&mut self, mut open: Open) -> Result<(), Problem> {
+        for created in std::mem::take(&mut open.created) {
+            if !open.attach_created(&created) && self.strictness == Strictness::Strict {
+                return Err(Problem::LoneCreated(created.name));
+            }
+        }
+        let kind = open.kind();
+        let header = open.name.clone();
+        let unit = open.unit.unwrap_or_default();
+        let family = ParsedFamily {
+            name: full_name(open.name, kind, self.dialect, &open.samples),
+            help: open.help.unwrap_or_default(),
+            kind,
+            unit,
+            samples: open.samples,
+        };
+        self.push(family, &header)
+    }
+
+    /// Takes a family that stands on the page under `header`.
+    pub(crate) fn push(&mut self, family: ParsedFamily, header: &str) -> Result<(), Problem> {
+        if self.strictness == Strictness::Strict {
+            self.claim(header, family.kind)?;
+            check_unit(&family, header)?;
+            no_series_twice(&family)?;
+            if matches!(family.kind, ParsedKind::Histogram | ParsedKind::GaugeHistogram) {
+                check_buckets(&family)?;
+            }
+        }
+        self.done.push(family);
+        Ok(())
+    }
+
+    fn claim(&mut self, header: &str, kind: ParsedKind) -> Result<(), Problem> {
+        let allowed = suffixes(kind, self.dialect);
+        for suffix in allowed.iter().copied().chain((!allowed.contains(&"")).then_some("")) {
+            let name = format!("{header}{suffix}");
+            let Some(other) = self.claimed.insert(name.clone(), header.to_owned()) else { continue };
+            return Err(if other == header {
+                Problem::Interleaved(header.to_owned())
+            } else {
+                Problem::NameClash { name, family: header.to_owned(), other }
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The name that the model has for a family.
+fn full_name(header: String, kind: ParsedKind, dialect: Dialect, samples: &[ParsedSample]) -> String {
+    let suffix = match (dialect, kind) {
+        (Dialect::OpenMetrics, ParsedKind::Counter) => "_total",
+        (Dialect::OpenMetrics, ParsedKind::Info) => "_info",
+        _ => return header,
+    };
+    // Some programs print the full name in the header, too.
+    let printed_in_full = samples.first().is_some_and(|sample| sample.name == header);
+    if printed_in_full { header } else { header + suffix }
+}
+
+fn check_unit(family: &ParsedFamily, header: &str) -> Result<(), Problem> {
+    let unit = &family.unit;
+    let stem =
+        if family.kind == ParsedKind::Counter { header.strip_suffix("_total").unwrap_or(header) } else { header };
+    let fits = unit.is_empty()
+        || (!matches!(family.kind, ParsedKind::Info | ParsedKind::StateSet)
+            && stem.strip_suffix(unit.as_str()).is_some_and(|head| head.ends_with('_')));
+    if fits { Ok(()) } else { Err(Problem::BadUnit { unit: unit.clone(), family: header.to_owned() }) }
+}
+
+fn no_series_twice(family: &ParsedFamily) -> Result<(), Problem> {
+    let mut seen = HashSet::with_capacity(family.samples.len());
+    for sample in &family.samples {
+        let mut labels: Vec<_> = sample.labels.iter().collect();
+        labels.sort();
+        if !seen.insert((sample.name.as_str(), labels)) {
+            return Err(Problem::DuplicateSeries(series(sample)));
+        }
+    }
+    Ok(())
+}
+
+fn series(sample: &ParsedSample) -> String {
+    let labels: Vec<_> = sample.labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+    format!("{}{{{}}}", sample.name, labels.join(","))
+}
+
+#[derive(Default)]
+struct Distribution {
+    last_bound: Option<f64>,
+    last_count: f64,
+    total: Option<f64>,
+}
+
+fn check_buckets(family: &ParsedFamily) -> Result<(), Problem> {
+    let mut by_labels: HashMap<Vec<&(String, String)>, Distribution> = HashMap::new();
+    for sample in family.samples.iter().filter(|sample| sample.histogram.is_none()) {
+        let bad = |what| Problem::Inconsistent { series: series(sample), what };
+        let labels = sample.labels.iter().filter(|(name, _)| name != "le").collect();
+        let distribution = by_labels.entry(labels).or_default();
+        let suffix = sample.name.strip_prefix(family.name.as_str()).unwrap_or("");
+        if suffix == "_bucket" {
+            let bound = sample.label("le").ok_or_else(|| bad("bucket without le"))?;
+            let bound: f64 =
+                if bound == "+Inf" { f64::INFINITY } else { bound.parse().map_err(|_| bad("le is not a number"))? };
+            if distribution.last_bound.is_some_and(|last| last >= bound) {
+                return Err(bad("bounds do not rise"));
+            }
+            if sample.value < distribution.last_count {
+                return Err(bad("buckets are not cumulative"));
+            }
+            (distribution.last_bound, distribution.last_count) = (Some(bound), sample.value);
+        } else if suffix == "_count" || suffix == "_gcount" {
+            distribution.total = Some(sample.value);
+        }
+    }
+    for (labels, distribution) in by_labels {
+        let labels: Vec<_> = labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+        let bad = |what| Problem::Inconsistent { series: format!("{}{{{}}}", family.name, labels.join(",")), what };
+        if distribution.last_bound != Some(f64::INFINITY) {
+            return Err(bad("no +Inf bucket"));
+        }
+        if distribution.total.is_some_and(|total| total != distribution.last_count) {
+            return Err(bad("count and +Inf bucket differ"));
+        }
+    }
+    Ok(())
+}

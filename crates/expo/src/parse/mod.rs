@@ -1,0 +1,47 @@
+//! Readers of pages, for tests and tools: strict enough to find what a lenient scraper forgives and a strict one does
+//! not, and able to read what other exporters print.
+//!
+//! Strict reading refuses: a family or a header line that stands twice, families that are interleaved or whose names
+//! clash, a series that stands twice, a sample whose suffix its type does not allow, classic buckets that fall or lack
+//! +Inf, and in OpenMetrics all that the specification says MUST NOT (missing `# EOF`, blank lines, misplaced
+//! exemplars, negative counters, units that are no suffix). Lenient reading refuses only what is no line of the
+//! format; it is for pages of others.
+
+mod error;
+mod family;
+mod line;
+mod text;
+
+pub use error::{ParseError, Place, Problem};
+
+use crate::{model::Exposition, negotiate::Format, protobuf};
+
+/// How much is forgiven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strictness {
+    /// Nothing.
+    Strict,
+    /// What scrapers forgive, too.
+    Lenient,
+}
+
+/// Reads a page, strictly.
+pub fn parse(page: &[u8], format: Format) -> Result<Exposition, ParseError> {
+    read(page, format, Strictness::Strict)
+}
+
+/// Reads a page of another program, see the module.
+pub fn parse_lenient(page: &[u8], format: Format) -> Result<Exposition, ParseError> {
+    read(page, format, Strictness::Lenient)
+}
+
+fn read(page: &[u8], format: Format, strictness: Strictness) -> Result<Exposition, ParseError> {
+    match format {
+        Format::Text004 => text::read(page, crate::text::Dialect::Text004, strictness),
+        Format::OpenMetrics1 => text::read(page, crate::text::Dialect::OpenMetrics, strictness),
+        Format::Protobuf => protobuf::read::read(page, strictness),
+    }
+}
+
+pub(crate) use family::Families;
+pub(crate) use line::{is_label_name, is_metric_name};
