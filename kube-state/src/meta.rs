@@ -1,0 +1,115 @@
+//! What objects of all kinds have: name, labels, owners, times, conditions.
+
+use serde::Deserialize;
+
+use crate::lax::{Dict, Flag, Int, List, Sub, Text, Time};
+
+/// `metadata` of an object.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", bound = "'de: 'v")]
+pub struct Meta<'v> {
+    /// Unique among the kind's objects in the namespace.
+    pub name: Text<'v>,
+    /// Empty for kinds that belong to the cluster.
+    pub namespace: Text<'v>,
+    /// Unique for all time.
+    pub uid: Text<'v>,
+    /// Changes with each write.
+    pub resource_version: Text<'v>,
+    /// Changes with each write of the spec.
+    pub generation: Int,
+    /// When it was created.
+    pub creation_timestamp: Time,
+    /// When its deletion was asked for.
+    pub deletion_timestamp: Time,
+    /// Labels.
+    pub labels: Dict<'v, Text<'v>>,
+    /// Annotations.
+    pub annotations: Dict<'v, Text<'v>>,
+    /// What it belongs to.
+    pub owner_references: List<Sub<Owner<'v>>>,
+}
+
+/// One owner of an object.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, bound = "'de: 'v")]
+pub struct Owner<'v> {
+    /// Its kind.
+    pub kind: Text<'v>,
+    /// Its name.
+    pub name: Text<'v>,
+    /// Whether it is the one that manages the object.
+    pub controller: Option<Flag>,
+}
+
+/// One aspect of an object's state.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", bound = "'de: 'v")]
+pub struct Condition<'v> {
+    /// Which aspect.
+    #[serde(rename = "type")]
+    pub kind: Text<'v>,
+    /// `True`, `False` or `Unknown`.
+    pub status: Text<'v>,
+    /// Why, in one word.
+    pub reason: Text<'v>,
+    /// Since when.
+    pub last_transition_time: Time,
+}
+
+impl<'v> Meta<'v> {
+    /// When it was created; `None` when that is not known.
+    pub fn created(&self) -> Option<Time> {
+        self.creation_timestamp.unless_zero()
+    }
+
+    /// When its deletion was asked for; `None` when it was not.
+    pub fn deleted(&self) -> Option<Time> {
+        self.deletion_timestamp.unless_zero()
+    }
+
+    /// The resource version as a number; `None` when it is none. It is a name to clients, but a growing number in
+    /// every server there is.
+    pub fn resource_version(&self) -> Option<f64> {
+        let text = self.resource_version.as_str();
+        let named = |c: char| c.is_ascii_alphabetic() && !matches!(c, 'e' | 'E');
+        if text.contains(named) { go_named_float(text) } else { text.parse().ok() }
+    }
+
+    /// The owner that manages the object.
+    pub fn controller(&self) -> Option<&Owner<'v>> {
+        self.owner_references.iter().map(|owner| &**owner).find(|owner| owner.controller.is_some_and(Flag::is_set))
+    }
+}
+
+/// `inf` and `nan` in the spellings that Go knows.
+fn go_named_float(text: &str) -> Option<f64> {
+    let (negative, unsigned) = match text.as_bytes().first()? {
+        b'-' => (true, text.get(1..)?),
+        b'+' => (false, text.get(1..)?),
+        _ => (false, text),
+    };
+    let infinite = unsigned.eq_ignore_ascii_case("inf") || unsigned.eq_ignore_ascii_case("infinity");
+    match (infinite, negative) {
+        (true, false) => Some(f64::INFINITY),
+        (true, true) => Some(f64::NEG_INFINITY),
+        (false, _) => text.eq_ignore_ascii_case("nan").then_some(f64::NAN),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_version_is_a_number_or_nothing() {
+        let version = |text: &'static str| {
+            Meta { resource_version: Text::Is(text.into()), ..Meta::default() }.resource_version()
+        };
+        assert_eq!(version("12345"), Some(12345.0));
+        assert_eq!(version("1e3"), Some(1000.0));
+        assert_eq!(version("BBBBB"), None);
+        assert_eq!(version(""), None);
+        assert_eq!(version("inf"), Some(f64::INFINITY));
+    }
+}

@@ -1,0 +1,139 @@
+//! Numbers as Go's `strconv` writes them in its shortest form: plain up to six digits before the point, then `1e+06`.
+//! Label-for-label and digit-for-digit equality with existing dashboards' recordings starts here.
+
+/// Appends a sample's value.
+pub fn push(out: &mut Vec<u8>, value: f64) {
+    #[expect(clippy::cast_possible_truncation, reason = "only used when the number is small and whole")]
+    let whole = value as i64;
+    if (-999_999..=999_999).contains(&whole) && whole as f64 == value {
+        out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
+    } else if value.is_finite() {
+        push_shortest(out, value);
+    } else {
+        out.extend_from_slice(match value {
+            v if v.is_nan() => b"NaN",
+            v if v > 0.0 => b"+Inf",
+            _ => b"-Inf",
+        });
+    }
+}
+
+fn push_shortest(out: &mut Vec<u8>, value: f64) {
+    if value.is_sign_negative() {
+        out.push(b'-');
+    }
+    let mut buffer = zmij::Buffer::new();
+    let (digits, exponent) = digits_and_exponent(buffer.format_finite(value.abs()));
+    let digits = digits.as_slice();
+    let (first, rest) = digits.split_at(digits.len().min(1));
+    if !(-4..6).contains(&exponent) {
+        out.extend_from_slice(first);
+        if !rest.is_empty() {
+            out.push(b'.');
+            out.extend_from_slice(rest);
+        }
+        out.extend_from_slice(if exponent < 0 { b"e-" } else { b"e+" });
+        if exponent.abs() < 10 {
+            out.push(b'0');
+        }
+        out.extend_from_slice(itoa::Buffer::new().format(exponent.abs()).as_bytes());
+    } else if exponent < 0 {
+        out.extend_from_slice(b"0.");
+        out.extend(std::iter::repeat_n(b'0', usize::try_from(-exponent - 1).unwrap_or(0)));
+        out.extend_from_slice(digits);
+    } else {
+        let point = usize::try_from(exponent + 1).unwrap_or(0);
+        let (before, after) = digits.split_at(point.min(digits.len()));
+        out.extend_from_slice(before);
+        out.extend(std::iter::repeat_n(b'0', point - before.len()));
+        if !after.is_empty() {
+            out.push(b'.');
+            out.extend_from_slice(after);
+        }
+    }
+}
+
+/// At most 17 significant digits, without leading and trailing zeros.
+struct Digits {
+    bytes: [u8; 40],
+    start: usize,
+    end: usize,
+}
+
+impl Digits {
+    fn as_slice(&self) -> &[u8] {
+        self.bytes.get(self.start..self.end).unwrap_or(&[])
+    }
+}
+
+/// The digits of a shortest decimal such as `1234.5`, `0.001` or `1.5e-7`, and the power of ten of the first one.
+fn digits_and_exponent(shortest: &str) -> (Digits, i32) {
+    let mut digits = Digits { bytes: [0; 40], start: 0, end: 0 };
+    let (mantissa, scientific) = shortest.split_once('e').unwrap_or((shortest, "0"));
+    let mut point = None;
+    for byte in mantissa.bytes() {
+        if byte == b'.' {
+            point = Some(digits.end);
+        } else if let Some(slot) = digits.bytes.get_mut(digits.end) {
+            *slot = byte;
+            digits.end += 1;
+        }
+    }
+    let point = point.unwrap_or(digits.end);
+    while digits.as_slice().first() == Some(&b'0') {
+        digits.start += 1;
+    }
+    while digits.as_slice().last() == Some(&b'0') {
+        digits.end -= 1;
+    }
+    let exponent = i32::try_from(point).unwrap_or(0) - i32::try_from(digits.start).unwrap_or(0) - 1;
+    (digits, exponent + scientific.parse::<i32>().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(value: f64) -> String {
+        let mut out = Vec::new();
+        push(&mut out, value);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn numbers_have_the_form_that_go_gives_them() {
+        for (value, expected) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (1.0, "1"),
+            (-1.0, "-1"),
+            (200.0, "200"),
+            (123_456.0, "123456"),
+            (999_999.0, "999999"),
+            (1_000_000.0, "1e+06"),
+            (1_234_567.0, "1.234567e+06"),
+            (1.5e9, "1.5e+09"),
+            (1_073_741_824.0, "1.073741824e+09"),
+            (0.1, "0.1"),
+            (12.5, "12.5"),
+            (999_999.5, "999999.5"),
+            (0.0001, "0.0001"),
+            (0.000_012_5, "1.25e-05"),
+            (1e-9, "1e-09"),
+            (-62_135_596_800.0, "-6.21355968e+10"),
+            (1e100, "1e+100"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "+Inf"),
+            (f64::NEG_INFINITY, "-Inf"),
+        ] {
+            assert_eq!(text(value), expected);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_same_number_comes_back(value in proptest::num::f64::NORMAL | proptest::num::f64::SUBNORMAL) {
+            proptest::prop_assert_eq!(text(value).parse::<f64>().unwrap(), value);
+        }
+    }
+}
