@@ -3,8 +3,9 @@
 use crate::spec::Spec;
 
 pub mod container_cpu;
+pub mod container_network;
 #[cfg(test)]
 mod golden;
 
 /// Every collector, in the order in which its families are shown.
-pub static ALL: &[&Spec] = &[&container_cpu::SPEC];
+pub static ALL: &[&Spec] = &[&container_cpu::SPEC, &container_network::SPEC, &container_network::SOCKETS];

@@ -1,0 +1,109 @@
+//! Which cgroups bear the series of a network namespace, and which process leads into it.
+
+use std::collections::HashMap;
+
+use kernfs::{Host, ReadError, Reader};
+
+use crate::identity::{Group, GroupKind, Layout, Pid};
+
+/// The host's own namespace is that of process 1.
+const INIT: Pid = 1;
+
+/// A process in a cgroup, and its network namespace's inode.
+#[derive(Clone, Copy, Debug)]
+struct Door {
+    pid: Pid,
+    /// `None` when it may not be looked at, which needs `CAP_SYS_PTRACE`.
+    namespace: Option<u64>,
+    seen: u64,
+}
+
+/// What is known of namespaces, from scrape to scrape.
+#[derive(Debug, Default)]
+pub(super) struct Doors {
+    known: HashMap<Box<str>, Door>,
+    host: Option<u64>,
+    scrape: u64,
+}
+
+/// A namespace to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Space {
+    pub(super) pid: Pid,
+    pub(super) inode: Option<u64>,
+    /// Whether it is the host's; `None` when that cannot be told.
+    pub(super) is_hosts: Option<bool>,
+}
+
+impl Doors {
+    /// To be called first in a scrape: forgets cgroups that the last scrape did not ask for.
+    pub(super) fn begin(&mut self, host: &Host, reader: &Reader) {
+        let last = self.scrape;
+        self.known.retain(|_, door| door.seen == last);
+        self.scrape += 1;
+        if self.host.is_none() {
+            self.host = namespace_of(INIT, host, reader);
+        }
+    }
+
+    /// The namespace of a cgroup; `None` when no process is in it.
+    pub(super) fn of(
+        &mut self,
+        group: &mut Group,
+        layout: &Layout,
+        host: &Host,
+        reader: &mut Reader,
+    ) -> Result<Option<Space>, ReadError> {
+        if group.kind == GroupKind::Root {
+            return Ok(Some(Space { pid: INIT, inode: self.host, is_hosts: Some(true) }));
+        }
+        let (members, _) = group.members(layout, reader)?;
+        let Some(first) = members.first().copied() else { return Ok(None) };
+        // The process that led in last time still does while it is in the cgroup.
+        let known = self.known.get_mut(&group.path);
+        let door = match known {
+            Some(door) if group.members(layout, reader)?.0.contains(&door.pid) => {
+                door.seen = self.scrape;
+                *door
+            }
+            _ => {
+                let door = Door { pid: first, namespace: namespace_of(first, host, reader), seen: self.scrape };
+                self.known.insert(group.path.clone(), door);
+                door
+            }
+        };
+        let is_hosts = door.namespace.zip(self.host).map(|(its, hosts)| its == hosts);
+        Ok(Some(Space { pid: door.pid, inode: door.namespace, is_hosts }))
+    }
+}
+
+fn namespace_of(pid: Pid, host: &Host, reader: &Reader) -> Option<u64> {
+    reader.stat(&host.proc, &format!("{pid}/ns/net")).map(|stat| stat.st_ino)
+}
+
+/// The cgroups that bear network series, of all that are there, sorted by path: the machine; a pod's sandboxes, or,
+/// where no sandbox can be told, its oldest container; every container outside Kubernetes.
+pub(super) fn bearers<'g>(groups: impl Iterator<Item = &'g mut Group>, into: &mut Vec<&'g mut Group>) {
+    for group in groups {
+        if !matches!(group.kind, GroupKind::Root | GroupKind::Sandbox | GroupKind::Container) {
+            continue;
+        }
+        // A pod's cgroups follow each other.
+        let rival = into.last().filter(|last| last.pod_uid().is_some() && last.pod_uid() == group.pod_uid());
+        let Some(rival) = rival else {
+            into.push(group);
+            continue;
+        };
+        match (rival.kind == GroupKind::Sandbox, group.kind == GroupKind::Sandbox) {
+            (true, true) => into.push(group),
+            (false, true) => replace_last(into, group),
+            (false, false) if group.created < rival.created => replace_last(into, group),
+            (_, false) => {}
+        }
+    }
+}
+
+fn replace_last<'g>(into: &mut Vec<&'g mut Group>, group: &'g mut Group) {
+    into.pop();
+    into.push(group);
+}

@@ -1,0 +1,185 @@
+//! What passes the network interfaces of each pod.
+//!
+//! Read is `/proc/<pid>/net/dev` of one process of each network namespace, once a scrape. A pod's containers share a
+//! namespace; its series sit on the sandbox, as in a kubelet, or on the pod's oldest container where no sandbox can be
+//! told. A container outside Kubernetes bears its own; of several that share a namespace the first does.
+//!
+//! A pod on the host's network sees the host's interfaces. A kubelet repeats them for each such pod, so its view keeps
+//! them; in our own view a sum over pods must not count the host, so they have no series there. To tell such pods apart
+//! takes `CAP_SYS_PTRACE`.
+//!
+//! Left out, as by cAdvisor, are loopback and the host's ends of virtual cables (`veth…`, `docker…`, `nerdctl…`).
+
+mod bearer;
+mod metrics;
+mod parse;
+mod sockets;
+
+use std::{collections::HashSet, io, sync::Arc};
+
+use kernfs::{ReadError, text};
+use metric::{Batch, Bytes};
+
+pub use self::sockets::SPEC as SOCKETS;
+use self::{
+    bearer::{Doors, Space, bearers},
+    metrics::{AsPod, cadvisor, own},
+    parse::{Interface, interfaces, is_ignored},
+};
+use crate::{
+    identity::Group,
+    spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
+};
+
+/// See the module.
+pub static SPEC: Spec = Spec {
+    name: "container_network",
+    about: "What passes the network interfaces of each pod.",
+    default_on: true,
+    needs: &[Need::File("proc/…/net/dev"), Need::Capability("CAP_SYS_PTRACE")],
+    shows: &[(View::Cadvisor, cadvisor::ALL), (View::Own, own::ALL)],
+    build,
+};
+
+#[derive(Debug, Default)]
+struct ContainerNetwork {
+    doors: Doors,
+    /// The host's `net/dev`, as this scrape read it.
+    hosts: Vec<u8>,
+    /// Namespaces that were read in this scrape.
+    read: HashSet<u64>,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
+fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
+    Ok(Box::<ContainerNetwork>::default())
+}
+
+impl Collector for ContainerNetwork {
+    fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
+        let layout = Arc::clone(scrape.tree.layout());
+        self.doors.begin(scrape.host, scrape.reader);
+        self.hosts.clear();
+        self.read.clear();
+        let Scrape { view, out, tree, host, reader, problems, .. } = scrape;
+        let mut bearing = Vec::new();
+        bearers(tree.groups(), &mut bearing);
+        let mut taken = HashSet::new();
+        if *view == View::Own {
+            // Of two pods of one name, as when one was replaced a moment ago, the younger has the series.
+            bearing.sort_by(|a, b| b.created.total_cmp(&a.created));
+        }
+        for group in bearing {
+            let space = match self.doors.of(group, &layout, host, reader) {
+                Ok(Some(space)) => space,
+                Ok(None) => continue,
+                Err(problem) => {
+                    problems.push(problem);
+                    continue;
+                }
+            };
+            let name = format_pid(space.pid);
+            match view {
+                View::Cadvisor if self.is_read_for_another(group, space) => {}
+                View::Cadvisor if space.is_hosts == Some(true) => {
+                    if self.hosts.is_empty()
+                        && let Some(file) = reader.read(&host.proc, &name)?
+                    {
+                        self.hosts.extend_from_slice(file);
+                    }
+                    emit_cadvisor(group, &self.hosts, out);
+                }
+                View::Cadvisor => match reader.read(&host.proc, &name) {
+                    Ok(Some(file)) => emit_cadvisor(group, file, out),
+                    Ok(None) => {}
+                    Err(problem) => problems.push(problem),
+                },
+                _ if space.is_hosts == Some(true) || !taken.insert(called(group)) => {}
+                _ if space.is_hosts.is_none() => problems.push(cannot_tell(host, space)),
+                _ if self.is_read_for_another(group, space) => {}
+                _ => match reader.read(&host.proc, &name) {
+                    Ok(Some(file)) => emit_own(group, file, out),
+                    Ok(None) => {}
+                    Err(problem) => problems.push(problem),
+                },
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ContainerNetwork {
+    /// Outside Kubernetes containers may share a namespace, as `docker run --network container:…` does; the sandboxes of
+    /// pods never do, but for the host's.
+    fn is_read_for_another(&mut self, group: &Group, space: Space) -> bool {
+        match space.inode {
+            Some(inode) if group.pod_uid().is_none() && space.is_hosts != Some(true) => !self.read.insert(inode),
+            _ => false,
+        }
+    }
+}
+
+fn format_pid(pid: u32) -> String {
+    format!("{pid}/net/dev")
+}
+
+/// Namespace and name of the pod; outside Kubernetes the container's name.
+fn called(group: &Group) -> (String, String) {
+    let labels = &group.labels;
+    let name = match (group.pod_uid(), labels.pod.is_empty(), labels.name.is_empty()) {
+        (_, false, _) => labels.pod.as_str(),
+        (Some(uid), true, _) => uid,
+        (None, true, false) => labels.name.as_str(),
+        (None, true, true) => group.path.trim_start_matches('/'),
+    };
+    (labels.namespace.clone(), name.to_owned())
+}
+
+fn cannot_tell(host: &kernfs::Host, space: Space) -> ReadError {
+    let path = host.proc.join(&format!("{}/ns/net", space.pid));
+    ReadError { path, source: io::Error::other("its network namespace is hidden, which takes CAP_SYS_PTRACE to see") }
+}
+
+fn emit_cadvisor(group: &Group, file: &[u8], out: &mut Batch) {
+    let Some(of) = group.cadvisor else { return };
+    for Interface { name, receive, transmit } in interfaces(file).filter(|interface| !is_ignored(interface.name)) {
+        let name = text::text(name);
+        for (families, traffic) in [(&cadvisor::RECEIVE, receive), (&cadvisor::TRANSMIT, transmit)] {
+            out.put_of(&families.bytes, of, [&name], Bytes(traffic.bytes));
+            out.put_of(&families.packets, of, [&name], traffic.packets);
+            out.put_of(&families.dropped, of, [&name], traffic.dropped);
+            out.put_of(&families.errors, of, [&name], traffic.errors);
+        }
+    }
+}
+
+fn emit_own(group: &Group, file: &[u8], out: &mut Batch) {
+    let (namespace, pod) = called(group);
+    let of = out.subject::<AsPod, 2>([&namespace, &pod]);
+    for Interface { name, receive, transmit } in interfaces(file).filter(|interface| !is_ignored(interface.name)) {
+        let name = text::text(name);
+        for (direction, traffic) in [("receive", receive), ("transmit", transmit)] {
+            out.put_of(&own::BYTES, of, [&name, direction], Bytes(traffic.bytes));
+            out.put_of(&own::PACKETS, of, [&name, direction], traffic.packets);
+            out.put_of(&own::DROPPED, of, [&name, direction], traffic.dropped);
+            out.put_of(&own::ERRORS, of, [&name, direction], traffic.errors);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collectors::golden::check;
+
+    #[test]
+    fn a_pods_series_sit_on_its_sandbox_and_host_network_only_in_the_kubelets_view() {
+        check(&SPEC, "container_network/testdata/v2", View::Cadvisor);
+        check(&SPEC, "container_network/testdata/v2", View::Own);
+    }
+
+    #[test]
+    fn sockets_are_counted_by_namespace() {
+        check(&SOCKETS, "container_network/testdata/sockets", View::Cadvisor);
+    }
+}
