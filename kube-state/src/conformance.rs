@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
+    family::Gate,
     labels::AllowList,
     number,
     resources::{self, OptIn, Resource},
@@ -104,10 +105,24 @@ fn compare_record(record: &Record, report: &mut Report) {
         compare_lines(record, name, resource, options, lines, report);
     }
     if let Some(lines) = &record.case_lines {
-        let list = |patterns: &Option<Vec<String>>| patterns.as_ref().map(AllowList::new).unwrap_or_default();
-        let (labels, annotations) = (list(&record.case_allow_labels), list(&record.case_allow_annotations));
+        let labels = allowed(record.case_allow_labels.as_deref(), lines, resource, Gate::Labels);
+        let annotations = allowed(record.case_allow_annotations.as_deref(), lines, resource, Gate::Annotations);
         let options = resource.options(labels, annotations, OptIn::All);
         compare_lines(record, "case", resource, options, lines.iter().map(String::as_str).collect(), report);
+    }
+}
+
+/// The allowlist of a case. Some records expect rows that only a list can give but were made without noting it; for
+/// them everything is allowed.
+fn allowed(noted: Option<&[String]>, lines: &[String], resource: &dyn Resource, gate: Gate) -> AllowList {
+    let gated = |line: &String| {
+        let name = line.split_once('{').map(|(name, _)| name);
+        resource.descs().any(|desc| desc.gate == gate && Some(desc.name) == name)
+    };
+    match noted {
+        Some(patterns) => AllowList::new(patterns),
+        None if lines.iter().any(gated) => AllowList::all(),
+        None => AllowList::default(),
     }
 }
 

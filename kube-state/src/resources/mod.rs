@@ -241,7 +241,7 @@ impl<V: View> Resource for Kind<V> {
     }
 }
 
-impl dyn Resource {
+impl dyn Resource + '_ {
     /// The families, in the order of the output.
     pub fn descs(&self) -> impl Iterator<Item = &'static Desc> {
         (0..self.families()).filter_map(|index| self.family(index))
