@@ -2,18 +2,24 @@
 //!
 //! Read are `cpu.stat` of cgroup version 2, or `cpuacct.usage`, `cpuacct.stat` and `cpu.stat` of version 1. Left out is
 //! time by CPU, which version 2 does not keep and a kubelet does not show.
+//!
+//! What the quota did is shown of cgroups that have one, as a kubelet does, be it 0; bursts on version 1 too, where a
+//! kubelet shows 0. A quota given to a running container is noticed within a minute.
 
 mod metrics;
 mod parse;
 
-use kernfs::ReadError;
+use std::sync::Arc;
+
+use kernfs::{ReadError, Reader};
+use metric::{Batch, Of, Seconds};
 
 use self::{
     metrics::{cadvisor, own},
     parse::{Bandwidth, Time},
 };
 use crate::{
-    identity::{Controller, Group, GroupKind, Version},
+    identity::{AsCadvisor, AsContainer, Controller, Group, Layout, Version},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -36,17 +42,13 @@ fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 
 impl Collector for ContainerCpu {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
-        let layout = std::sync::Arc::clone(scrape.tree.layout());
-        let Scrape { tree, reader, out, problems, .. } = scrape;
+        let layout = Arc::clone(scrape.tree.layout());
+        let Scrape { tree, reader, out, problems, now, .. } = scrape;
         for group in tree.groups() {
             if group.cadvisor.is_none() && group.own.is_none() {
                 continue;
             }
-            let read = match layout.version(Controller::Cpu) {
-                Some(Version::V2) => read_v2(group, &layout, reader),
-                _ => read_v1(group, &layout, reader),
-            };
-            match read {
+            match read(group, &layout, reader, *now) {
                 Ok((time, bandwidth)) => emit(group, time, bandwidth, out),
                 Err(problem) => problems.push(problem),
             }
@@ -55,26 +57,17 @@ impl Collector for ContainerCpu {
     }
 }
 
+/// Time, and bandwidth when there is a quota. The kernel counts periods, all zero, of cgroups without a quota too.
+/// They get no series: a ratio over them would divide by zero.
 type Reading = (Time, Option<Bandwidth>);
 
-fn read_v2(
-    group: &mut Group,
-    layout: &crate::identity::Layout,
-    reader: &mut kernfs::Reader,
-) -> Result<Reading, ReadError> {
-    let Some(file) = group.read(layout, Controller::Cpu, "cpu.stat", reader)? else { return Ok(Reading::default()) };
-    let (time, bandwidth) = parse::cpu_stat_v2(file);
-    // The file counts periods, all zero, of cgroups without a quota too. They get no series: a ratio over them would
-    // divide by zero.
-    let limited = bandwidth.periods > 0;
-    Ok((time, limited.then_some(bandwidth)))
-}
-
-fn read_v1(
-    group: &mut Group,
-    layout: &crate::identity::Layout,
-    reader: &mut kernfs::Reader,
-) -> Result<Reading, ReadError> {
+fn read(group: &mut Group, layout: &Layout, reader: &mut Reader, now: f64) -> Result<Reading, ReadError> {
+    let limited = group.cpu_limits(layout, reader, now)?.quota.is_some();
+    if layout.version(Controller::Cpu) == Some(Version::V2) {
+        let file = group.read(layout, Controller::Cpu, "cpu.stat", reader)?;
+        let (time, bandwidth) = file.map(parse::cpu_stat_v2).unwrap_or_default();
+        return Ok((time, limited.then_some(bandwidth)));
+    }
     let mut time = Time::default();
     if let Some(file) = group.read(layout, Controller::Cpuacct, "cpuacct.usage", reader)? {
         time.usage = parse::cpuacct_usage(file);
@@ -82,57 +75,85 @@ fn read_v1(
     if let Some(file) = group.read(layout, Controller::Cpuacct, "cpuacct.stat", reader)? {
         (time.user, time.system) = parse::cpuacct_stat(file);
     }
-    let bandwidth = group.read(layout, Controller::Cpu, "cpu.stat", reader)?.map(parse::cpu_stat_v1);
-    Ok((time, bandwidth.filter(|bandwidth| bandwidth.periods > 0)))
+    let mut bandwidth = None;
+    if limited {
+        bandwidth = group.read(layout, Controller::Cpu, "cpu.stat", reader)?.map(parse::cpu_stat_v1);
+    }
+    Ok((time, bandwidth))
 }
 
-fn emit(group: &Group, time: Time, bandwidth: Option<Bandwidth>, out: &mut metric::Batch) {
+fn emit(group: &Group, time: Time, bandwidth: Option<Bandwidth>, out: &mut Batch) {
     if let Some(of) = group.cadvisor {
-        if let Some(usage) = time.usage {
-            out.put_of(&cadvisor::USAGE, of, ["total"], usage);
-        }
-        if let Some(user) = time.user {
-            out.put_of(&cadvisor::USER, of, [], user);
-        }
-        if let Some(system) = time.system {
-            out.put_of(&cadvisor::SYSTEM, of, [], system);
-        }
-        if let Some(bandwidth) = bandwidth.filter(|_| group.kind != GroupKind::Root) {
-            out.put_of(&cadvisor::PERIODS, of, [], bandwidth.periods);
-            out.put_of(&cadvisor::THROTTLED_PERIODS, of, [], bandwidth.throttled_periods);
-            out.put_of(&cadvisor::THROTTLED, of, [], bandwidth.throttled);
-            let (periods, burst) = bandwidth.burst.unwrap_or_default();
-            out.put_of(&cadvisor::BURST_PERIODS, of, [], periods);
-            out.put_of(&cadvisor::BURST, of, [], burst);
-        }
+        emit_cadvisor(of, time, bandwidth, out);
     }
     if let Some(of) = group.own {
-        if let (Some(user), Some(system)) = (time.user, time.system) {
-            out.put_of(&own::TIME, of, ["user"], user);
-            out.put_of(&own::TIME, of, ["system"], system);
-        }
-        if let Some(bandwidth) = bandwidth {
-            let free = bandwidth.periods.saturating_sub(bandwidth.throttled_periods);
-            out.put_of(&own::QUOTA_PERIODS, of, ["true"], bandwidth.throttled_periods);
-            out.put_of(&own::QUOTA_PERIODS, of, ["false"], free);
-            out.put_of(&own::THROTTLED, of, [], bandwidth.throttled);
-            if let Some((_, burst)) = bandwidth.burst {
-                out.put_of(&own::BURST, of, [], burst);
-            }
-        }
+        emit_own(of, time, bandwidth, out);
+    }
+}
+
+fn emit_cadvisor(of: Of<AsCadvisor>, time: Time, bandwidth: Option<Bandwidth>, out: &mut Batch) {
+    if let Some(usage) = time.usage.filter(|usage| *usage > Seconds(0.0)) {
+        out.put_of(&cadvisor::USAGE, of, ["total"], usage);
+    }
+    if let Some(user) = time.user {
+        out.put_of(&cadvisor::USER, of, [], user);
+    }
+    if let Some(system) = time.system {
+        out.put_of(&cadvisor::SYSTEM, of, [], system);
+    }
+    let Some(bandwidth) = bandwidth else { return };
+    out.put_of(&cadvisor::PERIODS, of, [], bandwidth.periods);
+    out.put_of(&cadvisor::THROTTLED_PERIODS, of, [], bandwidth.throttled_periods);
+    out.put_of(&cadvisor::THROTTLED, of, [], bandwidth.throttled);
+    // A kernel before 5.15 knows no bursts: there were none.
+    let (periods, burst) = bandwidth.burst.unwrap_or_default();
+    out.put_of(&cadvisor::BURST_PERIODS, of, [], periods);
+    out.put_of(&cadvisor::BURST, of, [], burst);
+}
+
+fn emit_own(of: Of<AsContainer>, time: Time, bandwidth: Option<Bandwidth>, out: &mut Batch) {
+    if let (Some(user), Some(system)) = (time.user, time.system) {
+        out.put_of(&own::TIME, of, ["user"], user);
+        out.put_of(&own::TIME, of, ["system"], system);
+    }
+    let Some(bandwidth) = bandwidth else { return };
+    let free = bandwidth.periods.saturating_sub(bandwidth.throttled_periods);
+    out.put_of(&own::QUOTA_PERIODS, of, ["true"], bandwidth.throttled_periods);
+    out.put_of(&own::QUOTA_PERIODS, of, ["false"], free);
+    out.put_of(&own::THROTTLED, of, [], bandwidth.throttled);
+    if let Some((_, burst)) = bandwidth.burst {
+        out.put_of(&own::BURST, of, [], burst);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
-    use crate::collectors::golden::check;
+    use crate::collectors::golden::{check, run};
 
     #[test]
     fn version_1_and_2_show_the_same_families() {
         for tree in ["container_cpu/testdata/v1", "container_cpu/testdata/v2"] {
             check(&SPEC, tree, View::Cadvisor);
             check(&SPEC, tree, View::Own);
+        }
+    }
+
+    /// The second container of each tree has none.
+    #[test]
+    fn a_container_without_a_quota_has_no_series_of_its_quota() {
+        for tree in ["v1", "v2"] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/collectors/container_cpu/testdata").join(tree);
+            let text = run(&SPEC, &folder, View::Cadvisor);
+            let of = |id: &str, name: &str| {
+                text.lines()
+                    .filter(|line| line.contains(id) && line.starts_with(&format!("container_cpu_{name}")))
+                    .count()
+            };
+            assert_eq!((of("2b1c\"", "cfs_"), of("2b1c\"", "u")), (5, 2), "with a quota, in {tree}:\n{text}");
+            assert_eq!((of("2b1d\"", "cfs_"), of("2b1d\"", "u")), (0, 1), "without, and idle, in {tree}:\n{text}");
         }
     }
 }
