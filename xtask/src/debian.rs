@@ -203,7 +203,8 @@ fn mirrors() -> Result<(String, String)> {
 
 fn mirrors_of(sources: &str) -> Option<(String, String)> {
     let address = |line: &str| line.split_whitespace().find(|word| word.contains("://")).map(str::to_owned);
-    let lines = || sources.lines().filter(|line| line.starts_with("deb ") || line.starts_with("URIs:")).filter_map(address);
+    let lines =
+        || sources.lines().filter(|line| line.starts_with("deb ") || line.starts_with("URIs:")).filter_map(address);
     let ends = |uri: &String, end: &str| uri.trim_end_matches('/').ends_with(end);
     let archive = lines().find(|uri| ends(uri, "/debian"))?;
     let beside = || format!("{}-security", archive.trim_end_matches('/'));

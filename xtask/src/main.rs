@@ -3,16 +3,16 @@
 //! Plain programs instead of shell scripts: what a developer runs, what the Makefile calls and what continuous
 //! integration does is the same code. `cargo xtask help` lists the recipes.
 #![forbid(unsafe_code)]
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a recipe talks to the person who called it"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a recipe talks to the person who called it")]
 
+mod agent;
 mod args;
 mod cluster;
 mod debian;
+mod demo;
+mod exposition;
 mod http;
+mod parity;
 mod peers;
 mod places;
 mod process;
@@ -35,13 +35,20 @@ const RECIPES: &[Recipe] = &[
     Recipe { name: "setup", usage: "", about: "install what building and testing need", run: setup::run },
     Recipe { name: "build", usage: "", about: "release binaries in target/release", run: tasks::build },
     Recipe { name: "run", usage: "[FLAGS]", about: "build and start the agent", run: tasks::run },
+    Recipe { name: "demo", usage: "", about: "the agent and a real Prometheus that scrapes it", run: demo::run },
     Recipe { name: "test", usage: "[ARGS]", about: "cargo test --workspace", run: tasks::test },
     Recipe { name: "lint", usage: "", about: "formatting and clippy, warnings are errors", run: tasks::lint },
     Recipe { name: "docs", usage: "[--check]", about: "write the generated pages, or check them", run: tasks::docs },
     Recipe { name: "bench", usage: "[ARGS]", about: "what a scrape costs", run: tasks::bench },
     Recipe { name: "fuzz", usage: "[SECONDS]", about: "run every fuzz target", run: tasks::fuzz },
     Recipe { name: "cluster", usage: cluster::USAGE, about: "a real one-node Kubernetes", run: cluster::run },
-    Recipe { name: "peers", usage: "", about: "fetch Prometheus and Alertmanager, unpacked, not installed", run: peers::run },
+    Recipe {
+        name: "peers",
+        usage: "",
+        about: "fetch Prometheus and Alertmanager, unpacked, not installed",
+        run: peers::run,
+    },
+    Recipe { name: "parity", usage: parity::USAGE, about: "compare the agent with what it replaces", run: parity::run },
 ];
 
 fn main() -> ExitCode {

@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{http, places, process};
 
-const PROGRAMS: &[&str] = &["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kubectl"];
+const PROGRAMS: &[&str] =
+    &["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kubectl"];
 
 /// Directories that the programs make outside the state; those that were not there before are removed at the end.
 const OUTSIDE: &[&str] =

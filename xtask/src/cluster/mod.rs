@@ -17,8 +17,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
-pub(crate) use lifecycle::{Missing, missing, up};
-pub(crate) use teardown::down;
+pub(crate) use lifecycle::{missing, up};
+pub(crate) use teardown::{down, hierarchies};
 
 use crate::args::{Args, usage};
 use crate::{places, process};
@@ -63,7 +63,8 @@ impl Options {
     /// As it is kept beside the running cluster.
     fn to_json(&self) -> String {
         let Self { node, controllers, cgroup_root, api_flags } = self;
-        json!({"node": node, "controllers": controllers, "cgroup_root": cgroup_root, "api_flags": api_flags}).to_string()
+        json!({"node": node, "controllers": controllers, "cgroup_root": cgroup_root, "api_flags": api_flags})
+            .to_string()
     }
 
     fn from_args(args: &mut Args) -> Result<Self> {

@@ -139,7 +139,7 @@ pub(super) fn make_cgroup_root(cgroup_root: &str) -> Result<()> {
 }
 
 /// The v2 tree itself, or each v1 hierarchy and the v2 tree beside them.
-fn hierarchies() -> Vec<PathBuf> {
+pub(crate) fn hierarchies() -> Vec<PathBuf> {
     if Path::new(CGROUPS).join("cgroup.controllers").exists() {
         return vec![PathBuf::from(CGROUPS)];
     }

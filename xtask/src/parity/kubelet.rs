@@ -1,0 +1,111 @@
+//! The agent beside a real kubelet with real pods: whatever the kubelet's own cAdvisor page shows must be in ours.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Result, bail};
+
+use super::compare::{self, Read, Report};
+use super::workload;
+use crate::agent::Agent;
+use crate::args::Args;
+use crate::cluster::{self, Cluster, KUBELET, Options};
+use crate::exposition::{Page, Series};
+use crate::http;
+
+/// The kubelet measures a container every 10 to 15 s.
+const HOUSEKEEPING: Duration = Duration::from_secs(16);
+
+/// `cargo xtask parity kubelet [--agent URL] [--keep] [--verbose]`
+pub(super) fn run(args: &mut Args) -> Result<()> {
+    let keep = args.flag("--keep");
+    let verbose = args.flag("--verbose");
+    let machine = Cluster::of_this_machine()?;
+    let ran = machine.is_ready();
+    cluster::up(&machine, &Options::default())?;
+    let outcome = Agent::from_args(args, &[]).and_then(|agent| {
+        args.finish()?;
+        measure(&machine, &agent)
+    });
+    if !keep {
+        workload::remove(&machine).ok();
+        if !ran {
+            cluster::down(&machine)?;
+        }
+    }
+    let report = outcome?;
+    report.print("the kubelet's cAdvisor", verbose);
+    println!("\n{}", report.summary("the kubelet"));
+    if !report.is_clean() {
+        bail!("ours differs from the kubelet's page");
+    }
+    Ok(())
+}
+
+/// Compares on a cluster that is up; leaves its pods.
+fn measure(cluster: &Cluster, agent: &Agent) -> Result<Report> {
+    let begin = Instant::now();
+    workload::create(cluster)?;
+    let (pods, containers) = workload::size();
+    println!("{pods} pods with {containers} containers settled after {:.0} s", begin.elapsed().as_secs_f64());
+    wait_for_rows()?;
+    let mut reads = vec![kubelet()?];
+    let start = now_ms();
+    let ours = Page::parse(&agent.page("/metrics/cadvisor")?)?;
+    let time = start..=now_ms();
+    let deadline = Instant::now() + 3 * HOUSEKEEPING;
+    loop {
+        std::thread::sleep(Duration::from_secs(2));
+        let read = kubelet()?;
+        let current = read.page.samples.values().all(|s| s.time_ms.is_none_or(|at| at >= *time.end()));
+        reads.push(read);
+        if current || Instant::now() > deadline {
+            break;
+        }
+    }
+    println!("the kubelet was read {} times around one read of ours", reads.len());
+    Ok(compare::compare(&reads, &ours, &time))
+}
+
+/// Waits until the kubelet shows every running container, and shows the same series for a whole round of measuring.
+fn wait_for_rows() -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    let mut before: BTreeSet<Series> = BTreeSet::new();
+    let mut since = Instant::now();
+    loop {
+        let page = kubelet()?.page;
+        let missing = rowless(&page);
+        let series: BTreeSet<Series> = page.samples.into_keys().collect();
+        if series != before {
+            before = series;
+            since = Instant::now();
+        }
+        if missing.is_none() && since.elapsed() > HOUSEKEEPING {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            match missing {
+                Some(who) => bail!("the kubelet shows no row of {who}"),
+                None => return Ok(()), // a container that crashes again and again never lets the page rest
+            }
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// A running container that the page does not show yet.
+fn rowless(page: &Page) -> Option<String> {
+    let shown: BTreeSet<(&str, &str)> =
+        page.series("container_memory_usage_bytes").map(|(s, _)| (s.label("pod"), s.label("container"))).collect();
+    workload::running().into_iter().find(|row| !shown.contains(row)).map(|(pod, name)| format!("{pod}/{name}"))
+}
+
+fn kubelet() -> Result<Read> {
+    let at_ms = now_ms();
+    Ok(Read { at_ms, page: Page::parse(&http::get(&format!("{KUBELET}/metrics/cadvisor"))?)? })
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

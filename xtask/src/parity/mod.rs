@@ -1,0 +1,25 @@
+//! `cargo xtask parity`: does the agent say what the programs say that it replaces?
+
+mod cadvisor;
+mod cgroups;
+pub(crate) mod compare;
+pub(crate) mod differences;
+pub(crate) mod kubelet;
+mod workload;
+
+use anyhow::Result;
+
+use crate::args::{Args, usage};
+
+pub(crate) const USAGE: &str = "kubelet [--agent URL] [--keep] [--verbose]\n\
+    cadvisor FILE.json [--agent URL]";
+
+/// `cargo xtask parity …`
+pub(crate) fn run(args: &mut Args) -> Result<()> {
+    let verb = args.positional().unwrap_or_default();
+    match verb.as_str() {
+        "kubelet" => kubelet::run(args),
+        "cadvisor" => cadvisor::run(args),
+        other => Err(usage(format!("parity: {other:?} is none of kubelet, cadvisor"))),
+    }
+}

@@ -1,0 +1,226 @@
+//! The pods that the comparison looks at: every shape that changes what a node shows of a container.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use crate::cluster::{BOX_IMAGE, Cluster};
+use crate::process;
+
+/// Their namespace; deleted afterwards with all that is in it.
+pub(super) const NAMESPACE: &str = "parity";
+
+/// A busy loop that leaves time for others.
+const BUSY: &str = "while :; do md5sum /bin/busybox >/dev/null; sleep 0.05; done";
+
+/// One pod: name, what is special of the pod, and its containers: name, command, further fields.
+struct Pod {
+    name: &'static str,
+    spec: &'static str,
+    init: &'static [Container],
+    containers: &'static [Container],
+}
+
+struct Container {
+    name: &'static str,
+    script: &'static str,
+    fields: &'static str,
+}
+
+const fn container(name: &'static str, script: &'static str, fields: &'static str) -> Container {
+    Container { name, script, fields }
+}
+
+const PODS: &[Pod] = &[
+    Pod {
+        name: "guaranteed",
+        spec: "",
+        init: &[],
+        containers: &[container("busy", BUSY, "resources: {limits: {cpu: 100m, memory: 64Mi}}")],
+    },
+    Pod {
+        name: "burstable",
+        spec: "",
+        init: &[],
+        containers: &[
+            container(
+                "throttled",
+                "while :; do :; done",
+                "resources: {requests: {cpu: 20m, memory: 16Mi}, limits: {cpu: 50m, memory: 64Mi}}",
+            ),
+            container("requests-only", "sleep 100000", "resources: {requests: {cpu: 10m, memory: 16Mi}}"),
+            container("unlimited", "sleep 100000", ""),
+        ],
+    },
+    Pod {
+        name: "best-effort",
+        spec: "",
+        init: &[],
+        containers: &[container(
+            "writer",
+            "while :; do dd if=/dev/zero of=/tmp/f bs=64k count=16 conv=fsync 2>/dev/null; cat /tmp/f >/dev/null; sleep 0.5; done",
+            "",
+        )],
+    },
+    Pod {
+        name: "sidecar",
+        spec: "",
+        init: &[container("prepare", "true", ""), container("sidecar", BUSY, "restartPolicy: Always")],
+        containers: &[container("main", "sleep 100000", "")],
+    },
+    Pod {
+        name: "restarted",
+        spec: "volumes: [{name: memory, emptyDir: {}}]",
+        init: &[],
+        containers: &[container(
+            "second-try",
+            "[ -f /memory/seen ] || { touch /memory/seen; exit 1; }; sleep 100000",
+            "volumeMounts: [{name: memory, mountPath: /memory}]",
+        )],
+    },
+    Pod {
+        name: "crash-loop",
+        spec: "",
+        init: &[],
+        containers: &[container("never", "exit 3", ""), container("steady", "sleep 100000", "")],
+    },
+    Pod {
+        name: "host-network",
+        spec: "hostNetwork: true",
+        init: &[],
+        containers: &[container("main", "sleep 100000", "")],
+    },
+    Pod {
+        name: "oom",
+        spec: "volumes: [{name: memory, emptyDir: {}}]",
+        init: &[],
+        // The killed process is a child: the container lives on and keeps the count.
+        containers: &[container(
+            "hungry",
+            "dd if=/dev/zero of=/dev/null bs=128M count=1; touch /memory/done; sleep 100000",
+            "resources: {limits: {memory: 24Mi}}, volumeMounts: [{name: memory, mountPath: /memory}], \
+             startupProbe: {exec: {command: [ls, /memory/done]}, periodSeconds: 1, failureThreshold: 60}",
+        )],
+    },
+    Pod {
+        name: "oom-ended",
+        spec: "restartPolicy: Never",
+        init: &[],
+        containers: &[container(
+            "hungry",
+            "exec dd if=/dev/zero of=/dev/null bs=128M count=1",
+            "resources: {limits: {memory: 24Mi}}",
+        )],
+    },
+    Pod {
+        name: "hardened",
+        spec: "",
+        init: &[],
+        containers: &[container(
+            "main",
+            "sleep 100000",
+            "securityContext: {readOnlyRootFilesystem: true, runAsUser: 1000, allowPrivilegeEscalation: false, \
+             capabilities: {drop: [ALL]}}",
+        )],
+    },
+];
+
+/// Containers that run when all has settled: (pod, container).
+pub(super) fn running() -> Vec<(&'static str, &'static str)> {
+    let ended = |pod: &str, name: &str| {
+        matches!((pod, name), ("sidecar", "prepare") | ("crash-loop", "never") | ("oom-ended", _))
+    };
+    let mut all = Vec::new();
+    for pod in PODS {
+        let names = pod.init.iter().chain(pod.containers).map(|c| c.name);
+        all.extend(names.filter(|name| !ended(pod.name, name)).map(|name| (pod.name, name)));
+    }
+    all
+}
+
+/// Creates the pods and a Job, and waits until each is what it shall be.
+pub(super) fn create(cluster: &Cluster) -> Result<()> {
+    remove(cluster)?;
+    cluster.kubectl(&["create", "namespace", NAMESPACE])?;
+    let account = ["-n", NAMESPACE, "get", "serviceaccount", "default"];
+    process::wait_for("the service account", Duration::from_secs(30), || cluster.kubectl(&account).is_ok())?;
+    cluster.create(&manifest())?;
+    process::wait_for("the pods", Duration::from_secs(120), || settled(cluster).unwrap_or(false))
+}
+
+/// Removes the pods; nothing to do when there are none.
+pub(super) fn remove(cluster: &Cluster) -> Result<()> {
+    cluster.kubectl(&["-n", NAMESPACE, "delete", "pods,jobs", "--all", "--grace-period=0", "--force"])?;
+    cluster.kubectl(&["delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=60s"]).map(drop)
+}
+
+/// How many pods and containers the manifest names.
+pub(super) fn size() -> (usize, usize) {
+    (PODS.len() + 1, PODS.iter().map(|pod| pod.init.len() + pod.containers.len()).sum::<usize>() + 1)
+}
+
+fn manifest() -> String {
+    let mut text = String::new();
+    for pod in PODS {
+        let spec = if pod.spec.is_empty() { String::new() } else { format!(", {}", pod.spec) };
+        text += &format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {}, namespace: {NAMESPACE}}}\n\
+             spec: {{terminationGracePeriodSeconds: 0{spec}, initContainers: [{}], containers: [{}]}}\n---\n",
+            pod.name,
+            containers(pod.init),
+            containers(pod.containers)
+        );
+    }
+    let main = containers(&[container("main", "true", "")]);
+    text += &format!(
+        "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: once, namespace: {NAMESPACE}}}\n\
+         spec: {{template: {{spec: {{restartPolicy: Never, containers: [{main}]}}}}}}\n"
+    );
+    text
+}
+
+fn containers(list: &[Container]) -> String {
+    let one = |c: &Container| {
+        let fields = if c.fields.is_empty() { String::new() } else { format!(", {}", c.fields) };
+        let command = Value::from(vec!["/bin/sh", "-c", c.script]);
+        format!("{{name: {}, image: \"{BOX_IMAGE}\", imagePullPolicy: Never, command: {command}{fields}}}", c.name)
+    };
+    list.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether every pod has come to where it stays.
+fn settled(cluster: &Cluster) -> Result<bool> {
+    let text = cluster.kubectl(&["-n", NAMESPACE, "get", "pods", "-o", "json"])?;
+    let list: Value = serde_json::from_str(&text).context("kubectl's JSON")?;
+    let items = list.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let phase = |name: &str| {
+        let pod = items.iter().find(|pod| pod["metadata"]["name"].as_str().is_some_and(|n| n.starts_with(name)));
+        pod.and_then(|pod| pod["status"]["phase"].as_str()).unwrap_or_default()
+    };
+    let running = running().iter().all(|(pod, container)| is_running(items, pod, container));
+    Ok(running && phase("once") == "Succeeded" && phase("oom-ended") == "Failed")
+}
+
+fn is_running(items: &[Value], pod: &str, container: &str) -> bool {
+    let Some(pod) = items.iter().find(|item| item["metadata"]["name"] == pod) else { return false };
+    let lists = ["containerStatuses", "initContainerStatuses"].map(|key| pod["status"][key].as_array());
+    let status = lists.into_iter().flatten().flatten().find(|status| status["name"] == container);
+    let Some(status) = status else { return false };
+    let restarted = container != "second-try" || status["restartCount"] == 1;
+    status["ready"] == true && restarted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_is_not_expected_to_run() {
+        let running = running();
+        assert!(running.contains(&("sidecar", "sidecar")) && running.contains(&("oom", "hungry")));
+        assert!(!running.contains(&("sidecar", "prepare")) && !running.contains(&("oom-ended", "hungry")));
+        let (pods, containers) = size();
+        assert_eq!((pods, containers), (11, 16));
+    }
+}
