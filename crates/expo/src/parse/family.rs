@@ -18,17 +18,27 @@ pub(super) struct Open {
     pub(super) kind: Option<ParsedKind>,
     pub(super) unit: Option<String>,
     pub(super) samples: Vec<ParsedSample>,
+    /// The line of each sample.
+    pub(super) lines: Vec<usize>,
     /// `_created` lines whose sample has not come yet.
     created: Vec<ParsedSample>,
 }
 
 impl Open {
     pub(super) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), help: None, kind: None, unit: None, samples: Vec::new(), created: Vec::new() }
+        Self {
+            name: name.to_owned(),
+            help: None,
+            kind: None,
+            unit: None,
+            samples: Vec::new(),
+            lines: Vec::new(),
+            created: Vec::new(),
+        }
     }
 
     /// Takes a sample that is one of the family's by its name.
-    pub(super) fn add(&mut self, sample: ParsedSample, grammar: Grammar) -> Result<(), Problem> {
+    pub(super) fn add(&mut self, sample: ParsedSample, line: usize, grammar: Grammar) -> Result<(), Problem> {
         if grammar.dialect == Dialect::OpenMetrics {
             if grammar.strictness == Strictness::Strict {
                 self.check_openmetrics(&sample)?;
@@ -42,6 +52,7 @@ impl Open {
             }
         }
         self.samples.push(sample);
+        self.lines.push(line);
         Ok(())
     }
 
@@ -87,6 +98,20 @@ impl Open {
     }
 }
 
+/// What is wrong with a family.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) problem: Problem,
+    /// The sample that shows it, when it is one.
+    pub(super) sample: Option<usize>,
+}
+
+impl From<Problem> for Fault {
+    fn from(problem: Problem) -> Self {
+        Self { problem, sample: None }
+    }
+}
+
 /// The families of a page so far.
 #[derive(Debug)]
 pub(crate) struct Families {
@@ -107,10 +132,10 @@ impl Families {
     }
 
     /// Takes a family that is complete.
-    pub(super) fn add(&mut self, mut open: Open) -> Result<(), Problem> {
+    pub(super) fn add(&mut self, mut open: Open) -> Result<(), Fault> {
         for created in std::mem::take(&mut open.created) {
             if !open.attach_created(&created) && self.strictness == Strictness::Strict {
-                return Err(Problem::LoneCreated(created.name));
+                return Err(Problem::LoneCreated(created.name).into());
             }
         }
         let kind = open.kind();
@@ -127,7 +152,7 @@ impl Families {
     }
 
     /// Takes a family that stands on the page under `header`.
-    pub(crate) fn push(&mut self, family: ParsedFamily, header: &str) -> Result<(), Problem> {
+    pub(crate) fn push(&mut self, family: ParsedFamily, header: &str) -> Result<(), Fault> {
         if self.strictness == Strictness::Strict {
             self.claim(header, family.kind)?;
             check_unit(&family, header)?;
@@ -177,13 +202,13 @@ fn check_unit(family: &ParsedFamily, header: &str) -> Result<(), Problem> {
     if fits { Ok(()) } else { Err(Problem::BadUnit { unit: unit.clone(), family: header.to_owned() }) }
 }
 
-fn no_series_twice(family: &ParsedFamily) -> Result<(), Problem> {
+fn no_series_twice(family: &ParsedFamily) -> Result<(), Fault> {
     let mut seen = HashSet::with_capacity(family.samples.len());
-    for sample in &family.samples {
+    for (index, sample) in family.samples.iter().enumerate() {
         let mut labels: Vec<_> = sample.labels.iter().collect();
         labels.sort();
         if !seen.insert((sample.name.as_str(), labels)) {
-            return Err(Problem::DuplicateSeries(series(sample)));
+            return Err(Fault { problem: Problem::DuplicateSeries(series(sample)), sample: Some(index) });
         }
     }
     Ok(())
@@ -194,44 +219,62 @@ fn series(sample: &ParsedSample) -> String {
     format!("{}{{{}}}", sample.name, labels.join(","))
 }
 
+/// The classic buckets of one label set.
 #[derive(Default)]
 struct Distribution {
     last_bound: Option<f64>,
     last_count: f64,
     total: Option<f64>,
+    last_sample: usize,
 }
 
-fn check_buckets(family: &ParsedFamily) -> Result<(), Problem> {
+impl Distribution {
+    fn bucket(&mut self, sample: &ParsedSample) -> Result<(), &'static str> {
+        let bound = match sample.label("le").ok_or("bucket without le")? {
+            "+Inf" => f64::INFINITY,
+            bound => bound.parse().map_err(|_| "le is not a number")?,
+        };
+        if self.last_bound.is_some_and(|last| last >= bound) {
+            return Err("bounds do not rise");
+        }
+        if sample.value < self.last_count {
+            return Err("buckets are not cumulative");
+        }
+        (self.last_bound, self.last_count) = (Some(bound), sample.value);
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if self.last_bound != Some(f64::INFINITY) {
+            return Err("no +Inf bucket");
+        }
+        if self.total.is_some_and(|total| total != self.last_count) {
+            return Err("count and +Inf bucket differ");
+        }
+        Ok(())
+    }
+}
+
+fn check_buckets(family: &ParsedFamily) -> Result<(), Fault> {
     let mut by_labels: HashMap<Vec<&(String, String)>, Distribution> = HashMap::new();
-    for sample in family.samples.iter().filter(|sample| sample.histogram.is_none()) {
-        let bad = |what| Problem::Inconsistent { series: series(sample), what };
+    let fault = |index: usize, series: String, what| Fault {
+        problem: Problem::Inconsistent { series, what },
+        sample: Some(index),
+    };
+    for (index, sample) in family.samples.iter().enumerate().filter(|(_, sample)| sample.histogram.is_none()) {
         let labels = sample.labels.iter().filter(|(name, _)| name != "le").collect();
         let distribution = by_labels.entry(labels).or_default();
-        let suffix = sample.name.strip_prefix(family.name.as_str()).unwrap_or("");
-        if suffix == "_bucket" {
-            let bound = sample.label("le").ok_or_else(|| bad("bucket without le"))?;
-            let bound: f64 =
-                if bound == "+Inf" { f64::INFINITY } else { bound.parse().map_err(|_| bad("le is not a number"))? };
-            if distribution.last_bound.is_some_and(|last| last >= bound) {
-                return Err(bad("bounds do not rise"));
-            }
-            if sample.value < distribution.last_count {
-                return Err(bad("buckets are not cumulative"));
-            }
-            (distribution.last_bound, distribution.last_count) = (Some(bound), sample.value);
-        } else if suffix == "_count" || suffix == "_gcount" {
-            distribution.total = Some(sample.value);
+        distribution.last_sample = index;
+        match sample.name.strip_prefix(family.name.as_str()) {
+            Some("_bucket") => distribution.bucket(sample).map_err(|what| fault(index, series(sample), what))?,
+            Some("_count" | "_gcount") => distribution.total = Some(sample.value),
+            _ => {}
         }
     }
     for (labels, distribution) in by_labels {
         let labels: Vec<_> = labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
-        let bad = |what| Problem::Inconsistent { series: format!("{}{{{}}}", family.name, labels.join(",")), what };
-        if distribution.last_bound != Some(f64::INFINITY) {
-            return Err(bad("no +Inf bucket"));
-        }
-        if distribution.total.is_some_and(|total| total != distribution.last_count) {
-            return Err(bad("count and +Inf bucket differ"));
-        }
+        let series = || format!("{}{{{}}}", family.name, labels.join(","));
+        distribution.check().map_err(|what| fault(distribution.last_sample, series(), what))?;
     }
     Ok(())
 }

@@ -80,11 +80,9 @@ impl<'a> Cursor<'a> {
     }
 
     fn gap(&mut self) -> Result<(), Problem> {
-        if !self.take(" ") && !(self.grammar.is_loose() && self.take("\t")) {
-            return Err(self.expected("a space"));
-        }
+        let found = self.take(" ") || (self.grammar.is_loose() && self.take("\t"));
         self.blanks();
-        Ok(())
+        if found { Ok(()) } else { Err(self.expected("a space")) }
     }
 
     /// What stands up to the next blank.
@@ -103,7 +101,8 @@ impl<'a> Cursor<'a> {
         self.blanks();
         self.take(" ");
         let keyword = self.word();
-        if !matches!(keyword, "HELP" | "TYPE") && !(keyword == "UNIT" && self.grammar.dialect == Dialect::OpenMetrics) {
+        let unit = keyword == "UNIT" && self.grammar.dialect == Dialect::OpenMetrics;
+        if !unit && !matches!(keyword, "HELP" | "TYPE") {
             let allowed = self.grammar.dialect == Dialect::Text004 || self.grammar.is_lenient();
             return if allowed { Ok(Line::Comment) } else { Err(Problem::BadComment) };
         }

@@ -26,7 +26,7 @@ pub(crate) fn read(page: &[u8], strictness: Strictness) -> Result<Exposition, Pa
         let message = super::wire::delimited(&mut rest).map_err(at)?;
         let family = family(message).map_err(at)?;
         let header = family.name.clone();
-        families.push(family, &header).map_err(at)?;
+        families.push(family, &header).map_err(|fault| at(fault.problem))?;
     }
     Ok(families.finish())
 }
