@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use rustix::{
     fd::{AsFd, OwnedFd},
-    fs::{AtFlags, Dir as DirStream, Mode, OFlags, Stat, openat, readlinkat, statat},
+    fs::{AtFlags, Dir as DirStream, Mode, OFlags, Stat, openat, readlinkat, readlinkat_raw, statat},
     io::{Errno, pread},
 };
 use thiserror::Error;
@@ -97,6 +97,28 @@ impl Reader {
         Some(target.to_string_lossy().into_owned())
     }
 
+    /// Calls `each` with the start, at most 64 bytes, of where each symbolic link of the folder `name` below `dir`
+    /// points, in no order; `false` when the folder is gone. One system call a link, and nothing is followed: a link to a
+    /// file on a dead server costs no more.
+    pub fn links(&self, dir: &Dir, name: &str, mut each: impl FnMut(&[u8])) -> Result<bool, ReadError> {
+        let name = name.trim_start_matches('/');
+        let path = if name.is_empty() { "." } else { name };
+        let failed = |errno: Errno| ReadError { path: dir.join(name), source: errno.into() };
+        let fd = match openat(dir, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(errno) if is_gone(errno) => return Ok(false),
+            Err(errno) => return Err(failed(errno)),
+        };
+        for entry in DirStream::read_from(&fd).map_err(failed)? {
+            let Ok(entry) = entry else { break };
+            let mut target = [0; 64];
+            if let Ok(len) = readlinkat_raw(&fd, entry.file_name(), &mut target[..]) {
+                each(target.get(..len).unwrap_or_default());
+            }
+        }
+        Ok(true)
+    }
+
     /// Calls `each` with the name of every entry of the folder `name` below `dir`, in no order; `false` when it is
     /// gone. Names that are not UTF-8 come with replacement characters.
     pub fn list(&self, dir: &Dir, name: &str, mut each: impl FnMut(&str, bool)) -> Result<bool, ReadError> {
@@ -150,6 +172,20 @@ mod tests {
         assert!(reader.read(&dir, "absent").unwrap().is_none());
         let error = reader.read(&dir, ".").unwrap_err();
         assert!(error.to_string().contains(tree.path().to_str().unwrap()), "{error}");
+    }
+
+    #[test]
+    fn links_are_told_by_where_they_point() {
+        let tree = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("socket:[1]", tree.path().join("3")).unwrap();
+        std::os::unix::fs::symlink(format!("/{}", "x".repeat(100)), tree.path().join("4")).unwrap();
+        std::fs::write(tree.path().join("5"), "").unwrap();
+        let dir = Dir::open(tree.path()).unwrap();
+        let mut found = Vec::new();
+        assert!(Reader::default().links(&dir, "", |target| found.push(target.len())).unwrap());
+        found.sort_unstable();
+        assert_eq!(found, [10, 64]);
+        assert!(!Reader::default().links(&dir, "absent", |_| {}).unwrap());
     }
 
     #[test]
