@@ -218,9 +218,11 @@ impl Field {
         }
         let end = if start > end { end + all } else { end };
         let step = usize::try_from(step).ok()?;
-        Some((start..=end).step_by(step).fold(0, |set, at| {
-            set | 1_u64 << if at > self.max { (at - self.min) % all + self.min } else { at }
-        }))
+        Some(
+            (start..=end)
+                .step_by(step)
+                .fold(0, |set, at| set | 1_u64 << if at > self.max { (at - self.min) % all + self.min } else { at }),
+        )
     }
 
     fn value(&self, text: &str) -> Option<u32> {
@@ -409,10 +411,31 @@ mod tests {
     #[test]
     fn bad_schedules_are_refused() {
         for spec in [
-            "", "bogus", "* * * *", "* * * * * *", "60 * * * *", "*/60 * * * *", "0 1 */32,1-7 * 3", "-1 * * * *",
-            "1-2-3 * * * *", "1/2/3 * * * *", "5/0 * * * *", "0 0 0 * *", "0 0 L * *", "0 0 15W * *", "H * * * *",
-            "* * * * mon#2", "@every 0s", "@every 500ms", "@every x", "@often", "TZ=UTC", "TZ=Mars/X * * * * *",
-            "CRON_TZ=asia/tokyo * * * * *", "TZ= * * * * *", "0 0 * * 8",
+            "",
+            "bogus",
+            "* * * *",
+            "* * * * * *",
+            "60 * * * *",
+            "*/60 * * * *",
+            "0 1 */32,1-7 * 3",
+            "-1 * * * *",
+            "1-2-3 * * * *",
+            "1/2/3 * * * *",
+            "5/0 * * * *",
+            "0 0 0 * *",
+            "0 0 L * *",
+            "0 0 15W * *",
+            "H * * * *",
+            "* * * * mon#2",
+            "@every 0s",
+            "@every 500ms",
+            "@every x",
+            "@often",
+            "TZ=UTC",
+            "TZ=Mars/X * * * * *",
+            "CRON_TZ=asia/tokyo * * * * *",
+            "TZ= * * * * *",
+            "0 0 * * 8",
         ] {
             assert!(Schedule::parse(spec, None, &TimeZone::UTC).is_none(), "{spec:?}");
         }

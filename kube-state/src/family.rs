@@ -152,7 +152,8 @@ impl<V: View> Family<V> {
 
     /// The family of deletion times.
     pub const fn deleted(name: &'static str) -> Self {
-        let help = "When deletion of the object was asked for, in seconds since the Unix epoch; only while it is going.";
+        let help =
+            "When deletion of the object was asked for, in seconds since the Unix epoch; only while it is going.";
         Self::gauge(name, help, &[], |view, rows| rows.number(V::meta(view).deleted()))
     }
 

@@ -138,7 +138,12 @@ mod tests {
         assert_eq!(names("label", ["a-b", "a.b", "c"]), ["label_a_b_conflict1", "label_a_b_conflict2", "label_c"]);
         assert_eq!(
             names("label", ["a-b", "a.b", "a/b", "a_b_conflict1"]),
-            ["label_a_b_conflict1_conflict1", "label_a_b_conflict2", "label_a_b_conflict3", "label_a_b_conflict1_conflict2"]
+            [
+                "label_a_b_conflict1_conflict1",
+                "label_a_b_conflict2",
+                "label_a_b_conflict3",
+                "label_a_b_conflict1_conflict2"
+            ]
         );
     }
 

@@ -595,7 +595,8 @@ mod tests {
 
     #[test]
     fn a_wrong_shape_spoils_what_is_below_it_and_no_more() {
-        let thing = thing(r#"{"name":7,"replicaCount":"3","parts":[{"id":"a"},5,null],"inner":[1],"maybe":"x","at":1}"#);
+        let thing =
+            thing(r#"{"name":7,"replicaCount":"3","parts":[{"id":"a"},5,null],"inner":[1],"maybe":"x","at":1}"#);
         assert_eq!(thing.name, Text::Spoiled);
         assert_eq!(thing.replica_count, Int::Spoiled);
         assert_eq!(thing.at, Time::Spoiled);

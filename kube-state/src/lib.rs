@@ -15,3 +15,5 @@ pub mod number;
 pub mod quantity;
 pub mod resources;
 pub mod rows;
+pub mod shard;
+pub mod store;

@@ -103,9 +103,8 @@ mod tests {
 
     #[test]
     fn a_resource_version_is_a_number_or_nothing() {
-        let version = |text: &'static str| {
-            Meta { resource_version: Text::Is(text.into()), ..Meta::default() }.resource_version()
-        };
+        let version =
+            |text: &'static str| Meta { resource_version: Text::Is(text.into()), ..Meta::default() }.resource_version();
         assert_eq!(version("12345"), Some(12345.0));
         assert_eq!(version("1e3"), Some(1000.0));
         assert_eq!(version("BBBBB"), None);

@@ -1,12 +1,15 @@
 //! Numbers as Go's `strconv` writes them in its shortest form: plain up to six digits before the point, then `1e+06`.
 //! Label-for-label and digit-for-digit equality with existing dashboards' recordings starts here.
 
+/// Whole numbers below this have at most fifteen digits, and all of those digits are the shortest form.
+const WHOLE: f64 = 1e15;
+
 /// Appends a sample's value.
 pub fn push(out: &mut Vec<u8>, value: f64) {
     #[expect(clippy::cast_possible_truncation, reason = "only used when the number is small and whole")]
     let whole = value as i64;
-    if (-999_999..=999_999).contains(&whole) && whole as f64 == value {
-        out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
+    if whole as f64 == value && value.abs() < WHOLE {
+        push_whole(out, whole);
     } else if value.is_finite() {
         push_shortest(out, value);
     } else {
@@ -16,6 +19,35 @@ pub fn push(out: &mut Vec<u8>, value: f64) {
             _ => b"-Inf",
         });
     }
+}
+
+/// The common case: flags, counts, timestamps.
+fn push_whole(out: &mut Vec<u8>, whole: i64) {
+    if let 0..=9 = whole {
+        return out.push(b'0' + u8::try_from(whole).unwrap_or(0));
+    }
+    let mut buffer = itoa::Buffer::new();
+    let text = buffer.format(whole).as_bytes();
+    if (-999_999..=999_999).contains(&whole) {
+        return out.extend_from_slice(text);
+    }
+    let digits = match text {
+        [b'-', digits @ ..] => {
+            out.push(b'-');
+            digits
+        }
+        digits => digits,
+    };
+    let (first, rest) = digits.split_at(1);
+    let kept = rest.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
+    out.extend_from_slice(first);
+    if let Some(fraction) = rest.get(..kept).filter(|fraction| !fraction.is_empty()) {
+        out.push(b'.');
+        out.extend_from_slice(fraction);
+    }
+    // From six to fourteen zeros.
+    let exponent = u8::try_from(rest.len()).unwrap_or(0);
+    out.extend_from_slice(&[b'e', b'+', b'0' + exponent / 10, b'0' + exponent % 10]);
 }
 
 fn push_shortest(out: &mut Vec<u8>, value: f64) {
@@ -121,6 +153,11 @@ mod tests {
             (0.000_012_5, "1.25e-05"),
             (1e-9, "1e-09"),
             (-62_135_596_800.0, "-6.21355968e+10"),
+            (-1_234_567.0, "-1.234567e+06"),
+            (1_700_000_000.0, "1.7e+09"),
+            (999_999_999_999_999.0, "9.99999999999999e+14"),
+            (1e15, "1e+15"),
+            (9_223_372_036_854_775_807.0, "9.223372036854776e+18"),
             (1e100, "1e+100"),
             (f64::NAN, "NaN"),
             (f64::INFINITY, "+Inf"),

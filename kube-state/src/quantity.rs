@@ -47,7 +47,9 @@ impl Quantity {
         let digits = digits(whole, fraction)?;
         let places = i32::try_from(fraction.len()).ok()?;
         let (mantissa, exponent) = match Suffix::parse(suffix)? {
-            Suffix::Decimal(power) => round_up_to_nano(digits, power.checked_sub(places)?, whole.len() + fraction.len())?,
+            Suffix::Decimal(power) => {
+                round_up_to_nano(digits, power.checked_sub(places)?, whole.len() + fraction.len())?
+            }
             Suffix::Binary(power) => binary(digits, places, power)?,
         };
         Some(Self::Is { mantissa: if negative { -mantissa } else { mantissa }, exponent })

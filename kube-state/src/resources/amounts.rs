@@ -62,9 +62,9 @@ fn is_extended(name: &str) -> bool {
 fn is_subdomain(domain: &str, longest: usize) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     domain.len() <= longest
-        && domain.split('.').all(|part| {
-            !part.is_empty() && part.bytes().all(inner) && !part.starts_with('-') && !part.ends_with('-')
-        })
+        && domain
+            .split('.')
+            .all(|part| !part.is_empty() && part.bytes().all(inner) && !part.starts_with('-') && !part.ends_with('-'))
 }
 
 fn is_name_part(name: &str) -> bool {

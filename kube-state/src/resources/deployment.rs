@@ -49,9 +49,14 @@ pub(super) static KIND: Kind<Deployments> = Kind {
             rows.number(d.status.replicas);
         })
         .stable(),
-        Family::gauge("kube_deployment_status_replicas_ready", "Pods of the Deployment that are ready.", &[], |d, rows| {
-            rows.number(d.status.ready_replicas);
-        })
+        Family::gauge(
+            "kube_deployment_status_replicas_ready",
+            "Pods of the Deployment that are ready.",
+            &[],
+            |d, rows| {
+                rows.number(d.status.ready_replicas);
+            },
+        )
         .stable(),
         Family::gauge(
             "kube_deployment_status_replicas_available",

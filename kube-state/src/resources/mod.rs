@@ -144,7 +144,8 @@ impl About {
     /// The path of the kind's objects below the server's address; in one namespace when one is named.
     pub fn path(&self, namespace: Option<&str>) -> String {
         let root = if self.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", self.group) };
-        let within = namespace.filter(|_| self.namespaced).map(|name| format!("/namespaces/{name}")).unwrap_or_default();
+        let within =
+            namespace.filter(|_| self.namespaced).map(|name| format!("/namespaces/{name}")).unwrap_or_default();
         format!("{root}/{}{within}/{}", self.version, self.plural)
     }
 
@@ -262,4 +263,3 @@ pub enum OptIn {
     /// All of them.
     All,
 }
-

@@ -18,9 +18,14 @@ pub(super) static KIND: Kind<Namespaces> = Kind {
         Family::created("kube_namespace_created").stable(),
         Family::annotations("kube_namespace_annotations"),
         Family::labels("kube_namespace_labels").stable(),
-        Family::gauge("kube_namespace_status_phase", "Phase of the namespace, 1 for the current one.", &["phase"], |n, rows| {
-            rows.all_states(&["Active", "Terminating"], &n.status.phase);
-        })
+        Family::gauge(
+            "kube_namespace_status_phase",
+            "Phase of the namespace, 1 for the current one.",
+            &["phase"],
+            |n, rows| {
+                rows.all_states(&["Active", "Terminating"], &n.status.phase);
+            },
+        )
         .stable(),
         Family::gauge(
             "kube_namespace_status_condition",

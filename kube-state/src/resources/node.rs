@@ -64,11 +64,16 @@ pub(super) static KIND: Kind<Nodes> = Kind {
                 }
             }
         }),
-        Family::gauge("kube_node_spec_pod_cidrs", "Address ranges for the pods of a node.", &["pod_cidr"], |n, rows| {
-            for range in &n.spec.pod_cidrs {
-                rows.info(&[range]);
-            }
-        }),
+        Family::gauge(
+            "kube_node_spec_pod_cidrs",
+            "Address ranges for the pods of a node.",
+            &["pod_cidr"],
+            |n, rows| {
+                for range in &n.spec.pod_cidrs {
+                    rows.info(&[range]);
+                }
+            },
+        ),
         Family::gauge("kube_node_spec_taint", "Taints of a node.", &["key", "value", "effect"], |n, rows| {
             for taint in &n.spec.taints {
                 rows.info(&[&taint.key, &taint.value, &taint.effect]);

@@ -28,8 +28,13 @@ const REASONS: [&str; 8] = [
 ];
 
 /// Reasons that `kube_pod_status_disruption_reason` shows by name.
-const DISRUPTIONS: [&str; 5] =
-    ["PreemptionByScheduler", "DeletionByTaintManager", "EvictionByEvictionAPI", "DeletionByPodGC", "TerminationByKubelet"];
+const DISRUPTIONS: [&str; 5] = [
+    "PreemptionByScheduler",
+    "DeletionByTaintManager",
+    "EvictionByEvictionAPI",
+    "DeletionByPodGC",
+    "TerminationByKubelet",
+];
 
 const AMOUNT_LABELS: &[&str] = &["container", "node", "resource", "unit"];
 
@@ -95,14 +100,13 @@ pub(super) static KIND: Kind<Pods> = Kind {
             "kube_pod_container_status_last_terminated_timestamp",
             "When the container ended before it was started again, in seconds since the Unix epoch.",
             &["container"],
-            |p, rows| last_ends(rows, &p.status.container_statuses, |rows, name, end| rows.put(&[name], end.finished_at)),
+            |p, rows| {
+                last_ends(rows, &p.status.container_statuses, |rows, name, end| rows.put(&[name], end.finished_at))
+            },
         ),
-        Family::gauge(
-            "kube_pod_container_status_ready",
-            "Whether a container is ready.",
-            &["container"],
-            |p, rows| each(rows, &p.status.container_statuses, |rows, status| rows.put(&[&status.name], status.ready)),
-        )
+        Family::gauge("kube_pod_container_status_ready", "Whether a container is ready.", &["container"], |p, rows| {
+            each(rows, &p.status.container_statuses, |rows, status| rows.put(&[&status.name], status.ready))
+        })
         .stable(),
         Family::counter(
             "kube_pod_container_status_restarts_total",
@@ -111,18 +115,17 @@ pub(super) static KIND: Kind<Pods> = Kind {
             |p, rows| each(rows, &p.status.container_statuses, |rows, s| rows.put(&[&s.name], s.restart_count)),
         )
         .stable(),
-        Family::gauge(
-            "kube_pod_container_status_running",
-            "Whether a container runs.",
-            &["container"],
-            |p, rows| each(rows, &p.status.container_statuses, |rows, s| rows.put(&[&s.name], s.state.running.is_some())),
-        )
+        Family::gauge("kube_pod_container_status_running", "Whether a container runs.", &["container"], |p, rows| {
+            each(rows, &p.status.container_statuses, |rows, s| rows.put(&[&s.name], s.state.running.is_some()))
+        })
         .stable(),
         Family::gauge(
             "kube_pod_container_status_terminated",
             "Whether a container has ended.",
             &["container"],
-            |p, rows| each(rows, &p.status.container_statuses, |rows, s| rows.put(&[&s.name], s.state.terminated.is_some())),
+            |p, rows| {
+                each(rows, &p.status.container_statuses, |rows, s| rows.put(&[&s.name], s.state.terminated.is_some()))
+            },
         )
         .stable(),
         Family::gauge(
@@ -135,7 +138,9 @@ pub(super) static KIND: Kind<Pods> = Kind {
             "kube_pod_container_status_waiting",
             "Whether a container waits to run.",
             &["container"],
-            |p, rows| each(rows, &p.status.container_statuses, |rows, s| rows.put(&[&s.name], s.state.waiting.is_some())),
+            |p, rows| {
+                each(rows, &p.status.container_statuses, |rows, s| rows.put(&[&s.name], s.state.waiting.is_some()))
+            },
         )
         .stable(),
         Family::gauge(
@@ -224,7 +229,9 @@ pub(super) static KIND: Kind<Pods> = Kind {
             "When the init container ended before it was started again, in seconds since the Unix epoch.",
             &["container"],
             |p, rows| {
-                last_ends(rows, &p.status.init_container_statuses, |rows, name, end| rows.put(&[name], end.finished_at));
+                last_ends(rows, &p.status.init_container_statuses, |rows, name, end| {
+                    rows.put(&[name], end.finished_at)
+                });
             },
         ),
         Family::gauge(
@@ -246,7 +253,9 @@ pub(super) static KIND: Kind<Pods> = Kind {
             "Whether an init container runs.",
             &["container"],
             |p, rows| {
-                each(rows, &p.status.init_container_statuses, |rows, s| rows.put(&[&s.name], s.state.running.is_some()));
+                each(rows, &p.status.init_container_statuses, |rows, s| {
+                    rows.put(&[&s.name], s.state.running.is_some())
+                });
             },
         )
         .stable(),
@@ -272,7 +281,9 @@ pub(super) static KIND: Kind<Pods> = Kind {
             "Whether an init container waits to run.",
             &["container"],
             |p, rows| {
-                each(rows, &p.status.init_container_statuses, |rows, s| rows.put(&[&s.name], s.state.waiting.is_some()));
+                each(rows, &p.status.init_container_statuses, |rows, s| {
+                    rows.put(&[&s.name], s.state.waiting.is_some())
+                });
             },
         )
         .stable(),

@@ -27,9 +27,14 @@ pub(super) static KIND: Kind<ReplicaSets> = Kind {
             |r, rows| rows.number(r.status.fully_labeled_replicas),
         )
         .stable(),
-        Family::gauge("kube_replicaset_status_ready_replicas", "Pods of the ReplicaSet that are ready.", &[], |r, rows| {
-            rows.number(r.status.ready_replicas);
-        })
+        Family::gauge(
+            "kube_replicaset_status_ready_replicas",
+            "Pods of the ReplicaSet that are ready.",
+            &[],
+            |r, rows| {
+                rows.number(r.status.ready_replicas);
+            },
+        )
         .stable(),
         Family::gauge(
             "kube_replicaset_status_terminating_replicas",

@@ -1,0 +1,321 @@
+//! Where a kind's series are kept between events and scrapes.
+//!
+//! Series are kept in columns, one a family, of (object, own labels, number): 16 bytes each. Labels are in wire form
+//! and each text is kept once; what identifies an object is kept once an object. Objects are gathered in blocks that
+//! know nothing of each other, and a snapshot is a list of blocks, so that
+//!
+//! - a scrape sees one state, without holding a lock while it writes: the writer copies a block that a scrape still
+//!   reads, and only then;
+//! - a relist is built on the side and put in place at once, and costs the memory of the blocks that changed;
+//! - an update touches one block, and nothing at all when nothing changed.
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use hashbrown::HashTable;
+
+use crate::{family::Desc, resources::Resource, rows::Rows};
+
+mod block;
+mod texts;
+
+use block::{Block, Slot, hash_of};
+pub use block::{Change, Usage};
+
+/// A family as it is written: its name, and the lines before its series.
+#[derive(Clone, Debug)]
+pub struct Head {
+    name: Box<str>,
+    header: Box<[u8]>,
+}
+
+impl Head {
+    /// The head of a family of ours.
+    pub fn new(desc: &Desc) -> Self {
+        let mut header = Vec::new();
+        desc.push_header(&mut header);
+        Self::custom(desc.name, header)
+    }
+
+    /// The head of a family that is not declared in code. `header` has the `# HELP` and `# TYPE` lines.
+    pub fn custom(name: &str, header: impl Into<Box<[u8]>>) -> Self {
+        Self { name: name.into(), header: header.into() }
+    }
+
+    /// The family's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// How series are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The classic text format, version 0.0.4.
+    Text,
+    /// OpenMetrics 1.0. Differs in its end mark only: counters keep `_total` in their type line, as upstream writes
+    /// them.
+    OpenMetrics,
+}
+
+impl Format {
+    /// What stands behind the last kind.
+    pub const fn end(self) -> &'static [u8] {
+        match self {
+            Self::Text => b"",
+            Self::OpenMetrics => b"# EOF\n",
+        }
+    }
+}
+
+/// The writing end: one for each watch. Scrapes use its [`Reader`].
+#[derive(Debug)]
+pub struct Store {
+    reader: Reader,
+    /// The generation that a relist is building.
+    relist: Option<Vec<Arc<Block>>>,
+    index: HashTable<Place>,
+    /// Blocks that may have room.
+    open: Vec<u32>,
+    round: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    block: u32,
+    slot: Slot,
+}
+
+/// The reading end of a [`Store`].
+#[derive(Clone, Debug)]
+pub struct Reader {
+    heads: Arc<[Option<Head>]>,
+    blocks: Arc<Mutex<Vec<Arc<Block>>>>,
+}
+
+/// The state of a kind at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    heads: Arc<[Option<Head>]>,
+    blocks: Vec<Arc<Block>>,
+}
+
+impl Store {
+    /// An empty store of families; those that are `None` are never written.
+    pub fn new(heads: impl IntoIterator<Item = Option<Head>>) -> Self {
+        let reader = Reader { heads: heads.into_iter().collect(), blocks: Arc::default() };
+        Self { reader, relist: None, index: HashTable::new(), open: Vec::new(), round: 0 }
+    }
+
+    /// An empty store of a kind's families, as far as they are wanted.
+    pub fn of(resource: &dyn Resource, wanted: &[bool]) -> Self {
+        let is_wanted = |index: usize| wanted.get(index).copied().unwrap_or(false);
+        let heads = resource.descs().enumerate().map(|(index, desc)| is_wanted(index).then(|| Head::new(desc)));
+        Self::new(heads)
+    }
+
+    /// The reading end.
+    pub fn reader(&self) -> Reader {
+        self.reader.clone()
+    }
+
+    /// How many objects there are, those of an unfinished relist included.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether there is no object.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// Starts to build a new generation: readers see the old one until [`Store::finish_relist`]. What is not put again
+    /// until then goes.
+    pub fn start_relist(&mut self) {
+        self.abandon_relist();
+        self.round = self.round.wrapping_add(1);
+        self.relist = Some(self.reader.lock().clone());
+    }
+
+    /// Puts the new generation in place. Returns how many objects are gone with the old one.
+    pub fn finish_relist(&mut self) -> usize {
+        let Some(mut blocks) = self.relist.take() else { return 0 };
+        let before = self.index.len();
+        for (number, block) in (0_u32..).zip(&mut blocks) {
+            for slot in block.stale(self.round) {
+                forget(&mut self.index, block, number, slot);
+                Arc::make_mut(block).clear(slot);
+                self.open.push(number);
+            }
+        }
+        *self.reader.lock() = blocks;
+        before - self.index.len()
+    }
+
+    /// Gives up a relist that cannot be finished; the old generation stays.
+    pub fn abandon_relist(&mut self) {
+        if self.relist.take().is_none() {
+            return;
+        }
+        self.index.clear();
+        self.open.clear();
+        let blocks = self.reader.lock();
+        for (number, block) in (0_u32..).zip(blocks.iter()) {
+            for slot in block.slots() {
+                let hash = hash_of(block.uid(slot));
+                self.index.insert_unique(hash, Place { block: number, slot }, |place| place.hash(&blocks));
+            }
+            self.open.push(number);
+        }
+    }
+
+    /// Puts an object's series in place of those it had, and says what that changed.
+    pub fn put(&mut self, rows: &Rows) -> Change {
+        let uid = rows.uid().as_bytes();
+        let hash = hash_of(uid);
+        let mut guard;
+        let blocks = match &mut self.relist {
+            Some(blocks) => blocks,
+            None => {
+                guard = self.reader.lock();
+                &mut *guard
+            }
+        };
+        if let Some(place) = self.index.find(hash, |place| place.uid(blocks) == uid).copied() {
+            let Some(block) = blocks.get_mut(place.block as usize) else { return Change::NONE };
+            block.mark(place.slot, self.round);
+            let change = block.compare(place.slot, rows);
+            return if change.is_none() { change } else { Arc::make_mut(block).replace(place.slot, rows) };
+        }
+        let families = self.reader.heads.len();
+        let (number, block) = block_with_room(blocks, &mut self.open, families);
+        let (slot, change) = Arc::make_mut(block).insert(rows, self.round);
+        let place = Place { block: number, slot };
+        self.index.insert_unique(hash, place, |place| place.hash(blocks));
+        change
+    }
+
+    /// Removes an object. False when there was none.
+    pub fn remove(&mut self, uid: &str) -> bool {
+        let mut guard;
+        let blocks = match &mut self.relist {
+            Some(blocks) => blocks,
+            None => {
+                guard = self.reader.lock();
+                &mut *guard
+            }
+        };
+        let found = self.index.find_entry(hash_of(uid.as_bytes()), |place| place.uid(blocks) == uid.as_bytes());
+        let Ok(entry) = found else { return false };
+        let (place, _) = entry.remove();
+        if let Some(block) = blocks.get_mut(place.block as usize) {
+            Arc::make_mut(block).clear(place.slot);
+            self.open.push(place.block);
+        }
+        true
+    }
+
+    /// Removes all objects that are not in a share, and returns how many they were: for when the shares change and
+    /// what stays need not be listed again.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) -> usize {
+        let snapshot = self.reader.snapshot();
+        let uids = snapshot.blocks.iter().flat_map(|block| block.slots().map(|slot| block.uid(slot)));
+        let gone: Vec<String> =
+            uids.map(|uid| String::from_utf8_lossy(uid).into_owned()).filter(|uid| !keep(uid)).collect();
+        drop(snapshot);
+        gone.iter().filter(|uid| self.remove(uid)).count()
+    }
+}
+
+impl Place {
+    fn uid(self, blocks: &[Arc<Block>]) -> &[u8] {
+        blocks.get(self.block as usize).map_or(&[], |block| block.uid(self.slot))
+    }
+
+    fn hash(self, blocks: &[Arc<Block>]) -> u64 {
+        hash_of(self.uid(blocks))
+    }
+}
+
+fn forget(index: &mut HashTable<Place>, block: &Block, number: u32, slot: Slot) {
+    let is_it = |place: &Place| place.block == number && place.slot == slot;
+    if let Ok(entry) = index.find_entry(hash_of(block.uid(slot)), is_it) {
+        entry.remove();
+    }
+}
+
+fn block_with_room<'b>(
+    blocks: &'b mut Vec<Arc<Block>>,
+    open: &mut Vec<u32>,
+    families: usize,
+) -> (u32, &'b mut Arc<Block>) {
+    while let Some(number) = open.last().copied() {
+        if blocks.get(number as usize).is_some_and(|block| block.has_room()) {
+            break;
+        }
+        open.pop();
+    }
+    let number = open.last().copied().unwrap_or_else(|| {
+        let number = u32::try_from(blocks.len()).unwrap_or(u32::MAX);
+        blocks.push(Arc::new(Block::new(families)));
+        open.push(number);
+        number
+    });
+    let block = blocks.get_mut(number as usize).expect("invariant: only numbers of blocks are open");
+    (number, block)
+}
+
+impl Reader {
+    /// What is there now. The writer is held up for as long as it takes to copy a pointer for each 128 objects.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { heads: Arc::clone(&self.heads), blocks: self.lock().clone() }
+    }
+
+    /// A writer that panicked has left each block whole.
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Block>>> {
+        self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How much is gathered before it is handed on.
+const CHUNK: usize = 64 * 1024;
+
+impl Snapshot {
+    /// Writes the series, family by family. Families without series still have their header lines, unless there is no
+    /// object at all: then nothing is written. `is_first` says whether a family's name comes for the first time in
+    /// this answer; if not, its header is left out.
+    pub fn write(&self, out: &mut dyn Write, mut is_first: impl FnMut(&str) -> bool) -> io::Result<()> {
+        if self.blocks.iter().all(|block| block.is_empty()) {
+            return Ok(());
+        }
+        let mut text = Vec::with_capacity(CHUNK + CHUNK / 4);
+        let mut name = Vec::new();
+        for (family, head) in self.heads.iter().enumerate() {
+            let Some(head) = head else { continue };
+            if is_first(&head.name) {
+                text.extend_from_slice(&head.header);
+            }
+            name.clear();
+            name.extend_from_slice(head.name.as_bytes());
+            name.push(b'{');
+            for block in &self.blocks {
+                block.push_family(family, &name, &mut text);
+                if text.len() >= CHUNK {
+                    out.write_all(&text)?;
+                    text.clear();
+                }
+            }
+        }
+        out.write_all(&text)
+    }
+
+    /// How much is kept.
+    pub fn usage(&self) -> Usage {
+        self.blocks.iter().fold(Usage::default(), |sum, block| sum + block.usage())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,292 @@
+//! A block: up to 128 objects with their series in columns, and the texts of their labels. It refers to nothing
+//! outside of itself, so it can be copied while a scrape reads the original.
+
+use std::{
+    hash::{BuildHasher, Hasher},
+    ops::{Add, Range},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use super::texts::{Text, Texts, grow};
+use crate::{
+    number,
+    rows::{Row, Rows},
+};
+
+/// Objects of a block. Few, so that copying one is cheap (a third of a megabyte for pods) and finding an object's
+/// series in a column takes seven steps; enough that texts which objects share are rarely kept twice.
+const OBJECTS: usize = 128;
+
+/// An object's place in its block.
+pub(super) type Slot = u16;
+
+#[derive(Clone, Copy, Debug)]
+struct Series {
+    number: f64,
+    labels: Text,
+    object: Slot,
+}
+
+#[derive(Debug)]
+struct Object {
+    uid: Text,
+    identity: Text,
+    /// The last relist that had the object. Not part of the state that readers see.
+    round: AtomicU32,
+}
+
+impl Clone for Object {
+    fn clone(&self) -> Self {
+        Self { uid: self.uid, identity: self.identity, round: AtomicU32::new(self.round.load(Ordering::Relaxed)) }
+    }
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    objects: Vec<Option<Object>>,
+    used: usize,
+    columns: Vec<Vec<Series>>,
+    texts: Texts,
+}
+
+/// What putting an object changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Families of which at least one series came, went or has another number.
+    pub families: usize,
+    /// Whether the object is new.
+    pub is_new: bool,
+}
+
+impl Change {
+    /// Nothing changed.
+    pub const NONE: Self = Self { families: 0, is_new: false };
+
+    /// Whether nothing changed.
+    pub fn is_none(self) -> bool {
+        self == Self::NONE
+    }
+}
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Objects.
+    pub objects: usize,
+    /// Series.
+    pub series: usize,
+    /// Memory for them, in bytes.
+    pub bytes: usize,
+}
+
+impl Add for Usage {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            objects: self.objects + other.objects,
+            series: self.series + other.series,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+}
+
+/// The hash of a text. Its seed is fixed: names come from objects, but whoever can name objects at will can do worse.
+pub(super) fn hash_of(text: &[u8]) -> u64 {
+    let mut hasher = foldhash::fast::FixedState::with_seed(0x7961_6775_7261).build_hasher();
+    hasher.write(text);
+    hasher.finish()
+}
+
+impl Block {
+    /// An empty block for so many families.
+    pub(super) fn new(families: usize) -> Self {
+        Self { objects: Vec::new(), used: 0, columns: vec![Vec::new(); families], texts: Texts::default() }
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.used < OBJECTS
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    /// Places that are taken.
+    pub(super) fn slots(&self) -> impl Iterator<Item = Slot> {
+        (0..).zip(&self.objects).filter_map(|(slot, object)| object.as_ref().map(|_| slot))
+    }
+
+    /// Places of objects that the relist did not have.
+    pub(super) fn stale(&self, round: u32) -> Vec<Slot> {
+        let is_stale = |slot: &Slot| self.object(*slot).is_some_and(|o| o.round.load(Ordering::Relaxed) != round);
+        self.slots().filter(is_stale).collect()
+    }
+
+    pub(super) fn uid(&self, slot: Slot) -> &[u8] {
+        self.object(slot).map_or(&[], |object| self.texts.text(object.uid))
+    }
+
+    /// Notes that a relist has the object.
+    pub(super) fn mark(&self, slot: Slot, round: u32) {
+        if let Some(object) = self.object(slot) {
+            object.round.store(round, Ordering::Relaxed);
+        }
+    }
+
+    fn object(&self, slot: Slot) -> Option<&Object> {
+        self.objects.get(usize::from(slot))?.as_ref()
+    }
+
+    /// What [`Block::replace`] would change.
+    pub(super) fn compare(&self, slot: Slot, rows: &Rows) -> Change {
+        let same_identity = self.object(slot).is_some_and(|o| self.texts.text(o.identity) == rows.identity());
+        let families = if same_identity {
+            self.by_family(rows).filter(|(family, new)| !self.is_same(*family, slot, rows, new)).count()
+        } else {
+            self.columns.len()
+        };
+        Change { families, is_new: false }
+    }
+
+    /// Puts other series in place of an object's.
+    pub(super) fn replace(&mut self, slot: Slot, rows: &Rows) -> Change {
+        let change = self.compare(slot, rows);
+        let identity = self.object(slot).map(|object| object.identity);
+        if let Some(old) = identity.filter(|text| self.texts.text(*text) != rows.identity()) {
+            let new = self.texts.acquire(rows.identity());
+            if let Some(Some(object)) = self.objects.get_mut(usize::from(slot)) {
+                object.identity = new;
+            }
+            self.texts.release(old);
+        }
+        self.write(slot, rows);
+        change
+    }
+
+    /// Puts a new object. There must be room.
+    pub(super) fn insert(&mut self, rows: &Rows, round: u32) -> (Slot, Change) {
+        let free = self.objects.iter().position(Option::is_none).unwrap_or(self.objects.len());
+        let uid = self.texts.acquire(rows.uid().as_bytes());
+        let identity = self.texts.acquire(rows.identity());
+        let object = Some(Object { uid, identity, round: AtomicU32::new(round) });
+        match self.objects.get_mut(free) {
+            Some(place) => *place = object,
+            None => self.objects.push(object),
+        }
+        self.used += 1;
+        let slot = Slot::try_from(free).unwrap_or(Slot::MAX);
+        self.write(slot, rows);
+        if self.used == OBJECTS {
+            self.shrink();
+        }
+        let families = self.by_family(rows).filter(|(_, new)| !new.is_empty()).count();
+        (slot, Change { families, is_new: true })
+    }
+
+    /// Removes an object.
+    pub(super) fn clear(&mut self, slot: Slot) {
+        let Some(object) = self.objects.get_mut(usize::from(slot)).and_then(Option::take) else { return };
+        self.used -= 1;
+        if self.used == 0 {
+            *self = Self::new(self.columns.len());
+            return;
+        }
+        self.texts.release(object.uid);
+        self.texts.release(object.identity);
+        for column in &mut self.columns {
+            let range = range_of(column, slot);
+            for series in column.drain(range) {
+                self.texts.release(series.labels);
+            }
+        }
+    }
+
+    /// Appends a family's series.
+    pub(super) fn push_family(&self, family: usize, name_and_brace: &[u8], out: &mut Vec<u8>) {
+        let Some(column) = self.columns.get(family) else { return };
+        let mut object: (Option<Slot>, &[u8]) = (None, &[]);
+        for series in column {
+            if object.0 != Some(series.object) {
+                let identity = self.object(series.object).map_or(&[][..], |object| self.texts.text(object.identity));
+                object = (Some(series.object), identity);
+            }
+            let labels = self.texts.text(series.labels);
+            out.reserve(name_and_brace.len() + object.1.len() + labels.len() + 32);
+            out.extend_from_slice(name_and_brace);
+            out.extend_from_slice(object.1);
+            out.extend_from_slice(labels);
+            out.extend_from_slice(b"} ");
+            number::push(out, series.number);
+            out.push(b'\n');
+        }
+    }
+
+    /// How much is kept.
+    pub(super) fn usage(&self) -> Usage {
+        let columns: usize = self.columns.iter().map(|column| column.capacity() * size_of::<Series>()).sum();
+        let rest = self.columns.capacity() * size_of::<Vec<Series>>()
+            + self.objects.capacity() * size_of::<Option<Object>>()
+            + self.texts.heap()
+            + size_of::<Self>();
+        Usage { objects: self.used, series: self.columns.iter().map(Vec::len).sum(), bytes: columns + rest }
+    }
+
+    /// New rows of each family, also of those that have none. Rows come sorted by family.
+    fn by_family<'r>(&self, rows: &'r Rows) -> impl Iterator<Item = (usize, &'r [Row])> + use<'r> {
+        let mut rest = rows.all();
+        (0..self.columns.len()).map(move |family| {
+            let length = rest.iter().take_while(|row| usize::from(row.family) == family).count();
+            let (new, after) = rest.split_at(length);
+            rest = after;
+            (family, new)
+        })
+    }
+
+    fn is_same(&self, family: usize, slot: Slot, rows: &Rows, new: &[Row]) -> bool {
+        let Some(column) = self.columns.get(family) else { return true };
+        let old = column.get(range_of(column, slot)).unwrap_or(&[]);
+        old.len() == new.len()
+            && old.iter().zip(new).all(|(old, new)| {
+                old.number.to_bits() == new.number.to_bits() && self.texts.text(old.labels) == rows.own_labels(new)
+            })
+    }
+
+    fn write(&mut self, slot: Slot, rows: &Rows) {
+        for (family, new) in self.by_family(rows) {
+            if self.is_same(family, slot, rows, new) {
+                continue;
+            }
+            let Some(column) = self.columns.get_mut(family) else { return };
+            let range = range_of(column, slot);
+            let series: Vec<Series> = new
+                .iter()
+                .map(|row| Series {
+                    number: row.number,
+                    labels: self.texts.acquire(rows.own_labels(row)),
+                    object: slot,
+                })
+                .collect();
+            grow(column, series.len().saturating_sub(range.len()));
+            for old in column.splice(range, series) {
+                self.texts.release(old.labels);
+            }
+        }
+    }
+
+    fn shrink(&mut self) {
+        for column in &mut self.columns {
+            column.shrink_to_fit();
+        }
+        self.objects.shrink_to_fit();
+        self.texts.shrink();
+    }
+}
+
+/// Where an object's series are in a column, which is sorted by object.
+fn range_of(column: &[Series], slot: Slot) -> Range<usize> {
+    let start = column.partition_point(|series| series.object < slot);
+    let after = column.get(start..).unwrap_or(&[]);
+    start..start + after.iter().take_while(|series| series.object == slot).count()
+}
