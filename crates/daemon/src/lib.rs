@@ -1,2 +1,83 @@
 #![forbid(unsafe_code)]
-//! Placeholder.
+//! What a long-running program does around its work: command line and configuration, logs, HTTP with TLS and
+//! authentication, landing page, health, reload, drain, and metrics about itself.
+//!
+//! ```no_run
+//! use std::io::{self, Write};
+//! use daemon::{Cli, LogArgs, Page, Program, ScrapeRequest, Server, Telemetry, WebArgs, Written};
+//!
+//! static PROGRAM: Program =
+//!     Program { name: "answer", prefix: "answer", about: "Serves the answer.", version: "1.0.0", revision: None };
+//!
+//! #[derive(Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+//! #[serde(default, deny_unknown_fields)]
+//! struct Settings {
+//!     web: WebArgs,
+//!     log: LogArgs,
+//! }
+//!
+//! struct Answer;
+//!
+//! impl Page for Answer {
+//!     fn write(&self, _: &ScrapeRequest, out: &mut dyn Write) -> io::Result<Written> {
+//!         out.write_all(b"answer 42\n")?;
+//!         Ok(Written { series: 1 })
+//!     }
+//! }
+//!
+//! fn main() -> anyhow::Result<()> {
+//!     let loaded = Cli::<Settings>::new(&PROGRAM).check(|settings| settings.web.check()).parse();
+//!     daemon::logs::start(&loaded.config.log)?;
+//!     let source = loaded.source().clone();
+//!     Server::new(&PROGRAM, loaded.config.web, Telemetry::new(&PROGRAM))
+//!         .page("/metrics", "Metrics", "The answer.", Answer)
+//!         .reload(move || Ok(drop(source.load()?)))
+//!         .run()
+//! }
+//! ```
+
+mod args;
+mod cli;
+mod connection;
+mod landing;
+mod lifecycle;
+mod listen;
+pub mod logs;
+mod page;
+mod period;
+mod pool;
+mod process;
+mod program;
+mod reference;
+mod route;
+mod schema;
+mod server;
+mod stream;
+mod telemetry;
+mod web;
+mod yaml;
+
+pub use args::{LogArgs, WebArgs, WebConfigFile};
+pub use cli::{Cli, CliError, Invalid, Loaded, Settings, Source, print};
+pub use landing::{Endpoint, Fact, Feature, Landing, Link, landing_page};
+pub use logs::LogFormat;
+pub use page::{Page, Reply, ScrapeRequest, Written};
+pub use period::{NoPeriod, Period};
+pub use program::Program;
+pub use reference::{options_reference, options_schema};
+pub use server::{Bound, Limits, Server};
+pub use telemetry::{Telemetry, TelemetryError};
+pub use tokio_util::sync::CancellationToken;
+pub use yaml::{ConfigError, load_yaml, parse_yaml};
+
+/// An error and its causes, in one line.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}

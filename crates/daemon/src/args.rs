@@ -1,0 +1,109 @@
+//! The options that every program of ours has. They are sections of its configuration, and flags.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{logs::LogFormat, period::Period};
+
+/// How the program is reached.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebArgs {
+    /// Address to listen on: `:9100`, `127.0.0.1:9100`, `[::1]:9100`. Port 0 takes any free port. May be given several
+    /// times.
+    pub listen_address: Vec<String>,
+    /// Path under which the program's main page of metrics is served.
+    pub telemetry_path: String,
+    /// Where the file with TLS and authentication is.
+    pub config: WebConfigFile,
+    /// Scrapes that are answered at the same time; what is over gets status 503.
+    #[schemars(range(min = 1, max = 1000))]
+    pub max_requests: usize,
+    /// Connections that are held at the same time. When all are in use the one that is idle for longest is closed.
+    /// Never more than half of the file descriptors that the process may have.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub max_connections: usize,
+    /// Reload the configuration on `POST /-/reload` too, not only on SIGHUP.
+    pub enable_lifecycle: bool,
+    /// How long running scrapes may take to finish after SIGTERM.
+    pub shutdown_timeout: Period,
+}
+
+/// Where the web configuration is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebConfigFile {
+    /// File with TLS and authentication, in the format of Prometheus' exporter-toolkit. Read again when it changes.
+    pub file: Option<PathBuf>,
+}
+
+impl Default for WebArgs {
+    fn default() -> Self {
+        Self {
+            listen_address: vec![":9100".to_owned()],
+            telemetry_path: "/metrics".to_owned(),
+            config: WebConfigFile::default(),
+            max_requests: 40,
+            max_connections: 512,
+            enable_lifecycle: false,
+            shutdown_timeout: Period::seconds(10),
+        }
+    }
+}
+
+impl WebArgs {
+    /// The defaults with another port.
+    pub fn on_port(port: u16) -> Self {
+        Self { listen_address: vec![format!(":{port}")], ..Self::default() }
+    }
+
+    /// Checks addresses, path, bounds and the web configuration file, as starting would.
+    pub fn check(&self) -> Result<(), crate::Invalid> {
+        for address in &self.listen_address {
+            crate::listen::parse(address).map_err(|what| crate::Invalid::new("web.listen_address", what))?;
+        }
+        if self.listen_address.is_empty() {
+            return Err(crate::Invalid::new("web.listen_address", "at least one address is needed"));
+        }
+        if !self.telemetry_path.starts_with('/') || self.telemetry_path.len() < 2 {
+            return Err(crate::Invalid::new("web.telemetry_path", "a path starts with / and is not / alone"));
+        }
+        if self.max_requests == 0 || self.max_requests > 1000 {
+            return Err(crate::Invalid::new("web.max_requests", "must be from 1 to 1000"));
+        }
+        if self.max_connections == 0 || self.max_connections > 100_000 {
+            return Err(crate::Invalid::new("web.max_connections", "must be from 1 to 100000"));
+        }
+        if let Some(file) = &self.config.file {
+            crate::web::load(file).map_err(|error| crate::Invalid::in_other_file("web.config.file", &error))?;
+        }
+        Ok(())
+    }
+}
+
+/// What is logged, and how it looks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogArgs {
+    /// How a log line looks.
+    pub format: LogFormat,
+    /// Least severe level that is logged: `error`, `warn`, `info`, `debug`, `trace`; or directives like
+    /// `info,daemon=debug`.
+    #[schemars(extend("x-env" = "YAGURA_LOG"))]
+    pub level: String,
+}
+
+impl Default for LogArgs {
+    fn default() -> Self {
+        Self { format: LogFormat::Logfmt, level: "info".to_owned() }
+    }
+}
+
+impl LogArgs {
+    /// Checks the level.
+    pub fn check(&self) -> Result<(), crate::Invalid> {
+        crate::logs::filter(&self.level).map(drop).map_err(|what| crate::Invalid::new("log.level", what))
+    }
+}

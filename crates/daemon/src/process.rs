@@ -1,0 +1,74 @@
+//! What the program costs: the `process_*` metrics under the names that every Prometheus client library uses.
+//!
+//! Source: `/proc/self/stat`, `/proc/self/fd`, `/proc/stat` and `getrlimit(2)`. See proc_pid_stat(5).
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use procfs_core::{FromRead as _, process::Stat};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric as _},
+    metrics::{counter::ConstCounter, gauge::ConstGauge},
+};
+
+/// Reads this process' own usage at each scrape.
+#[derive(Debug)]
+pub(crate) struct Process {
+    proc: PathBuf,
+    boot_time: Option<u64>,
+}
+
+impl Process {
+    pub(crate) fn new() -> Self {
+        let proc = PathBuf::from("/proc");
+        let boot_time = boot_time(&proc);
+        Self { proc, boot_time }
+    }
+}
+
+impl Collector for Process {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut gauge = |name: &str, help: &str, value: Option<f64>| {
+            let Some(value) = value else { return Ok(()) };
+            let gauge = ConstGauge::new(value);
+            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
+        };
+        let stat = Stat::from_file(self.proc.join("self/stat")).ok();
+        let stat = stat.as_ref();
+        let ticks = rustix::param::clock_ticks_per_second() as f64;
+        let page = rustix::param::page_size() as f64;
+        let started = stat.zip(self.boot_time).map(|(stat, boot)| boot as f64 + stat.starttime as f64 / ticks);
+        gauge("process_start_time_seconds", "When the process started, in seconds since the Unix epoch.", started)?;
+        let resident = stat.map(|stat| stat.rss as f64 * page);
+        gauge("process_resident_memory_bytes", "Memory of the process that is in RAM.", resident)?;
+        let virtual_memory = stat.map(|stat| stat.vsize as f64);
+        gauge("process_virtual_memory_bytes", "Address space of the process.", virtual_memory)?;
+        let threads = stat.map(|stat| stat.num_threads as f64);
+        gauge("process_threads", "Threads of the process.", threads)?;
+        gauge("process_open_fds", "File descriptors that are open.", open_fds(&self.proc))?;
+        gauge("process_max_fds", "File descriptors that may be open.", max_fds().map(|fds| fds as f64))?;
+        let Some(cpu) = stat.map(|stat| (stat.utime + stat.stime) as f64 / ticks) else { return Ok(()) };
+        let counter = ConstCounter::new(cpu);
+        let help = "CPU time that the process has spent in user and system mode.";
+        counter.encode(encoder.encode_descriptor("process_cpu_seconds", help, None, counter.metric_type())?)
+    }
+}
+
+/// File descriptors that this process may have open; `None` when there is no limit.
+pub(crate) fn max_fds() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
+fn open_fds(proc: &Path) -> Option<f64> {
+    let entries = std::fs::read_dir(proc.join("self/fd")).ok()?;
+    // One of them is the directory that is being read.
+    Some(entries.count().saturating_sub(1) as f64)
+}
+
+fn boot_time(proc: &Path) -> Option<u64> {
+    let stat = std::fs::read_to_string(proc.join("stat")).ok()?;
+    stat.lines().find_map(|line| line.strip_prefix("btime ")).and_then(|seconds| seconds.trim().parse().ok())
+}

@@ -1,0 +1,26 @@
+//! Who the program is.
+
+/// The names that a program goes by. Make one `static` of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// As it is typed: `yagura-exporter`.
+    pub name: &'static str,
+    /// What its own metrics' names start with, without the last underscore: `yagura`.
+    pub prefix: &'static str,
+    /// One line for `--help` and the landing page.
+    pub about: &'static str,
+    /// `env!("CARGO_PKG_VERSION")`.
+    pub version: &'static str,
+    /// The commit it was built from, if known.
+    pub revision: Option<&'static str>,
+}
+
+impl Program {
+    /// Version and commit, for people.
+    pub fn long_version(&self) -> String {
+        match self.revision {
+            Some(revision) => format!("{} ({revision})", self.version),
+            None => self.version.to_owned(),
+        }
+    }
+}

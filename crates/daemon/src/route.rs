@@ -1,0 +1,340 @@
+//! From a request to its answer.
+
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use expo::Encoding;
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{self, HeaderMap, HeaderName, HeaderValue},
+};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+use crate::{
+    connection::Activity,
+    landing,
+    lifecycle::ReloadAsked,
+    page::{self, Page, Reply, ScrapeRequest},
+    server::Shared,
+    stream::{self, Ended, PageBody, Part},
+    telemetry::Rejection,
+    web::Verdict,
+};
+
+type Answer = Response<PageBody>;
+
+/// Answers below this are not worth compressing.
+const WORTH_COMPRESSING: usize = 1024;
+
+/// Something the program serves.
+pub(crate) enum Route {
+    /// Its path, and the page.
+    Page(String, Arc<dyn Page>),
+    /// What answers.
+    Plain(Arc<dyn Fn(&[(String, String)]) -> Reply + Send + Sync>),
+}
+
+/// What answers the requests of one connection.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) activity: Arc<Activity>,
+}
+
+/// One request, as far as anybody asks.
+struct Asked {
+    path: String,
+    query: Vec<(String, String)>,
+    encoding: Encoding,
+    deadline: Instant,
+    format: expo::Format,
+    started: Instant,
+}
+
+/// The answer to `request`. Called and not yet polled, it counts already as being in flight.
+pub(crate) fn answer(service: Service, request: Request<Incoming>) -> impl Future<Output = Result<Answer, Infallible>> {
+    let started = Instant::now();
+    let allowed = page::time_for_scrape(text(request.headers(), "x-prometheus-scrape-timeout-seconds"));
+    let deadline = started + allowed;
+    // The page has until its deadline, the client as long again to read.
+    let due = deadline + allowed.max(service.shared.limits.write) + Duration::from_secs(1);
+    let answering = service.activity.request(due);
+    async move {
+        let shared = &service.shared;
+        let _in_flight = InFlight::new(shared);
+        let headers = request.headers();
+        let asked = Asked {
+            path: request.uri().path().to_owned(),
+            query: page::query(request.uri().query().unwrap_or("")),
+            encoding: expo::negotiate_encoding(text(headers, "accept-encoding")),
+            format: expo::negotiate(text(headers, "accept")),
+            deadline,
+            started,
+        };
+        let (handler, mut answer) = dispatch(shared, request.method(), headers, asked).await;
+        let web = shared.web.get();
+        for (name, value) in &web.headers {
+            answer.headers_mut().insert(name, value.clone());
+        }
+        answer.headers_mut().entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+        if request.method() == Method::HEAD {
+            *answer.body_mut() = PageBody::whole("");
+        }
+        answer.body_mut().hold(Arc::new(answering));
+        shared.telemetry.answered(handler.as_ref(), answer.status().as_u16(), started.elapsed());
+        Ok(answer)
+    }
+}
+
+struct InFlight<'a>(&'a Shared);
+
+impl<'a> InFlight<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        shared.telemetry.in_flight().inc();
+        Self(shared)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.telemetry.in_flight().dec();
+    }
+}
+
+/// The handler's name for metrics, and the answer.
+async fn dispatch(shared: &Arc<Shared>, method: &Method, headers: &HeaderMap, asked: Asked) -> (String, Answer) {
+    let authorization = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+    match shared.web.get().auth.judge(authorization).await {
+        Verdict::Welcome => {}
+        Verdict::TooMany => {
+            shared.telemetry.rejected(Rejection::RateLimit);
+            return ("rate_limit".to_owned(), status(StatusCode::TOO_MANY_REQUESTS, "too many requests\n"));
+        }
+        Verdict::Unknown => {
+            shared.telemetry.rejected(Rejection::Unauthorized);
+            let mut answer = status(StatusCode::UNAUTHORIZED, "unauthorized\n");
+            answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
+            return ("auth".to_owned(), answer);
+        }
+    }
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    let path = asked.path.clone();
+    let answer = match path.as_str() {
+        "/-/reload" => reload(shared, method).await,
+        "/" | "/-/healthy" | "/-/ready" | "/healthz" | "/livez" | "/readyz" if !reads => not_allowed("GET, HEAD"),
+        "/" => landing_answer(shared, asked.encoding),
+        "/-/healthy" | "/healthz" | "/livez" => status(StatusCode::OK, "ok\n"),
+        "/-/ready" | "/readyz" => match (shared.ready)() {
+            Ok(()) => status(StatusCode::OK, "ready\n"),
+            Err(missing) => status(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {missing}\n")),
+        },
+        path => match shared.routes.get(path) {
+            None => return ("other".to_owned(), status(StatusCode::NOT_FOUND, "not found\n")),
+            Some(_) if !reads => not_allowed("GET, HEAD"),
+            Some(route) => routed(shared, route, method == Method::HEAD, asked).await,
+        },
+    };
+    (path, answer)
+}
+
+async fn routed(shared: &Arc<Shared>, route: &Arc<Route>, head_only: bool, asked: Asked) -> Answer {
+    if let (Route::Page(..), true) = (&**route, head_only) {
+        return with_headers(Response::new(PageBody::whole("")), asked.format.content_type(), asked.encoding);
+    }
+    let Ok(turn) = Arc::clone(&shared.scrapes).try_acquire_owned() else {
+        shared.telemetry.rejected(Rejection::Busy);
+        return busy("too many scrapes at the same time\n");
+    };
+    match &**route {
+        Route::Page(path, page) => scraped(shared, path, page, turn, asked).await,
+        Route::Plain(answer) => plain(shared, Arc::clone(answer), turn, asked).await,
+    }
+}
+
+async fn plain(
+    shared: &Arc<Shared>,
+    answer: Arc<dyn Fn(&[(String, String)]) -> Reply + Send + Sync>,
+    turn: OwnedSemaphorePermit,
+    asked: Asked,
+) -> Answer {
+    let (done, reply) = oneshot::channel();
+    let Asked { query, encoding, deadline, .. } = asked;
+    let started = shared.pool.run(move || {
+        let reply = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| answer(&query)));
+        drop(done.send(reply.unwrap_or_else(|_| Reply::status(500, "internal error\n"))));
+        drop(turn);
+    });
+    if started.is_err() {
+        return busy("no thread left\n");
+    }
+    match tokio::time::timeout_at(deadline.into(), reply).await {
+        Ok(Ok(reply)) => replied(&reply, encoding),
+        Ok(Err(_)) => status(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n"),
+        Err(_) => late(shared),
+    }
+}
+
+async fn scraped(
+    shared: &Arc<Shared>,
+    path: &str,
+    page: &Arc<dyn Page>,
+    turn: OwnedSemaphorePermit,
+    asked: Asked,
+) -> Answer {
+    let turn: Arc<dyn Send + Sync> = Arc::new(turn);
+    let (parts, mut incoming) = stream::channel();
+    let Asked { query, encoding, deadline, format, started, .. } = asked;
+    let job = Scrape {
+        shared: Arc::clone(shared),
+        page: Arc::clone(page),
+        path: path.to_owned(),
+        request: ScrapeRequest { format, deadline, query },
+        encoding,
+        started,
+    };
+    let held = Arc::clone(&turn);
+    if shared.pool.run(move || job.write(parts, held)).is_err() {
+        return busy("no thread left\n");
+    }
+    let latest = deadline + Duration::from_secs(1);
+    let mut body = match tokio::time::timeout_at(latest.into(), incoming.recv()).await {
+        Ok(Some(Part::Last(whole))) => PageBody::whole(whole),
+        Ok(Some(Part::Chunk(first))) => PageBody::streamed(first, incoming),
+        Ok(Some(Part::Failed(_)) | None) => {
+            return status(StatusCode::INTERNAL_SERVER_ERROR, "the page could not be made; the log says why\n");
+        }
+        Err(_) => return late(shared),
+    };
+    body.hold(turn);
+    with_headers(Response::new(body), format.content_type(), encoding)
+}
+
+/// A page to be written on a thread.
+struct Scrape {
+    shared: Arc<Shared>,
+    page: Arc<dyn Page>,
+    path: String,
+    request: ScrapeRequest,
+    encoding: Encoding,
+    started: Instant,
+}
+
+impl Scrape {
+    /// `_turn` is given back when both the thread and the body are done.
+    fn write(self, parts: mpsc::Sender<Part>, _turn: Arc<dyn Send + Sync>) {
+        let (telemetry, path) = (&self.shared.telemetry, self.path.as_str());
+        let patience = self.shared.limits.write;
+        let ended =
+            stream::write_page(&*self.page, &self.request, self.encoding, parts, &self.shared.runtime, patience);
+        match ended {
+            Ended::Whole(written, bytes) => {
+                telemetry.page_written(path, format_name(self.request.format), written.series, bytes);
+                tracing::debug!(path, series = written.series, bytes, took = ?self.started.elapsed(), "page written");
+            }
+            Ended::Failed(error) => {
+                telemetry.page_failed(path, "error");
+                tracing::error!(path, error = %error, "page could not be written");
+            }
+            Ended::Panicked => {
+                telemetry.page_failed(path, "panic");
+                tracing::error!(path, "page panicked");
+            }
+            Ended::Abandoned => {
+                telemetry.page_failed(path, "abandoned");
+                tracing::debug!(path, "client left before the page's end");
+            }
+        }
+    }
+}
+
+const fn format_name(format: expo::Format) -> &'static str {
+    match format {
+        expo::Format::Text004 => "text",
+        expo::Format::OpenMetrics1 => "openmetrics",
+        expo::Format::Protobuf => "protobuf",
+    }
+}
+
+async fn reload(shared: &Arc<Shared>, method: &Method) -> Answer {
+    if !matches!(*method, Method::POST | Method::PUT) {
+        return not_allowed("POST, PUT");
+    }
+    if !shared.lifecycle_enabled {
+        return status(StatusCode::FORBIDDEN, "reload over HTTP is off; start with --web.enable-lifecycle\n");
+    }
+    let (done, result) = oneshot::channel();
+    if shared.reloads.send(ReloadAsked(Some(done))).await.is_err() {
+        return status(StatusCode::SERVICE_UNAVAILABLE, "shutting down\n");
+    }
+    match result.await {
+        Ok(Ok(())) => status(StatusCode::OK, "reloaded\n"),
+        Ok(Err(error)) => status(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+        Err(_) => status(StatusCode::SERVICE_UNAVAILABLE, "shutting down\n"),
+    }
+}
+
+fn landing_answer(shared: &Shared, encoding: Encoding) -> Answer {
+    let mut landing = match &shared.landing {
+        Some(landing) => landing(),
+        None => landing::Landing::of(shared.program),
+    };
+    if landing.endpoints.is_empty() {
+        landing.endpoints.clone_from(&shared.endpoints);
+    }
+    let mut answer = replied(&Reply::html(landing::landing_page(&landing)), encoding);
+    answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(landing::POLICY));
+    answer.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    answer
+}
+
+fn replied(reply: &Reply, encoding: Encoding) -> Answer {
+    let code = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let small = reply.body.len() < WORTH_COMPRESSING;
+    let packed = if small { None } else { stream::compressed(encoding, &reply.body).ok() };
+    let (body, encoding) = match packed {
+        Some(packed) => (packed, encoding),
+        None => (reply.body.clone(), Encoding::Identity),
+    };
+    let mut answer = Response::new(PageBody::whole(body));
+    *answer.status_mut() = code;
+    with_headers(answer, reply.content_type, encoding)
+}
+
+fn with_headers(mut answer: Answer, content_type: &'static str, encoding: Encoding) -> Answer {
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    if let Some(encoding) = encoding.header() {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
+    }
+    answer
+}
+
+fn status(code: StatusCode, text: impl Into<String>) -> Answer {
+    replied(&Reply::status(code.as_u16(), text), Encoding::Identity)
+}
+
+fn not_allowed(methods: &'static str) -> Answer {
+    let mut answer = status(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
+    answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+    answer
+}
+
+fn busy(text: &'static str) -> Answer {
+    let mut answer = status(StatusCode::SERVICE_UNAVAILABLE, text);
+    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    answer
+}
+
+fn late(shared: &Shared) -> Answer {
+    shared.telemetry.rejected(Rejection::Late);
+    busy("the page was not ready in time\n")
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
+    headers.get(HeaderName::from_static(name))?.to_str().ok()
+}

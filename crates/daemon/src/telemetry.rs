@@ -1,0 +1,285 @@
+//! What the program says about itself: a `prometheus-client` registry with the daemon's own metrics, to which the
+//! program adds its own.
+
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicU64},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use parking_lot::RwLock;
+use prometheus_client::{
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::{Metric, Registry, Unit},
+};
+
+use crate::{process::Process, program::Program};
+
+type Labels = Vec<(&'static str, String)>;
+
+/// The program's view of itself. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Telemetry(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: RwLock<Registry>,
+    http: Http,
+    config: Reloads,
+    web_config: Reloads,
+}
+
+#[derive(Debug)]
+struct Http {
+    requests: Family<Labels, Counter>,
+    duration: Family<Labels, Histogram, fn() -> Histogram>,
+    in_flight: Gauge,
+    rejected: Family<Labels, Counter>,
+    connections: Gauge,
+    closed: Family<Labels, Counter>,
+    accept_errors: Counter,
+    tls_errors: Family<Labels, Counter>,
+    page_bytes: Family<Labels, Counter>,
+    page_series: Family<Labels, Gauge>,
+    page_failures: Family<Labels, Counter>,
+}
+
+/// Why the registry cannot be shown: a metric of the program's own that no format can express.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The registry does not encode it.
+    #[error("cannot encode the registry")]
+    Encode(#[from] fmt::Error),
+    /// What the registry encodes is no OpenMetrics.
+    #[error("the registry's text is not valid")]
+    Parse(#[from] expo::ParseError),
+}
+
+/// Whether the last reload of something worked, and when one last did.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reloads {
+    successful: Gauge,
+    succeeded_at: Gauge<f64, AtomicU64>,
+    failures: Counter,
+}
+
+/// Why the server turned a request or a connection away. Closed set: label values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rejection {
+    Busy,
+    Late,
+    Unauthorized,
+    RateLimit,
+    ClientName,
+}
+
+impl Rejection {
+    const ALL: [Self; 5] = [Self::Busy, Self::Late, Self::Unauthorized, Self::RateLimit, Self::ClientName];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Late => "late",
+            Self::Unauthorized => "unauthorized",
+            Self::RateLimit => "rate_limit",
+            Self::ClientName => "client_name",
+        }
+    }
+}
+
+/// Why the server closed a connection on its own. Closed set: label values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closing {
+    SlowHeaders,
+    Idle,
+    Stalled,
+    Overdue,
+    Crowded,
+    Drained,
+}
+
+impl Closing {
+    const ALL: [Self; 6] = [Self::SlowHeaders, Self::Idle, Self::Stalled, Self::Overdue, Self::Crowded, Self::Drained];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::SlowHeaders => "slow_headers",
+            Self::Idle => "idle",
+            Self::Stalled => "stalled",
+            Self::Overdue => "overdue",
+            Self::Crowded => "crowded",
+            Self::Drained => "drained",
+        }
+    }
+}
+
+impl Telemetry {
+    /// The registry of this program, with build information, `process_*`, and the daemon's own metrics.
+    pub fn new(program: &Program) -> Self {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Process::new()));
+        let own = registry.sub_registry_with_prefix(program.prefix);
+        let build = Info::new(vec![
+            ("program", program.name.to_owned()),
+            ("version", program.version.to_owned()),
+            ("revision", program.revision.unwrap_or("unknown").to_owned()),
+        ]);
+        own.register("build", "What was built: program, version and commit", build);
+        let http = Http::registered(own);
+        let config = Reloads::registered(own, "config", "configuration");
+        let web_config = Reloads::registered(own, "web_config", "web configuration");
+        Self(Arc::new(Inner { registry: RwLock::new(registry), http, config, web_config }))
+    }
+
+    /// Adds a metric of the program's own. The help text gets its full stop from the registry; a counter's `_total` and
+    /// an info's `_info` are added too.
+    pub fn register(&self, name: &str, help: &str, metric: impl Metric) {
+        self.0.registry.write().register(name, help, metric);
+    }
+
+    /// For what [`Telemetry::register`] cannot say: sub-registries, collectors, units.
+    pub fn with_registry<R>(&self, with: impl FnOnce(&mut Registry) -> R) -> R {
+        with(&mut self.0.registry.write())
+    }
+
+    /// Everything, as OpenMetrics text with its `# EOF`.
+    pub fn openmetrics(&self) -> Result<String, fmt::Error> {
+        let mut text = String::with_capacity(8 << 10);
+        prometheus_client::encoding::text::encode(&mut text, &self.0.registry.read())?;
+        Ok(text)
+    }
+
+    /// Everything, to be put into a page of any format with [`expo::Encoder::append_exposition`]. The cost is that of encoding and
+    /// parsing a few dozen lines.
+    pub fn exposition(&self) -> Result<expo::Exposition, TelemetryError> {
+        Ok(expo::parse(self.openmetrics()?.as_bytes(), expo::Format::OpenMetrics1)?)
+    }
+
+    pub(crate) fn config(&self) -> &Reloads {
+        &self.0.config
+    }
+
+    pub(crate) fn web_config(&self) -> &Reloads {
+        &self.0.web_config
+    }
+
+    pub(crate) fn answered(&self, handler: &str, code: u16, took: Duration) {
+        let labels = vec![("handler", handler.to_owned()), ("code", code.to_string())];
+        self.0.http.requests.get_or_create(&labels).inc();
+        let labels = vec![("handler", handler.to_owned())];
+        self.0.http.duration.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn in_flight(&self) -> &Gauge {
+        &self.0.http.in_flight
+    }
+
+    pub(crate) fn connections(&self) -> &Gauge {
+        &self.0.http.connections
+    }
+
+    pub(crate) fn rejected(&self, why: Rejection) {
+        self.0.http.rejected.get_or_create(&vec![("reason", why.name().to_owned())]).inc();
+    }
+
+    pub(crate) fn closed(&self, why: Closing) {
+        self.0.http.closed.get_or_create(&vec![("reason", why.name().to_owned())]).inc();
+    }
+
+    pub(crate) fn accept_failed(&self) {
+        self.0.http.accept_errors.inc();
+    }
+
+    pub(crate) fn tls_failed(&self, why: &'static str) {
+        self.0.http.tls_errors.get_or_create(&vec![("reason", why.to_owned())]).inc();
+    }
+
+    pub(crate) fn page_written(&self, page: &str, format: &'static str, series: u64, bytes: u64) {
+        let labels = vec![("page", page.to_owned()), ("format", format.to_owned())];
+        self.0.http.page_bytes.get_or_create(&labels).inc_by(bytes);
+        self.0.http.page_series.get_or_create(&labels).set(i64::try_from(series).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn page_failed(&self, page: &str, reason: &'static str) {
+        let labels = vec![("page", page.to_owned()), ("reason", reason.to_owned())];
+        self.0.http.page_failures.get_or_create(&labels).inc();
+    }
+}
+
+impl Http {
+    fn registered(registry: &mut Registry) -> Self {
+        let duration: fn() -> Histogram =
+            || Histogram::new([0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]);
+        let http = Self {
+            requests: Family::default(),
+            duration: Family::new_with_constructor(duration),
+            in_flight: Gauge::default(),
+            rejected: Family::default(),
+            connections: Gauge::default(),
+            closed: Family::default(),
+            accept_errors: Counter::default(),
+            tls_errors: Family::default(),
+            page_bytes: Family::default(),
+            page_series: Family::default(),
+            page_failures: Family::default(),
+        };
+        for why in Rejection::ALL {
+            http.rejected.get_or_create(&vec![("reason", why.name().to_owned())]);
+        }
+        for why in Closing::ALL {
+            http.closed.get_or_create(&vec![("reason", why.name().to_owned())]);
+        }
+        http.register(registry);
+        http
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register("http_requests", "HTTP requests that were answered", self.requests.clone());
+        registry.register_with_unit(
+            "http_request_duration",
+            "Time from a request's head to the head of its answer",
+            Unit::Seconds,
+            self.duration.clone(),
+        );
+        registry.register("http_requests_in_flight", "HTTP requests that are being answered", self.in_flight.clone());
+        registry.register("http_requests_rejected", "HTTP requests that were turned away", self.rejected.clone());
+        registry.register("http_connections", "Connections that are open", self.connections.clone());
+        registry.register("http_connections_closed", "Connections that the server had to close", self.closed.clone());
+        registry.register("http_accept_errors", "Connections that could not be accepted", self.accept_errors.clone());
+        registry.register("tls_errors", "TLS handshakes that failed", self.tls_errors.clone());
+        let help = "Bytes of the pages of metrics as they were sent";
+        registry.register_with_unit("page_written", help, Unit::Bytes, self.page_bytes.clone());
+        registry.register(
+            "page_series",
+            "Series of the page of metrics when it was last sent",
+            self.page_series.clone(),
+        );
+        registry.register("page_failures", "Pages of metrics that could not be sent whole", self.page_failures.clone());
+    }
+}
+
+impl Reloads {
+    fn registered(registry: &mut Registry, name: &str, what: &str) -> Self {
+        let reloads = Self::default();
+        reloads.succeeded();
+        let help = format!("Whether the last reload of the {what} worked");
+        registry.register(format!("{name}_last_reload_successful"), help, reloads.successful.clone());
+        let help = format!("When the {what} was last loaded, in seconds since the Unix epoch");
+        let stamp = format!("{name}_last_reload_success_timestamp");
+        registry.register_with_unit(stamp, help, Unit::Seconds, reloads.succeeded_at.clone());
+        let help = format!("Reloads of the {what} that failed");
+        registry.register(format!("{name}_reload_failures"), help, reloads.failures.clone());
+        reloads
+    }
+
+    pub(crate) fn succeeded(&self) {
+        self.successful.set(1);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.succeeded_at.set(now.as_secs_f64());
+    }
+
+    pub(crate) fn failed(&self) {
+        self.successful.set(0);
+        self.failures.inc();
+    }
+}
