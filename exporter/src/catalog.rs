@@ -16,9 +16,8 @@ pub fn catalog() -> Catalog {
 }
 
 fn section(spec: &Spec) -> Section {
-    let families = spec.shows.iter().flat_map(|(view, families)| {
-        families.iter().map(|desc| FamilyEntry::new(desc, view.path()))
-    });
+    let families =
+        spec.shows.iter().flat_map(|(view, families)| families.iter().map(|desc| FamilyEntry::new(desc, view.path())));
     Section {
         name: spec.name,
         about: spec.about,
@@ -37,7 +36,11 @@ pub fn reference(catalog: &Catalog) -> String {
     );
     for section in &catalog.sections {
         let state = if section.default_on { "on by default" } else { "off by default" };
-        let _ = write!(page, "\n## {}\n\n{} Switched by `--collector.{}`; {state}.\n", section.name, section.about, section.name);
+        let _ = write!(
+            page,
+            "\n## {}\n\n{} Switched by `--collector.{}`; {state}.\n",
+            section.name, section.about, section.name
+        );
         if !section.needs.is_empty() {
             let _ = write!(page, "\nNeeds: {}.\n", section.needs.join(", "));
         }

@@ -1,4 +1,146 @@
-//! Every option, with its default and unit.
-#[derive(Debug, Default)]
-/// All options.
-pub struct Config {}
+//! Every option, with its default and unit. The command line, the reference page and the schema are made from these
+//! structs.
+
+use std::path::PathBuf;
+
+use daemon::{Invalid, LogArgs, WebArgs};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{collectors, spec::Spec};
+
+/// The agent's configuration.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// How the agent is reached.
+    pub web: WebArgs,
+    /// What is logged.
+    pub log: LogArgs,
+    /// Where the machine's file systems are mounted, seen from the agent.
+    pub path: Paths,
+    /// What is measured.
+    pub collector: Collectors,
+    /// How many samples a page may have.
+    pub series: Series,
+    /// File descriptors.
+    pub files: Files,
+}
+
+/// Where the machine's file systems are mounted, seen from the agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Paths {
+    /// procfs of the machine.
+    pub procfs: PathBuf,
+    /// sysfs of the machine.
+    pub sysfs: PathBuf,
+    /// The machine's cgroup hierarchies: a version 2 tree, or a folder with one folder a version 1 hierarchy.
+    pub cgroupfs: PathBuf,
+    /// Root file system of the machine, for bundles of container runtimes and for mount points.
+    pub rootfs: PathBuf,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self {
+            procfs: "/proc".into(),
+            sysfs: "/sys".into(),
+            cgroupfs: "/sys/fs/cgroup".into(),
+            rootfs: "/".into(),
+        }
+    }
+}
+
+/// What is measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Collectors {
+    /// Collectors to switch on besides those that are on by default. `--collector.NAME` adds one.
+    pub enable: Vec<String>,
+    /// Collectors to switch off. `--no-collector.NAME` adds one.
+    pub disable: Vec<String>,
+    /// Switch off all that are not named in `enable`.
+    pub disable_defaults: bool,
+}
+
+/// How many samples a page may have. What is over is left out and counted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Series {
+    /// Most samples of one family.
+    pub per_family: usize,
+    /// Most samples of a page.
+    pub per_page: usize,
+}
+
+impl Default for Series {
+    fn default() -> Self {
+        Self { per_family: 200_000, per_page: 2_000_000 }
+    }
+}
+
+/// File descriptors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Files {
+    /// Most kernel files that stay open between scrapes. Never more than three quarters of what the process may have
+    /// open; a file that is not kept costs about five times as much to read.
+    pub kept: usize,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self { kept: 50_000 }
+    }
+}
+
+impl Collectors {
+    /// Whether a collector is to run.
+    pub fn wants(&self, spec: &Spec) -> bool {
+        let named = |names: &[String]| names.iter().any(|name| is_called(spec, name));
+        !named(&self.disable) && (named(&self.enable) || (spec.default_on && !self.disable_defaults))
+    }
+}
+
+/// Whether a collector goes by this name: its own, or that of the node exporter's collector it stands for.
+pub fn is_called(spec: &Spec, name: &str) -> bool {
+    spec.name == name || spec.name.strip_prefix("node_") == Some(name)
+}
+
+impl Config {
+    /// What must hold beyond the types.
+    pub fn check(&self) -> Result<(), Invalid> {
+        self.web.check()?;
+        self.log.check()?;
+        let taken = [crate::spec::View::Cadvisor.path(), crate::spec::View::Node.path()];
+        if taken.contains(&self.web.telemetry_path.as_str()) {
+            return Err(Invalid::new("web.telemetry_path", "this path is another view's"));
+        }
+        for (key, names) in [("collector.enable", &self.collector.enable), ("collector.disable", &self.collector.disable)] {
+            for name in names {
+                if !collectors::ALL.iter().any(|spec| is_called(spec, name)) {
+                    return Err(Invalid::new(key, format!("no collector is called `{name}`{}", nearest(name))));
+                }
+            }
+        }
+        for (key, path) in [
+            ("path.procfs", &self.path.procfs),
+            ("path.sysfs", &self.path.sysfs),
+            ("path.cgroupfs", &self.path.cgroupfs),
+            ("path.rootfs", &self.path.rootfs),
+        ] {
+            if let Err(error) = kernfs::Dir::open(path) {
+                return Err(Invalid::new(key, format!("cannot open {}: {error}", path.display())));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// "; did you mean `x`?" for the name that shares most with the wrong one.
+fn nearest(wrong: &str) -> String {
+    let shared = |name: &str| name.split('_').filter(|word| wrong.contains(word)).count();
+    let best = collectors::ALL.iter().map(|spec| spec.name).max_by_key(|name| shared(name));
+    best.filter(|name| shared(name) > 0).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+}

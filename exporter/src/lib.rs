@@ -2,9 +2,12 @@
 //! The node agent: what every container does, read from cgroupfs and procfs, joined with who owns it, and shown under
 //! the names that Prometheus users already query.
 
+pub mod app;
 pub mod catalog;
+pub mod cli;
 pub mod collectors;
 pub mod config;
 pub mod identity;
+pub mod own_metrics;
 pub mod scrape;
 pub mod spec;

@@ -80,12 +80,7 @@ pub struct Engine {
 impl Engine {
     /// Builds the given slices; those that the machine cannot have, or that are not wanted, are listed in
     /// [`Engine::off`].
-    pub fn new(
-        specs: &[&'static Spec],
-        wanted: impl Fn(&Spec) -> bool,
-        context: &Context,
-        tree: Tree,
-    ) -> Self {
+    pub fn new(specs: &[&'static Spec], wanted: impl Fn(&Spec) -> bool, context: &Context, tree: Tree) -> Self {
         let mut slots = Vec::new();
         let mut off = Vec::new();
         for spec in specs {

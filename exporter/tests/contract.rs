@@ -7,7 +7,9 @@ use yagura_exporter::{collectors, spec::View};
 fn names(view: View) -> Vec<(&'static str, &'static str)> {
     collectors::ALL
         .iter()
-        .flat_map(|spec| spec.shows.iter().filter(|(v, _)| *v == view).flat_map(|(_, f)| f.iter().map(|d| (d.name, spec.name))))
+        .flat_map(|spec| {
+            spec.shows.iter().filter(|(v, _)| *v == view).flat_map(|(_, f)| f.iter().map(|d| (d.name, spec.name)))
+        })
         .collect()
 }
 
@@ -53,7 +55,10 @@ fn every_collector_folder_is_in_the_list() {
         let name = entry.file_name().into_string().unwrap();
         let is_slice = entry.file_type().unwrap().is_dir() && entry.path().join("metrics.rs").exists();
         if is_slice {
-            assert!(collectors::ALL.iter().any(|spec| spec.name.starts_with(&name)), "{name} is not in collectors::ALL");
+            assert!(
+                collectors::ALL.iter().any(|spec| spec.name.starts_with(&name)),
+                "{name} is not in collectors::ALL"
+            );
         }
     }
 }

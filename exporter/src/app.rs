@@ -1,0 +1,203 @@
+//! The agent put together: the only place that knows all of it.
+
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, Result};
+use arc_swap::ArcSwap;
+use daemon::{Landing, Loaded, Page, ScrapeRequest, Server, Telemetry, Written};
+use expo::Encoder;
+use kernfs::{Budget, Host, Reader};
+use metric::{Batch, Limits};
+use parking_lot::Mutex;
+
+use crate::{
+    cli::PROGRAM,
+    collectors,
+    config::{Config, is_called},
+    identity::{Layout, Tree},
+    own_metrics::OwnMetrics,
+    scrape::{Engine, Off},
+    spec::{Context, Spec, View},
+};
+
+/// The agent at work.
+pub struct App {
+    /// Collectors of the container views.
+    containers: Mutex<Engine>,
+    /// Collectors of the node view. Apart, so that a slow disk of the machine does not delay containers.
+    node: Mutex<Engine>,
+    pages: Mutex<Vec<(Batch, Encoder)>>,
+    limits: Limits,
+    telemetry: Telemetry,
+    own: Arc<OwnMetrics>,
+    budget: Arc<Budget>,
+    mode: &'static str,
+}
+
+/// Pages that are kept for the next scrapes; more than that run at the same time only when many scrapers collide.
+const KEPT_PAGES: usize = 4;
+
+impl App {
+    /// Opens the machine and builds every collector that it can have.
+    pub fn new(config: &Arc<Config>, telemetry: &Telemetry, own: &Arc<OwnMetrics>) -> Result<Self> {
+        let path = &config.path;
+        let host = Arc::new(Host::open(&path.procfs, &path.sysfs, &path.cgroupfs, &path.rootfs)?);
+        let layout = Arc::new(Layout::find(&host, &mut Reader::default())?);
+        let budget = Budget::new(config.files.kept.min(room_for_files()));
+        let context = Context { host: Arc::clone(&host), config: Arc::clone(config) };
+        let (of_node, of_containers): (Vec<&'static Spec>, Vec<&'static Spec>) =
+            collectors::ALL.iter().copied().partition(|spec| spec.shows.iter().all(|(view, _)| *view == View::Node));
+        let engine = |specs: &[&'static Spec]| -> Result<Engine> {
+            let tree = Tree::new(Arc::clone(&host), Arc::clone(&layout), Arc::clone(&budget))
+                .context("cannot open the cgroup hierarchies")?;
+            Ok(Engine::new(specs, |spec| config.collector.wants(spec), &context, tree))
+        };
+        let app = Self {
+            containers: Mutex::new(engine(&of_containers)?),
+            node: Mutex::new(engine(&of_node)?),
+            pages: Mutex::default(),
+            limits: Limits { per_family: config.series.per_family, total: config.series.per_page },
+            own: Arc::clone(own),
+            telemetry: telemetry.clone(),
+            budget,
+            mode: layout.mode().name(),
+        };
+        app.say_what_is_off();
+        Ok(app)
+    }
+
+    /// How cgroups are set up on this machine: "v1", "v2" or "hybrid".
+    pub fn cgroups(&self) -> &'static str {
+        self.mode
+    }
+
+    /// Collectors that are on, and those that are off with the reason.
+    pub fn features(&self) -> (Vec<&'static Spec>, Vec<Off>) {
+        let (mut on, mut off) = (Vec::new(), Vec::new());
+        for engine in [&self.containers, &self.node] {
+            let engine = engine.lock();
+            on.extend(engine.on());
+            off.extend(engine.off().iter().cloned());
+        }
+        (on, off)
+    }
+
+    fn say_what_is_off(&self) {
+        let (on, off) = self.features();
+        self.own.forget_features();
+        for spec in on {
+            self.own.feature(spec.name, None);
+        }
+        for Off { spec, reason } in off {
+            self.own.feature(spec.name, Some(&reason));
+            if spec.default_on {
+                tracing::info!(collector = spec.name, reason, "collector is off");
+            }
+        }
+    }
+
+    fn write(&self, view: View, request: &ScrapeRequest, out: &mut dyn Write) -> io::Result<Written> {
+        let (mut batch, mut encoder) = self
+            .pages
+            .lock()
+            .pop()
+            .unwrap_or_else(|| (Batch::with_limits(self.limits), Encoder::default()));
+        let report = {
+            let engine = if view == View::Node { &self.node } else { &self.containers };
+            let Some(mut engine) = engine.try_lock_until(request.deadline) else {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "another scrape holds the collectors"));
+            };
+            engine.scrape(view, request.deadline, |spec| is_asked_for(spec, request), &mut batch)
+        };
+        self.own.note(view, &report, &self.budget);
+        let mut written = encoder.append(&[&batch], request.format, out)?;
+        if view == View::Own {
+            let own = self.telemetry.exposition().map_err(io::Error::other)?;
+            written += encoder.append_exposition(&own, request.format, out)?;
+        }
+        written += encoder.finish(request.format, out)?;
+        let mut pages = self.pages.lock();
+        if pages.len() < KEPT_PAGES {
+            pages.push((batch, encoder));
+        }
+        Ok(Written { series: written.series })
+    }
+}
+
+/// A view of whatever app is the current one.
+struct ViewPage {
+    app: Arc<ArcSwap<App>>,
+    view: View,
+}
+
+impl Page for ViewPage {
+    fn write(&self, request: &ScrapeRequest, out: &mut dyn Write) -> io::Result<Written> {
+        self.app.load_full().write(self.view, request, out)
+    }
+}
+
+/// Serves until the process is told to end.
+pub fn serve(loaded: &Loaded<Config>) -> Result<()> {
+    let telemetry = Telemetry::new(&PROGRAM);
+    let own = Arc::new(OwnMetrics::register(&telemetry));
+    let first = App::new(&Arc::new(loaded.config.clone()), &telemetry, &own)?;
+    let app = Arc::new(ArcSwap::from_pointee(first));
+    let (source, reloaded) = (loaded.source().clone(), Arc::clone(&app));
+    let for_reload = telemetry.clone();
+    let mut server = Server::new(&PROGRAM, loaded.config.web.clone(), telemetry);
+    for (view, title, description) in VIEWS {
+        let path = if *view == View::Own { loaded.config.web.telemetry_path.clone() } else { view.path().to_owned() };
+        server = server.page(&path, title, description, ViewPage { app: Arc::clone(&app), view: *view });
+    }
+    server
+        .landing(move || landing(&app.load()))
+        .reload(move || {
+            let config = Arc::new(source.load()?);
+            reloaded.store(Arc::new(App::new(&config, &for_reload, &own)?));
+            Ok(())
+        })
+        .run()
+}
+
+const VIEWS: &[(View, &str, &str)] = &[
+    (View::Own, "Containers", "Each fact once, by namespace, pod and container, and the agent's own metrics."),
+    (View::Cadvisor, "cAdvisor", "What a kubelet's cAdvisor endpoint serves: same names, labels and types."),
+    (View::Node, "Node", "The machine, under the names of node_exporter."),
+];
+
+fn landing(app: &App) -> Landing {
+    let kernel = rustix::system::uname();
+    let mut page = Landing::of(&PROGRAM)
+        .fact("Node", kernel.nodename().to_string_lossy())
+        .fact("Kernel", kernel.release().to_string_lossy())
+        .fact("cgroups", app.cgroups());
+    let (on, off) = app.features();
+    for spec in on {
+        page = page.feature(spec.name, true, None, spec.about);
+    }
+    for Off { spec, reason } in off {
+        page = page.feature(spec.name, false, Some(reason), spec.about);
+    }
+    page
+}
+
+/// `?collect[]=cpu` runs only these, `?exclude[]=cpu` all but these, as with `node_exporter`.
+fn is_asked_for(spec: &Spec, request: &ScrapeRequest) -> bool {
+    let mut collect = request.values("collect[]").peekable();
+    (collect.peek().is_none() || collect.any(|name| is_called(spec, name)))
+        && !request.values("exclude[]").any(|name| is_called(spec, name))
+}
+
+/// Asks for as many file descriptors as the process may have, and gives three quarters of them to kept files.
+fn room_for_files() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_err() {
+        tracing::debug!(?current, ?maximum, "cannot raise the limit of open files");
+    }
+    let room = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
+    usize::try_from(room / 4 * 3).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,108 @@
+//! What the agent says about its own scraping, beside what `daemon` says about serving.
+
+use std::sync::atomic::AtomicU64;
+
+use daemon::Telemetry;
+use kernfs::Budget;
+use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge};
+
+use crate::{
+    scrape::{Outcome, Report},
+    spec::View,
+};
+
+type Labels = Vec<(&'static str, String)>;
+
+/// Metrics of the agent's own registry.
+pub struct OwnMetrics {
+    duration: Family<Labels, Gauge<f64, AtomicU64>>,
+    success: Family<Labels, Gauge>,
+    errors: Family<Labels, Counter>,
+    late: Family<Labels, Counter>,
+    dropped: Family<Labels, Counter>,
+    features: Family<Labels, Gauge>,
+    cgroups: Gauge,
+    watching: Gauge,
+    walks: Gauge,
+    resyncs: Gauge,
+    kept: Gauge,
+    kept_most: Gauge,
+    evicted: Gauge,
+    unkept: Gauge,
+}
+
+impl OwnMetrics {
+    /// Registers them.
+    pub fn register(telemetry: &Telemetry) -> Self {
+        let own = Self {
+            duration: Family::default(),
+            success: Family::default(),
+            errors: Family::default(),
+            late: Family::default(),
+            dropped: Family::default(),
+            features: Family::default(),
+            cgroups: Gauge::default(),
+            watching: Gauge::default(),
+            walks: Gauge::default(),
+            resyncs: Gauge::default(),
+            kept: Gauge::default(),
+            kept_most: Gauge::default(),
+            evicted: Gauge::default(),
+            unkept: Gauge::default(),
+        };
+        let put = telemetry;
+        put.register("yagura_collector_duration_seconds", "How long the collector took in the last scrape of the view", own.duration.clone());
+        put.register("yagura_collector_success", "Whether the collector's last run in the view left all its rows", own.success.clone());
+        put.register("yagura_collector_errors", "Runs of the collector that lost some or all of their rows", own.errors.clone());
+        put.register("yagura_collector_late", "Runs of the collector that were left out because the scrape's deadline had passed", own.late.clone());
+        put.register("yagura_series_dropped", "Samples left out because the family or the page had reached its limit", own.dropped.clone());
+        put.register("yagura_feature_enabled", "Whether the feature is on; if not, the reason says what is missing", own.features.clone());
+        put.register("yagura_cgroups", "Cgroups that have rows", own.cgroups.clone());
+        put.register("yagura_cgroup_watching", "Whether inotify reports new and removed cgroups; if not, each scrape walks the hierarchies", own.watching.clone());
+        put.register("yagura_cgroup_walks", "Walks over the cgroup hierarchies since the start", own.walks.clone());
+        put.register("yagura_cgroup_resyncs", "Walks over the cgroup hierarchies because events were lost", own.resyncs.clone());
+        put.register("yagura_kept_files", "Kernel files that are kept open between scrapes", own.kept.clone());
+        put.register("yagura_kept_files_limit", "Most kernel files that may be kept open", own.kept_most.clone());
+        put.register("yagura_kept_files_evicted", "Kept files that were closed to stay within the limit, since the start", own.evicted.clone());
+        put.register("yagura_unkept_reads", "Reads that opened and closed their file because no more could be kept, since the start", own.unkept.clone());
+        own
+    }
+
+    /// Forgets which features are on: the configuration changed.
+    pub fn forget_features(&self) {
+        self.features.clear();
+    }
+
+    /// A feature is on, or off for a reason.
+    pub fn feature(&self, name: &str, off: Option<&str>) {
+        let labels = vec![("feature", name.to_owned()), ("reason", off.unwrap_or("").to_owned())];
+        self.features.get_or_create(&labels).set(i64::from(off.is_none()));
+    }
+
+    /// Takes in what a scrape did.
+    pub fn note(&self, view: View, report: &Report, budget: &Budget) {
+        for run in &report.runs {
+            let labels = vec![("view", view.path().to_owned()), ("collector", run.collector.to_owned())];
+            self.duration.get_or_create(&labels).set(run.took.as_secs_f64());
+            self.success.get_or_create(&labels).set(i64::from(run.outcome == Outcome::Complete));
+            let failed = matches!(run.outcome, Outcome::Failed | Outcome::Partial(_));
+            self.errors.get_or_create(&labels).inc_by(u64::from(failed));
+            self.late.get_or_create(&labels).inc_by(u64::from(run.outcome == Outcome::Late));
+        }
+        for (family, lost) in &report.dropped {
+            self.dropped.get_or_create(&vec![("family", (*family).to_owned())]).inc_by(*lost);
+        }
+        if view == View::Node {
+            return;
+        }
+        let set = |gauge: &Gauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        set(&self.cgroups, report.figures.groups as u64);
+        self.watching.set(i64::from(report.figures.watching));
+        set(&self.walks, report.figures.walks);
+        set(&self.resyncs, report.figures.resyncs);
+        set(&self.kept, budget.kept() as u64);
+        set(&self.kept_most, budget.most() as u64);
+        set(&self.evicted, budget.evicted());
+        set(&self.unkept, budget.unkept_reads());
+    }
+}
