@@ -186,8 +186,8 @@ impl Store {
         if let Some(place) = self.index.find(hash, |place| place.uid(blocks) == uid).copied() {
             let Some(block) = blocks.get_mut(place.block as usize) else { return Change::NONE };
             block.mark(place.slot, self.round);
-            let change = block.compare(place.slot, rows);
-            return if change.is_none() { change } else { Arc::make_mut(block).replace(place.slot, rows) };
+            let is_same = block.has(place.slot, rows);
+            return if is_same { Change::NONE } else { Arc::make_mut(block).replace(place.slot, rows) };
         }
         let families = self.reader.heads.len();
         let (number, block) = block_with_room(blocks, &mut self.open, families);

@@ -17,6 +17,9 @@ use crate::{
 /// series in a column takes seven steps; enough that texts which objects share are rarely kept twice.
 const OBJECTS: usize = 128;
 
+/// How far from its expected place a series is looked for before it is searched.
+const NEAR: usize = 8;
+
 /// An object's place in its block.
 pub(super) type Slot = u16;
 
@@ -139,29 +142,28 @@ impl Block {
         self.objects.get(usize::from(slot))?.as_ref()
     }
 
-    /// What [`Block::replace`] would change.
-    pub(super) fn compare(&self, slot: Slot, rows: &Rows) -> Change {
-        let same_identity = self.object(slot).is_some_and(|o| self.texts.text(o.identity) == rows.identity());
-        let families = if same_identity {
-            self.by_family(rows).filter(|(family, new)| !self.is_same(*family, slot, rows, new)).count()
-        } else {
-            self.columns.len()
-        };
-        Change { families, is_new: false }
+    /// Whether the object has exactly these series.
+    pub(super) fn has(&self, slot: Slot, rows: &Rows) -> bool {
+        self.has_identity(slot, rows)
+            && self.by_family(rows).all(|(family, new)| self.changed_range(family, slot, rows, new).is_none())
+    }
+
+    fn has_identity(&self, slot: Slot, rows: &Rows) -> bool {
+        self.object(slot).is_some_and(|object| self.texts.text(object.identity) == rows.identity())
     }
 
     /// Puts other series in place of an object's.
     pub(super) fn replace(&mut self, slot: Slot, rows: &Rows) -> Change {
-        let change = self.compare(slot, rows);
-        let identity = self.object(slot).map(|object| object.identity);
-        if let Some(old) = identity.filter(|text| self.texts.text(*text) != rows.identity()) {
+        let mut change = Change { families: 0, is_new: false };
+        if !self.has_identity(slot, rows) {
             let new = self.texts.acquire(rows.identity());
             if let Some(Some(object)) = self.objects.get_mut(usize::from(slot)) {
-                object.identity = new;
+                let old = std::mem::replace(&mut object.identity, new);
+                self.texts.release(old);
             }
-            self.texts.release(old);
+            change.families = self.columns.len();
         }
-        self.write(slot, rows);
+        change.families = change.families.max(self.write(slot, rows));
         change
     }
 
@@ -177,11 +179,10 @@ impl Block {
         }
         self.used += 1;
         let slot = Slot::try_from(free).unwrap_or(Slot::MAX);
-        self.write(slot, rows);
+        let families = self.write(slot, rows);
         if self.used == OBJECTS {
             self.shrink();
         }
-        let families = self.by_family(rows).filter(|(_, new)| !new.is_empty()).count();
         (slot, Change { families, is_new: true })
     }
 
@@ -195,8 +196,9 @@ impl Block {
         }
         self.texts.release(object.uid);
         self.texts.release(object.identity);
-        for column in &mut self.columns {
-            let range = range_of(column, slot);
+        for family in 0..self.columns.len() {
+            let range = self.columns.get(family).map_or(0..0, |column| self.range_of(column, slot));
+            let Some(column) = self.columns.get_mut(family) else { continue };
             for series in column.drain(range) {
                 self.texts.release(series.labels);
             }
@@ -244,35 +246,58 @@ impl Block {
         })
     }
 
-    fn is_same(&self, family: usize, slot: Slot, rows: &Rows, new: &[Row]) -> bool {
-        let Some(column) = self.columns.get(family) else { return true };
-        let old = column.get(range_of(column, slot)).unwrap_or(&[]);
-        old.len() == new.len()
+    /// Where the object's series of a family are, if they are not the same as the new ones.
+    fn changed_range(&self, family: usize, slot: Slot, rows: &Rows, new: &[Row]) -> Option<Range<usize>> {
+        let column = self.columns.get(family)?;
+        let range = self.range_of(column, slot);
+        let old = column.get(range.clone()).unwrap_or(&[]);
+        let is_same = old.len() == new.len()
             && old.iter().zip(new).all(|(old, new)| {
                 old.number.to_bits() == new.number.to_bits() && self.texts.text(old.labels) == rows.own_labels(new)
-            })
+            });
+        (!is_same).then_some(range)
     }
 
-    fn write(&mut self, slot: Slot, rows: &Rows) {
+    /// Writes what is not the same, and says of how many families.
+    fn write(&mut self, slot: Slot, rows: &Rows) -> usize {
+        let mut changed = 0;
         for (family, new) in self.by_family(rows) {
-            if self.is_same(family, slot, rows, new) {
-                continue;
-            }
-            let Some(column) = self.columns.get_mut(family) else { return };
-            let range = range_of(column, slot);
-            let series: Vec<Series> = new
-                .iter()
-                .map(|row| Series {
-                    number: row.number,
-                    labels: self.texts.acquire(rows.own_labels(row)),
-                    object: slot,
-                })
-                .collect();
+            let Some(range) = self.changed_range(family, slot, rows, new) else { continue };
+            let Some(column) = self.columns.get_mut(family) else { continue };
+            let texts = &mut self.texts;
+            let series = new.iter().map(|row| Series {
+                number: row.number,
+                labels: texts.acquire(rows.own_labels(row)),
+                object: slot,
+            });
+            let series: Vec<Series> = series.collect();
             grow(column, series.len().saturating_sub(range.len()));
             for old in column.splice(range, series) {
                 self.texts.release(old.labels);
             }
+            changed += 1;
         }
+        changed
+    }
+
+    /// Where an object's series are in a column, which is sorted by object. Most families have equally many series of
+    /// each object, so the place can be guessed; a search would read the column's memory in seven places.
+    fn range_of(&self, column: &[Series], slot: Slot) -> Range<usize> {
+        let is_before = |at: usize| column.get(at).is_some_and(|series| series.object < slot);
+        let guess = usize::from(slot) * column.len() / self.objects.len().max(1);
+        let near = guess.saturating_sub(NEAR)..(guess + NEAR).min(column.len());
+        let mut start = guess;
+        while start > near.start && !is_before(start - 1) {
+            start -= 1;
+        }
+        while start < near.end && is_before(start) {
+            start += 1;
+        }
+        if (start > 0 && !is_before(start - 1)) || is_before(start) {
+            start = column.partition_point(|series| series.object < slot);
+        }
+        let after = column.get(start..).unwrap_or(&[]);
+        start..start + after.iter().take_while(|series| series.object == slot).count()
     }
 
     fn shrink(&mut self) {
@@ -282,11 +307,4 @@ impl Block {
         self.objects.shrink_to_fit();
         self.texts.shrink();
     }
-}
-
-/// Where an object's series are in a column, which is sorted by object.
-fn range_of(column: &[Series], slot: Slot) -> Range<usize> {
-    let start = column.partition_point(|series| series.object < slot);
-    let after = column.get(start..).unwrap_or(&[]);
-    start..start + after.iter().take_while(|series| series.object == slot).count()
 }
