@@ -4,8 +4,16 @@ use crate::spec::Spec;
 
 pub mod container_cpu;
 pub mod container_network;
+pub mod container_process;
 #[cfg(test)]
 mod golden;
 
 /// Every collector, in the order in which its families are shown.
-pub static ALL: &[&Spec] = &[&container_cpu::SPEC, &container_network::SPEC, &container_network::SOCKETS];
+pub static ALL: &[&Spec] = &[
+    &container_cpu::SPEC,
+    &container_network::SPEC,
+    &container_network::SOCKETS,
+    &container_process::SPEC,
+    &container_process::SCHEDSTAT,
+    &container_process::REFERENCED,
+];
