@@ -1,5 +1,14 @@
-//! The landing page.
+//! The landing page: what the program serves, what is on, and why the rest is off.
+
+use std::fmt::{self, Write as _};
+
 use crate::program::Program;
+
+const STYLE: &str = include_str!("landing/style.css");
+const MARK: &str = include_str!("landing/mark.svg");
+const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 64 64'%3E%3Cg fill='none' \
+                    stroke='%23b1432b' stroke-width='5' stroke-linecap='round'%3E%3Cpath d='M6 26c9-2 17-7 26-16 9 9 17 14 \
+                    26 16M16 27v11h32V27M20 38l-5 22M44 38l5 22M18 50h28'/%3E%3C/g%3E%3C/svg%3E";
 
 pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -104,7 +113,124 @@ impl Endpoint {
     }
 }
 
-/// The page: HTML that needs nothing else.
+/// The page: HTML that needs nothing else. All text is escaped.
 pub fn landing_page(landing: &Landing) -> String {
-    landing.name.clone()
+    let mut page = String::with_capacity(16 << 10);
+    let (name, version, tagline) = (escape(&landing.name), escape(&landing.version), escape(&landing.tagline));
+    page.push_str("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
+    page.push_str("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">");
+    put(&mut page, format_args!("<title>{name}</title><meta name=\"description\" content=\"{tagline}\">"));
+    put(&mut page, format_args!("<link rel=\"icon\" href=\"{ICON}\"><style>{STYLE}</style></head><body>\n"));
+    put(&mut page, format_args!("<header><div class=\"brand\">{MARK}<div><h1>{name}"));
+    put(&mut page, format_args!("<span class=\"version\">{version}</span></h1><p class=\"tagline\">{tagline}</p>"));
+    page.push_str("</div></div>\n");
+    facts(&mut page, &landing.facts);
+    page.push_str("</header>\n<main>\n");
+    endpoints(&mut page, &landing.endpoints);
+    features(&mut page, &landing.features);
+    page.push_str("</main>\n<footer>");
+    for link in &landing.links {
+        put(&mut page, format_args!("<a href=\"{}\">{}</a>", target(&link.target), escape(&link.text)));
+    }
+    page.push_str("</footer>\n</body></html>\n");
+    page
+}
+
+fn facts(page: &mut String, facts: &[Fact]) {
+    if facts.is_empty() {
+        return;
+    }
+    page.push_str("<dl>");
+    for fact in facts {
+        put(page, format_args!("<div><dt>{}</dt><dd>{}</dd></div>", escape(&fact.name), escape(&fact.value)));
+    }
+    page.push_str("</dl>\n");
+}
+
+fn endpoints(page: &mut String, endpoints: &[Endpoint]) {
+    if endpoints.is_empty() {
+        return;
+    }
+    page.push_str("<h2>Endpoints</h2><ul class=\"cards\">\n");
+    for endpoint in endpoints {
+        let (path, title) = (escape(&endpoint.path), escape(&endpoint.title));
+        put(page, format_args!("<li><a class=\"card\" href=\"{}\"><b>{title}</b>", target(&endpoint.path)));
+        let description = escape(&endpoint.description);
+        put(page, format_args!("<span class=\"path\">{path}</span><span>{description}</span></a></li>\n"));
+    }
+    page.push_str("</ul>\n");
+}
+
+fn features(page: &mut String, features: &[Feature]) {
+    if features.is_empty() {
+        return;
+    }
+    let on = features.iter().filter(|feature| feature.enabled).count();
+    put(page, format_args!("<h2>Features<small>{on} of {} on</small></h2>\n", features.len()));
+    page.push_str("<div class=\"sheet\"><table><thead><tr><th scope=\"col\">Name</th><th scope=\"col\">State</th>");
+    page.push_str("<th scope=\"col\">What it gives</th></tr></thead><tbody>\n");
+    for feature in features {
+        let badge =
+            if feature.enabled { "<span class=\"badge on\">on</span>" } else { "<span class=\"badge\">off</span>" };
+        put(page, format_args!("<tr><th scope=\"row\">{}</th><td class=\"state\">{badge}</td>", escape(&feature.name)));
+        put(page, format_args!("<td>{}", escape(&feature.about)));
+        if let Some(reason) = &feature.reason {
+            put(page, format_args!("<span class=\"why\">{}</span>", escape(reason)));
+        }
+        page.push_str("</td></tr>\n");
+    }
+    page.push_str("</tbody></table></div>\n");
+}
+
+fn put(page: &mut String, what: fmt::Arguments<'_>) {
+    // Writing to a string cannot fail.
+    let _ = page.write_fmt(what);
+}
+
+/// A link's target; what is neither a path nor HTTP leads nowhere.
+fn target(link: &str) -> String {
+    let safe = link.starts_with("https://") || link.starts_with("http://") || link.starts_with('/');
+    if safe && !link.starts_with("//") { escape(link) } else { "#".to_owned() }
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_escaped() {
+        let evil = "<script>alert('x')</script>\"&";
+        let mut landing = Landing::default().fact(evil, evil).link(evil, evil).link("l", "javascript:alert(1)");
+        landing = landing.link("m", "//evil.example").feature(evil, false, Some(evil.to_owned()), evil);
+        landing.endpoints.push(Endpoint::new(evil, evil, evil));
+        (landing.name, landing.version, landing.tagline) = (evil.to_owned(), evil.to_owned(), evil.to_owned());
+        let page = landing_page(&landing);
+        assert!(!page.contains("<script") && !page.contains("alert('x')"), "{page}");
+        assert!(!page.contains("javascript:") && !page.contains("//evil.example"), "{page}");
+        assert_eq!(page.matches("&lt;script&gt;").count(), 13);
+    }
+
+    #[test]
+    fn the_page_needs_nothing_from_elsewhere() {
+        let page = landing_page(&Landing::default());
+        for outside in ["http://", "https://", "src=", "@import", "<script"] {
+            let page = page.replace("http://www.w3.org/2000/svg", "").replace("http%3A//www.w3.org/2000/svg", "");
+            assert!(!page.contains(outside), "{outside}");
+        }
+    }
 }

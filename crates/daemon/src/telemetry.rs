@@ -70,11 +70,10 @@ pub(crate) enum Rejection {
     Late,
     Unauthorized,
     RateLimit,
-    ClientName,
 }
 
 impl Rejection {
-    const ALL: [Self; 5] = [Self::Busy, Self::Late, Self::Unauthorized, Self::RateLimit, Self::ClientName];
+    const ALL: [Self; 4] = [Self::Busy, Self::Late, Self::Unauthorized, Self::RateLimit];
 
     const fn name(self) -> &'static str {
         match self {
@@ -82,7 +81,6 @@ impl Rejection {
             Self::Late => "late",
             Self::Unauthorized => "unauthorized",
             Self::RateLimit => "rate_limit",
-            Self::ClientName => "client_name",
         }
     }
 }
@@ -224,10 +222,10 @@ impl Http {
             page_failures: Family::default(),
         };
         for why in Rejection::ALL {
-            http.rejected.get_or_create(&vec![("reason", why.name().to_owned())]);
+            let _zero = http.rejected.get_or_create(&vec![("reason", why.name().to_owned())]);
         }
         for why in Closing::ALL {
-            http.closed.get_or_create(&vec![("reason", why.name().to_owned())]);
+            let _zero = http.closed.get_or_create(&vec![("reason", why.name().to_owned())]);
         }
         http.register(registry);
         http
