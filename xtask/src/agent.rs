@@ -1,6 +1,6 @@
 //! The agent under test: one that runs already, or one that is started for the time of a check.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -13,20 +13,20 @@ use crate::{http, places};
 #[derive(Debug)]
 pub(crate) struct Agent {
     url: String,
-    started: Option<Tied>,
+    _started: Option<Tied>,
 }
 
 impl Agent {
     /// `--agent URL` uses that one; else the binary is started with these further flags on a free port.
     pub(crate) fn from_args(args: &mut Args, flags: &[String]) -> Result<Self> {
         match args.option("--agent")? {
-            Some(url) => Ok(Self { url: url.trim_end_matches('/').to_owned(), started: None }),
+            Some(url) => Ok(Self { url: url.trim_end_matches('/').to_owned(), _started: None }),
             None => Self::start(&binary()?, flags),
         }
     }
 
     /// Starts a binary and waits until it is ready.
-    pub(crate) fn start(binary: &PathBuf, flags: &[String]) -> Result<Self> {
+    pub(crate) fn start(binary: &Path, flags: &[String]) -> Result<Self> {
         let port = http::free_port()?;
         let log = places::cache("logs")?.join(format!("agent-{port}.log"));
         let mut command = process::tied(binary);
@@ -36,7 +36,7 @@ impl Agent {
         let ready = format!("{url}/-/ready");
         started.wait_until(Duration::from_secs(30), || http::get(&ready).is_ok())?;
         std::fs::remove_file(&log).ok(); // the agent holds it open; nothing is left behind
-        Ok(Self { url, started: Some(started) })
+        Ok(Self { url, _started: Some(started) })
     }
 
     /// A page, as text.
@@ -47,11 +47,6 @@ impl Agent {
     /// Where it listens: `http://host:port`.
     pub(crate) fn url(&self) -> &str {
         &self.url
-    }
-
-    /// Its process, when it was started here.
-    pub(crate) fn pid(&self) -> Option<u32> {
-        self.started.as_ref().map(Tied::pid)
     }
 }
 

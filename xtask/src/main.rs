@@ -7,17 +7,21 @@
 
 mod agent;
 mod args;
+mod checks;
+mod ci;
 mod cluster;
 mod debian;
 mod demo;
 mod exposition;
 mod http;
+mod initrd;
 mod parity;
 mod peers;
 mod places;
 mod process;
 mod setup;
 mod tasks;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -41,6 +45,7 @@ const RECIPES: &[Recipe] = &[
     Recipe { name: "docs", usage: "[--check]", about: "write the generated pages, or check them", run: tasks::docs },
     Recipe { name: "bench", usage: "[ARGS]", about: "what a scrape costs", run: tasks::bench },
     Recipe { name: "fuzz", usage: "[SECONDS]", about: "run every fuzz target", run: tasks::fuzz },
+    Recipe { name: "ci", usage: "", about: "everything: lint, tests, generated files, live checks", run: ci::run },
     Recipe { name: "cluster", usage: cluster::USAGE, about: "a real one-node Kubernetes", run: cluster::run },
     Recipe {
         name: "peers",
@@ -49,6 +54,7 @@ const RECIPES: &[Recipe] = &[
         run: peers::run,
     },
     Recipe { name: "parity", usage: parity::USAGE, about: "compare the agent with what it replaces", run: parity::run },
+    Recipe { name: "test-vm", usage: vm::USAGE, about: "the live checks on other kernels", run: vm::run },
 ];
 
 fn main() -> ExitCode {

@@ -78,7 +78,7 @@ impl Tied {
 
     /// Waits until `ready` holds; a program that ends before is an error with the end of its log.
     pub(crate) fn wait_until(&mut self, limit: Duration, mut ready: impl FnMut() -> bool) -> Result<()> {
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + patience(limit);
         loop {
             if ready() {
                 return Ok(());
@@ -105,11 +105,6 @@ impl Tied {
     /// Whether the program has ended.
     pub(crate) fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
-    }
-
-    /// The process id.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
     }
 }
 
@@ -156,9 +151,14 @@ fn pids() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
+/// A limit of time, longer by the factor `YAGURA_PATIENCE` where all is slow, as in an emulated machine.
+fn patience(limit: Duration) -> Duration {
+    limit * std::env::var("YAGURA_PATIENCE").ok().and_then(|factor| factor.parse().ok()).unwrap_or(1)
+}
+
 /// Waits for a condition, looking every 50 ms.
 pub(crate) fn wait_for(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) -> Result<()> {
-    let deadline = Instant::now() + limit;
+    let deadline = Instant::now() + patience(limit);
     while !holds() {
         if Instant::now() > deadline {
             bail!("gave up waiting {} s for {what}", limit.as_secs());

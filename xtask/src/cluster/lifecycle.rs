@@ -1,11 +1,11 @@
 //! Starting the cluster: every program in the order in which the next one needs it.
 
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use std::{fmt, fs};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -13,6 +13,7 @@ use super::image::{self, Image};
 use super::{
     API, BOX_IMAGE, CONTAINERD_SOCKET, Cluster, ETCD, ETCD_PEER, NODE, Options, PAUSE_IMAGE, build, config, teardown,
 };
+use crate::checks::Skip;
 use crate::{http, places, process};
 
 const PROGRAMS: &[&str] =
@@ -22,35 +23,23 @@ const PROGRAMS: &[&str] =
 const OUTSIDE: &[&str] =
     &["/run/containerd", "/run/netns", "/var/lib/cni", "/var/lib/kubelet", "/var/log/containers", "/var/log/pods"];
 
-/// Why a cluster cannot run on this machine.
-#[derive(Debug)]
-pub(crate) struct Missing(String);
-
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Missing {}
-
 /// What the machine lacks for a cluster with these options, if anything.
-pub(crate) fn missing(options: &Options) -> Option<Missing> {
+pub(crate) fn missing(options: &Options) -> Option<Skip> {
     if !build::is_cached() && process::find("go").is_none() {
-        return Some(Missing("go is not installed".to_owned()));
+        return Some(Skip("go is not installed".to_owned()));
     }
     let mut tools = vec!["openssl"];
     if options.node {
         if !process::is_root() {
-            return Some(Missing("a node needs root".to_owned()));
+            return Some(Skip("a node needs root".to_owned()));
         }
         tools.extend(["containerd", "ctr", "runc", "busybox", "ip", "mount"]);
         if !Path::new("/usr/lib/cni/bridge").exists() {
-            return Some(Missing("the CNI plugins are not installed".to_owned()));
+            return Some(Skip("the CNI plugins are not installed".to_owned()));
         }
     }
     let tool = tools.into_iter().find(|tool| process::find(tool).is_none())?;
-    Some(Missing(format!("{tool} is not installed")))
+    Some(Skip(format!("{tool} is not installed")))
 }
 
 /// Starts the cluster, or finds it running.

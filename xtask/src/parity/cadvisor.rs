@@ -4,7 +4,7 @@
 //! looked up among the agent's declarations, and named as such.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use super::cgroups::{self, Cgroups};
 use crate::agent::{self, Agent};
-use crate::args::{Args, usage};
+use crate::args::Args;
+use crate::checks;
 use crate::exposition::Page;
 
 /// One family as the list has it.
@@ -31,15 +32,20 @@ enum Served {
     Not,
 }
 
-/// `cargo xtask parity cadvisor FILE.json [--agent URL]`
+/// `cargo xtask parity cadvisor [FILE.json] [--agent URL]`
 pub(super) fn run(args: &mut Args) -> Result<()> {
-    let _cgroups = Cgroups::with_work(3)?;
     let agent = Agent::from_args(args, &[])?;
-    let file = PathBuf::from(args.positional().ok_or_else(|| usage("parity cadvisor: which file?"))?);
+    let file = args.positional().map_or_else(checks::families_file, PathBuf::from);
     args.finish()?;
-    let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    check(&file, &agent)
+}
+
+/// Compares the agent with the list, on cgroups made for it.
+pub(crate) fn check(file: &Path, agent: &Agent) -> Result<()> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let list: Value = serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))?;
     let families = families(&list).with_context(|| format!("{} is not a list of families", file.display()))?;
+    let _cgroups = Cgroups::with_work(3)?;
     std::thread::sleep(Duration::from_secs(3)); // the quota has held the work back by then
     let page = Page::parse(&agent.page("/metrics/cadvisor")?)?;
     let catalog = agent::catalog()?;

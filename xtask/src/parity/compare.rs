@@ -31,7 +31,7 @@ enum Verdict {
     Between,
     Near(&'static Near),
     Explained(&'static Difference),
-    Missing,
+    Missing { instead: Option<String> },
     OtherType { theirs: String, ours: String },
     Outside { low: f64, high: f64, ours: f64 },
 }
@@ -73,7 +73,7 @@ fn verdict(series: &Series, reads: &[Read], ours: &Page, time_ms: &RangeInclusiv
     let type_of = |page: &Page| page.types.get(&series.name).cloned().unwrap_or_default();
     let theirs = reads.first().map(|read| type_of(&read.page)).unwrap_or_default();
     let Some(sample) = find(series, ours) else {
-        return Verdict::Missing;
+        return Verdict::Missing { instead: instead(series, ours) };
     };
     if type_of(ours) != theirs {
         return Verdict::OtherType { theirs, ours: type_of(ours) };
@@ -110,6 +110,15 @@ fn find<'a>(series: &'a Series, ours: &'a Page) -> Option<&'a Sample> {
             && pairs.into_iter().all(|(a, b)| a == b || (a.0 == b.0 && of_program.1.contains(&a.0.as_str())))
     };
     ours.series(&series.name).find(|(other, _)| same(other)).map(|(_, sample)| sample)
+}
+
+/// The labels of the series that ours has of the same cgroup, where they are not the same.
+fn instead(series: &Series, ours: &Page) -> Option<String> {
+    let id = series.label("id");
+    let of_id = |other: &&Series| !id.is_empty() && other.label("id") == id;
+    let (other, _) = ours.series(&series.name).find(|(other, _)| of_id(other))?;
+    let labels = other.labels.iter().filter(|pair| !series.labels.contains(pair));
+    Some(labels.map(|(key, value)| format!("{key}={value:?}")).collect::<Vec<_>>().join(","))
 }
 
 /// The last value before our read and the first after it.
@@ -170,13 +179,20 @@ impl Report {
             println!("  {:>6} not compared: their container ended between the reads", self.ended);
         }
         self.print_beyond();
-        let limit = if verbose { usize::MAX } else { 60 };
-        let bad: Vec<_> = self.verdicts.iter().filter(|(_, v)| v.is_bad()).collect();
-        for (series, verdict) in bad.iter().take(limit) {
-            println!("  DIFFERENT {series}: {verdict}");
+        self.print_bad(verbose);
+    }
+
+    /// One line for each family and way of being wrong, or one for each series.
+    fn print_bad(&self, verbose: bool) {
+        let mut groups: BTreeMap<(&str, &str), Vec<(&Series, &Verdict)>> = BTreeMap::new();
+        for (series, verdict) in self.verdicts.iter().filter(|(_, v)| v.is_bad()) {
+            groups.entry((&series.name, verdict.word())).or_default().push((series, verdict));
         }
-        if bad.len() > limit {
-            println!("  … and {} more; --verbose shows them", bad.len() - limit);
+        for ((family, word), group) in groups {
+            println!("  DIFFERENT {family}: {} series {word}", group.len());
+            for (series, verdict) in group.iter().take(if verbose { usize::MAX } else { 2 }) {
+                println!("      {series}: {verdict}");
+            }
         }
     }
 
@@ -200,8 +216,17 @@ impl Report {
 }
 
 impl Verdict {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Missing { instead: None } => "missing",
+            Self::Missing { .. } => "with other labels",
+            Self::OtherType { .. } => "of another type",
+            _ => "with another value",
+        }
+    }
+
     fn is_bad(&self) -> bool {
-        matches!(self, Self::Missing | Self::OtherType { .. } | Self::Outside { .. })
+        matches!(self, Self::Missing { .. } | Self::OtherType { .. } | Self::Outside { .. })
     }
 }
 
@@ -212,7 +237,8 @@ impl std::fmt::Display for Verdict {
             Self::Between => f.write_str("between two reads"),
             Self::Near(near) => f.write_str(near.why),
             Self::Explained(difference) => f.write_str(difference.why),
-            Self::Missing => f.write_str("not in ours"),
+            Self::Missing { instead: None } => f.write_str("not in ours"),
+            Self::Missing { instead: Some(labels) } => write!(f, "ours has {labels}"),
             Self::OtherType { theirs, ours } => write!(f, "theirs is a {theirs}, ours a {ours:?}"),
             Self::Outside { low, high, ours } => write!(f, "ours is {ours}, theirs {low} to {high}"),
         }

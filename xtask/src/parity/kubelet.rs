@@ -7,33 +7,58 @@ use anyhow::{Result, bail};
 
 use super::compare::{self, Read, Report};
 use super::workload;
-use crate::agent::Agent;
+use crate::agent::{self, Agent};
 use crate::args::Args;
 use crate::cluster::{self, Cluster, KUBELET, Options};
 use crate::exposition::{Page, Series};
-use crate::http;
+use crate::{http, vm};
 
 /// The kubelet measures a container every 10 to 15 s.
 const HOUSEKEEPING: Duration = Duration::from_secs(16);
 
-/// `cargo xtask parity kubelet [--agent URL] [--keep] [--verbose]`
+/// `cargo xtask parity kubelet [--agent URL] [--keep] [--verbose] [--vm]`
 pub(super) fn run(args: &mut Args) -> Result<()> {
-    let keep = args.flag("--keep");
+    if args.flag("--vm") {
+        args.finish()?;
+        return vm::parity();
+    }
+    let after = if args.flag("--keep") { After::Keep } else { After::Remove };
     let verbose = args.flag("--verbose");
+    let report = on_cluster(after, || {
+        let agent = Agent::from_args(args, &[])?;
+        args.finish()?;
+        Ok(agent)
+    })?;
+    judge(&report, verbose)
+}
+
+/// The comparison with the built agent, as a check.
+pub(crate) fn check() -> Result<()> {
+    let report = on_cluster(After::Remove, || Agent::start(&agent::binary()?, &[]))?;
+    judge(&report, false)
+}
+
+/// What becomes of the pods, and of a cluster that did not run before.
+#[derive(Clone, Copy, PartialEq)]
+enum After {
+    Keep,
+    Remove,
+}
+
+fn on_cluster(after: After, agent: impl FnOnce() -> Result<Agent>) -> Result<Report> {
     let machine = Cluster::of_this_machine()?;
     let ran = machine.is_ready();
     cluster::up(&machine, &Options::default())?;
-    let outcome = Agent::from_args(args, &[]).and_then(|agent| {
-        args.finish()?;
-        measure(&machine, &agent)
-    });
-    if !keep {
-        workload::remove(&machine).ok();
-        if !ran {
-            cluster::down(&machine)?;
-        }
+    let outcome = agent().and_then(|agent| measure(&machine, &agent));
+    if after == After::Remove && ran {
+        workload::remove(&machine)?;
+    } else if after == After::Remove {
+        cluster::down(&machine)?;
     }
-    let report = outcome?;
+    outcome
+}
+
+fn judge(report: &Report, verbose: bool) -> Result<()> {
     report.print("the kubelet's cAdvisor", verbose);
     println!("\n{}", report.summary("the kubelet"));
     if !report.is_clean() {

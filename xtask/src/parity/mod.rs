@@ -1,6 +1,6 @@
 //! `cargo xtask parity`: does the agent say what the programs say that it replaces?
 
-mod cadvisor;
+pub(crate) mod cadvisor;
 mod cgroups;
 pub(crate) mod compare;
 pub(crate) mod differences;
@@ -11,8 +11,8 @@ use anyhow::Result;
 
 use crate::args::{Args, usage};
 
-pub(crate) const USAGE: &str = "kubelet [--agent URL] [--keep] [--verbose]\n\
-    cadvisor FILE.json [--agent URL]";
+pub(crate) const USAGE: &str = "kubelet [--agent URL] [--keep] [--verbose] [--vm]\n\
+    cadvisor [FILE.json] [--agent URL]";
 
 /// `cargo xtask parity …`
 pub(crate) fn run(args: &mut Args) -> Result<()> {

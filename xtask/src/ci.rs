@@ -1,0 +1,244 @@
+//! `cargo xtask ci`: all that a change must pass, the same for a developer and for continuous integration.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::args::Args;
+use crate::checks::{self, Skip};
+use crate::{process, setup, tasks};
+
+/// What all steps came to.
+#[derive(Debug, Default, PartialEq)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+    skips: Vec<String>,
+    failures: Vec<String>,
+}
+
+/// The steps so far and how long each took.
+#[derive(Default)]
+struct Run {
+    tally: Tally,
+    times: Vec<(String, Duration)>,
+}
+
+/// `cargo xtask ci`
+pub(crate) fn run(args: &mut Args) -> Result<()> {
+    let only = args.option("--only")?;
+    args.finish()?;
+    let mut run = Run::default();
+    let wanted = |name: &str| only.as_deref().is_none_or(|only| name.contains(only));
+    let mut step = |name: &str, work: &dyn Fn(&mut Tally) -> Result<()>| {
+        if wanted(name) {
+            run.step(name, work);
+        }
+    };
+    step("setup", &|_| setup::run(&mut Args::default()));
+    step("format", &|tally| tally.one("format", process::run(&mut tasks::format_check())));
+    step("clippy", &|tally| tally.one("clippy", process::run(&mut tasks::clippy())));
+    step("cargo test", &cargo_test);
+    step("build", &|_| tasks::build(&mut Args::default()));
+    step("docs", &|tally| tally.one("docs", process::run(&mut tasks::docs_command(true))));
+    for check in checks::all() {
+        step(&check.name, &|tally| tally.one(&check.name, (check.run)()));
+    }
+    run.finish()
+}
+
+impl Run {
+    /// One step; an error of the step itself is a failure, and the next one runs all the same.
+    fn step(&mut self, name: &str, work: impl Fn(&mut Tally) -> Result<()>) {
+        println!("\n== {name}");
+        let begin = Instant::now();
+        if let Err(error) = work(&mut self.tally) {
+            self.tally.fail(name, &error);
+        }
+        self.times.push((name.to_owned(), begin.elapsed()));
+    }
+
+    fn finish(self) -> Result<()> {
+        println!("\n== time");
+        for (name, time) in &self.times {
+            println!("{:>8.1} s  {name}", time.as_secs_f64());
+        }
+        let total: Duration = self.times.iter().map(|(_, time)| *time).sum();
+        println!("{:>8.1} s  in all", total.as_secs_f64());
+        let Tally { passed, failed, skips, failures } = self.tally;
+        for skip in &skips {
+            println!("skipped: {skip}");
+        }
+        for failure in &failures {
+            println!("failed: {failure}");
+        }
+        println!("\n{passed} passed, {failed} failed, {} skipped", skips.len());
+        if failed > 0 {
+            std::process::exit(1); // the line above stays the last one
+        }
+        Ok(())
+    }
+}
+
+impl Tally {
+    fn one(&mut self, name: &str, outcome: Result<()>) -> Result<()> {
+        match outcome {
+            Ok(()) => {
+                self.passed += 1;
+                println!("passed: {name}");
+            }
+            Err(error) => match error.downcast_ref::<Skip>() {
+                Some(skip) => {
+                    println!("skipped: {name}: {skip}");
+                    self.skips.push(format!("{name}: {skip}"));
+                }
+                None => self.fail(name, &error),
+            },
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, name: &str, error: &anyhow::Error) {
+        println!("failed: {name}: {error:#}");
+        self.failed += 1;
+        self.failures.push(format!("{name}: {}", format!("{error:#}").lines().next().unwrap_or_default()));
+    }
+}
+
+/// Every test of the workspace, with what passing ones print, since that tells which of them skipped.
+fn cargo_test(tally: &mut Tally) -> Result<()> {
+    let mut command = tasks::cargo(&["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
+    let mut counts = Counts::default();
+    let ok = each_line(&mut command, |line| {
+        if counts.line(line) {
+            println!("{line}");
+        }
+    })?;
+    let failed_before = tally.failed;
+    tally.passed += counts.passed.saturating_sub(counts.skips.len());
+    tally.failed += counts.failed;
+    tally.skips.append(&mut counts.skips);
+    tally.failures.append(&mut counts.failures);
+    if !ok && tally.failed == failed_before {
+        bail!("cargo test failed before its tests ran");
+    }
+    Ok(())
+}
+
+fn each_line(command: &mut Command, mut line: impl FnMut(&str)) -> Result<bool> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
+    let out = child.stdout.take().context("no output of cargo")?;
+    for bytes in BufReader::new(out).split(b'\n') {
+        line(&String::from_utf8_lossy(&bytes?));
+    }
+    Ok(child.wait()?.success())
+}
+
+/// What the lines of `cargo test -- --show-output` say.
+#[derive(Debug, Default)]
+struct Counts {
+    passed: usize,
+    failed: usize,
+    skips: Vec<String>,
+    failures: Vec<String>,
+    /// The test whose output follows, until it has said that it skipped.
+    test: Option<String>,
+    /// Whether what follows is the output of tests that passed.
+    passing: bool,
+}
+
+impl Counts {
+    /// Takes one line; whether a person should see it.
+    fn line(&mut self, line: &str) -> bool {
+        if let Some(rest) = line.strip_prefix("test result: ") {
+            self.passed += number_before(rest, " passed");
+            self.failed += number_before(rest, " failed");
+            self.passing = false;
+            return true;
+        }
+        match line {
+            "successes:" => self.passing = true,
+            "failures:" => self.passing = false,
+            _ => {}
+        }
+        if let Some(name) = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----")) {
+            self.test = Some(name.to_owned());
+            return !self.passing;
+        }
+        if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
+            self.failures.push(name.to_owned());
+            return true;
+        }
+        if let Some(reason) = line.trim_start().strip_prefix("skipped: ").filter(|_| self.passing) {
+            // A test skips once, however often it says so.
+            if let Some(test) = self.test.take() {
+                self.skips.push(format!("{test}: {reason}"));
+            }
+            return false;
+        }
+        !self.passing && !line.is_empty() && !line.ends_with(" ... ok")
+    }
+}
+
+fn number_before(text: &str, word: &str) -> usize {
+    let before = text.split(word).next().unwrap_or_default();
+    before.rsplit(' ').next().and_then(|digits| digits.parse().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OUTPUT: &str = "
+running 3 tests
+test a ... ok
+test b ... ok
+test c ... FAILED
+
+successes:
+
+---- a stdout ----
+skipped: no cgroup v2
+skipped: no cgroup v2, again
+
+---- b stdout ----
+all good
+
+successes:
+    a
+    b
+
+failures:
+
+---- c stdout ----
+skipped: not a skip, for it failed
+assertion failed
+
+failures:
+    c
+
+test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out
+test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out
+";
+
+    #[test]
+    fn a_test_that_skips_is_counted_once_and_not_as_passed() {
+        let mut counts = Counts::default();
+        let shown: Vec<&str> = OUTPUT.lines().filter(|line| counts.line(line)).collect();
+        assert_eq!((counts.passed, counts.failed), (14, 1));
+        assert_eq!(counts.skips, ["a: no cgroup v2"]);
+        assert_eq!(counts.failures, ["c"]);
+        assert!(shown.contains(&"assertion failed") && !shown.contains(&"all good"));
+    }
+
+    #[test]
+    fn a_skip_is_neither_passed_nor_failed() {
+        let mut tally = Tally::default();
+        tally.one("x", Err(Skip("no go".to_owned()).into())).unwrap();
+        tally.one("y", Ok(())).unwrap();
+        tally.one("z", Err(anyhow::anyhow!("broken"))).unwrap();
+        assert_eq!((tally.passed, tally.failed, tally.skips), (1, 1, vec!["x: no go".to_owned()]));
+    }
+}

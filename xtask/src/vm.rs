@@ -1,0 +1,258 @@
+//! Other kernels: Debian's, booted by QEMU with this machine's root below them, so that nothing is copied.
+//!
+//! The kernel's package is unpacked in the cache. An initrd of a megabyte mounts the host's root over 9p, read-only,
+//! lays a tmpfs over it and starts `e2e/vm/guest.sh`. One directory of the host can be written; the script's output
+//! and status come back through it. Needs no KVM.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::args::{Args, usage};
+use crate::checks::Skip;
+use crate::debian::{self, Suite};
+use crate::{agent, cluster, initrd, places, process, tasks};
+
+pub(crate) const USAGE: &str = "[5.10|6.1|6.12|sid] [--script FILE]";
+
+/// A kernel of Debian.
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    /// What a person calls it.
+    pub(crate) name: &'static str,
+    suite: &'static str,
+    package: &'static str,
+    version: &'static str,
+}
+
+/// The kernels that a node may have, oldest first.
+pub(crate) const KERNELS: &[Kernel] = &[
+    Kernel { name: "5.10", suite: "bullseye", package: "linux-image-5.10.0-46-amd64", version: "5.10.262-1" },
+    Kernel { name: "6.1", suite: "bookworm", package: "linux-image-6.1.0-56-amd64", version: "6.1.192-2" },
+    Kernel { name: "6.12", suite: "trixie", package: "linux-image-6.12.117+deb13-amd64", version: "6.12.117-1" },
+    Kernel { name: "sid", suite: "sid", package: "linux-image-7.2.13+deb14-amd64", version: "7.2.13-1" },
+];
+
+/// Where the whole Kubernetes runs: what most nodes have.
+const OF_PARITY: &Kernel = match KERNELS {
+    [_, _, third, ..] => third,
+    _ => panic!("the list has at least three kernels"),
+};
+
+/// What came back from a machine.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// What the script printed.
+    pub(crate) output: String,
+    /// Its status.
+    pub(crate) status: i32,
+}
+
+/// `cargo xtask test-vm [KERNEL] [--script FILE]`
+pub(crate) fn run(args: &mut Args) -> Result<()> {
+    let script = args.option("--script")?;
+    let name = args.positional();
+    args.finish()?;
+    let named = |kernel: &&Kernel| name.as_deref().is_none_or(|name| name.is_empty() || name == kernel.name);
+    let kernels: Vec<&Kernel> = KERNELS.iter().filter(named).collect();
+    if kernels.is_empty() {
+        return Err(usage(format!(
+            "test-vm: no kernel {:?}; there are 5.10, 6.1, 6.12 and sid",
+            name.unwrap_or_default()
+        )));
+    }
+    for kernel in kernels {
+        match &script {
+            None => test(kernel)?,
+            Some(file) => {
+                let text = fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?;
+                let outcome = kernel.boot(&text, Duration::from_mins(15))?;
+                print!("{}", outcome.output);
+                if outcome.status != 0 {
+                    bail!("on {}, the script ended with {}", kernel.name, outcome.status);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The live tests of the agent's package, as they were built for this machine, on one kernel.
+pub(crate) fn test(kernel: &Kernel) -> Result<()> {
+    possible()?;
+    let binaries = test_binaries()?;
+    let mut script = "failed=0\n".to_owned();
+    for binary in &binaries {
+        script += &format!("{} --show-output --test-threads=2 || failed=1\n", binary.display());
+    }
+    script +=
+        &format!("{xtask} parity cadvisor || failed=1\nexit $failed\n", xtask = std::env::current_exe()?.display());
+    let outcome = kernel.boot(&script, Duration::from_mins(20))?;
+    report(kernel, &outcome, |line| {
+        ["test result:", "skipped:", "failed:"].iter().any(|begin| line.starts_with(begin))
+            || line.ends_with("FAILED")
+            || line.contains(" kubelet families served")
+    })
+}
+
+/// `cargo xtask parity kubelet --vm`: a whole Kubernetes on pure cgroup v2.
+pub(crate) fn parity() -> Result<()> {
+    possible()?;
+    if let Some(skip) = cluster::missing(&cluster::Options::default()) {
+        return Err(skip.into());
+    }
+    agent::binary()?;
+    cluster::build::binary()?;
+    let script = format!("{} parity kubelet", std::env::current_exe()?.display());
+    let outcome = OF_PARITY.boot(&script, Duration::from_mins(20))?;
+    report(OF_PARITY, &outcome, |_| true)
+}
+
+fn report(kernel: &Kernel, outcome: &Outcome, worth: impl Fn(&str) -> bool) -> Result<()> {
+    let all = outcome.status != 0;
+    for line in outcome.output.lines().filter(|line| all || worth(line)) {
+        println!("  {line}");
+    }
+    if outcome.status != 0 {
+        bail!("on kernel {}, the script ended with {}", kernel.name, outcome.status);
+    }
+    Ok(())
+}
+
+/// A machine without the means says so.
+fn possible() -> Result<()> {
+    if cfg!(not(target_arch = "x86_64")) {
+        return Err(Skip("the kernels are for x86-64 machines".to_owned()).into());
+    }
+    if !debian::is_here() {
+        return Err(Skip("Debian's package tools are not installed".to_owned()).into());
+    }
+    if !process::is_root() {
+        return Err(Skip("sharing the whole root with a virtual machine needs root".to_owned()).into());
+    }
+    for tool in ["qemu-system-x86_64", "busybox", "modprobe", "depmod", "xz", "mkfs.ext4"] {
+        if process::find(tool).is_none() {
+            return Err(Skip(format!("{tool} is not installed")).into());
+        }
+    }
+    Ok(())
+}
+
+/// The built integration tests of the agent whose name says that they look at the live machine.
+fn test_binaries() -> Result<Vec<PathBuf>> {
+    let words = ["test", "--package", "yagura-exporter", "--tests", "--no-run", "--message-format=json"];
+    let text = process::output(&mut tasks::cargo(&words))?;
+    let mut binaries = Vec::new();
+    for line in text.lines() {
+        let message: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+        let name = message["target"]["name"].as_str().unwrap_or_default();
+        let kind = message["target"]["kind"][0].as_str().unwrap_or_default();
+        if let Some(path) = message["executable"].as_str().filter(|_| kind == "test" && name.contains("live")) {
+            binaries.push(PathBuf::from(path));
+        }
+    }
+    Ok(binaries)
+}
+
+impl Kernel {
+    /// The package, unpacked: the pinned one, else the one that the suite has now.
+    fn tree(&self) -> Result<PathBuf> {
+        let suite = Suite::open(self.suite)?;
+        if let Ok(tree) = suite.unpacked(self.package, self.version) {
+            return Ok(tree);
+        }
+        let image = suite.depends("linux-image-amd64")?.into_iter().find(|name| name.starts_with("linux-image-"));
+        let image = image.with_context(|| format!("{} has no kernel", self.suite))?;
+        eprintln!("note: {} is no longer in {}, which has {image}", self.package, self.suite);
+        let version = suite.version(&image)?;
+        suite.unpacked(&image, &version)
+    }
+
+    /// Boots, runs the script as root in the repository's root, and gives what came of it.
+    pub(crate) fn boot(&self, script: &str, limit: Duration) -> Result<Outcome> {
+        let begin = Instant::now();
+        let tree = self.tree()?;
+        let all = places::cache("vm")?;
+        remove_stale(&all);
+        let dir = all.join(format!("{}-{}", self.name, std::process::id()));
+        let share = dir.join("share");
+        places::write(&share.join("script"), script)?;
+        places::write(&dir.join("initrd"), initrd::of(&tree)?)?;
+        fs::File::create(dir.join("disk"))?.set_len(8 << 30)?;
+        let ended = self.qemu(&tree, &dir, limit);
+        let read = |name: &str| fs::read(share.join(name)).map(|b| String::from_utf8_lossy(&b).into_owned());
+        let console = read("console").unwrap_or_default();
+        let output = read("output").unwrap_or_default();
+        let status = read("status").ok().and_then(|text| text.trim().parse().ok());
+        let kernel_log = process::tail(&dir.join("kernel.log"));
+        fs::remove_dir_all(&dir).ok();
+        ended.with_context(|| format!("{kernel_log}\n{console}\n{output}"))?;
+        let Some(status) = status else {
+            bail!("kernel {} ended without a status: {kernel_log}\n{console}\n{output}", self.name);
+        };
+        print!("{console}");
+        println!("kernel {}: {:.0} s in all", self.name, begin.elapsed().as_secs_f64());
+        Ok(Outcome { output, status })
+    }
+
+    fn qemu(&self, tree: &Path, dir: &Path, limit: Duration) -> Result<()> {
+        let cache = places::cache("")?;
+        let words = format!(
+            "console=ttyS0 quiet panic=-1 cgroup_no_v1=all psi=1 TREE={} CACHE={} REPO={} PATIENCE=8",
+            tree.display(),
+            cache.display(),
+            places::repo().display()
+        );
+        let kernel = fs::read_dir(tree.join("boot"))?.flatten().map(|entry| entry.path());
+        let kernel = kernel.into_iter().find(|p| p.to_string_lossy().contains("/vmlinuz-")).context("no vmlinuz")?;
+        let program = process::find("qemu-system-x86_64").context("qemu-system-x86_64 is not installed")?;
+        let mut command = process::tied(&program);
+        // Emulated even where there is KVM: the same everywhere, and not every host that offers KVM can boot with it.
+        command.args(["-nodefaults", "-no-reboot", "-display", "none", "-m", "4096", "-smp", "2"]);
+        command.args(["-accel", "tcg,thread=multi", "-cpu", "Nehalem"]);
+        command.arg("-serial").arg(format!("file:{}", dir.join("kernel.log").display()));
+        command.arg("-kernel").arg(kernel).arg("-initrd").arg(dir.join("initrd")).arg("-append").arg(words);
+        command.arg("-drive").arg(format!("file={},format=raw,if=virtio,cache=unsafe", dir.join("disk").display()));
+        let share = |tag: &str, path: &Path, access: &str| {
+            let path = path.display();
+            format!("local,id={tag},path={path},mount_tag={tag},security_model=none,multidevs=remap{access}")
+        };
+        command.arg("-virtfs").arg(share("host", Path::new("/"), ",readonly=on"));
+        command.arg("-virtfs").arg(share("out", &dir.join("share"), ""));
+        wait_ended(&mut command, &dir.join("qemu.log"), limit)
+    }
+}
+
+fn wait_ended(command: &mut Command, log: &Path, limit: Duration) -> Result<()> {
+    let (out, err) = process::log_files(log)?;
+    let mut child = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn().context("cannot start QEMU")?;
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            if !status.success() {
+                bail!("QEMU ended with {status}: {}", process::tail(log));
+            }
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            child.kill().ok();
+            child.wait().ok();
+            bail!("the machine did not end within {} s", limit.as_secs());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Directories of machines whose recipe was killed.
+fn remove_stale(all: &Path) {
+    for entry in fs::read_dir(all).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let pid = name.rsplit('-').next().unwrap_or_default();
+        if !Path::new("/proc").join(pid).exists() {
+            fs::remove_dir_all(entry.path()).ok();
+        }
+    }
+}
