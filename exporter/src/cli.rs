@@ -1,7 +1,12 @@
 //! The command line: one flag per option, one per collector, and what prints instead of serving.
 
-use std::ffi::OsString;
+use std::{
+    ffi::OsString,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
+use anyhow::{Context as _, Result};
 use daemon::{Cli, Loaded, Program};
 
 use crate::{catalog, collectors, config::Config};
@@ -23,22 +28,52 @@ pub fn parse() -> Loaded<Config> {
     };
     let loaded = Cli::<Config>::new(&PROGRAM)
         .arg(print("print-catalog", "Print every family that can be served, as JSON, and exit"))
-        .arg(print("print-metrics-reference", "Print the reference page of all families and exit").hide(true))
-        .arg(print("print-options-reference", "Print the reference page of all options and exit").hide(true))
+        .arg(docs("docs.write"))
+        .arg(docs("docs.check"))
         .after_help(after_help())
         .check(Config::check)
         .parse_args(args);
-    let text = if loaded.matches.get_flag("print-catalog") {
-        serde_json::to_string_pretty(&catalog::catalog()).unwrap_or_default() + "\n"
-    } else if loaded.matches.get_flag("print-metrics-reference") {
-        catalog::reference(&catalog::catalog())
-    } else if loaded.matches.get_flag("print-options-reference") {
-        daemon::options_reference::<Config>(&PROGRAM)
-    } else {
-        return loaded;
-    };
-    let written = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
-    std::process::exit(i32::from(written.is_err()));
+    if loaded.matches.get_flag("print-catalog") {
+        let text = serde_json::to_string_pretty(&catalog::catalog()).unwrap_or_default() + "\n";
+        let written = std::io::stdout().write_all(text.as_bytes());
+        std::process::exit(i32::from(written.is_err()));
+    }
+    for (flag, action) in [("docs.write", write as fn(&Path, &str) -> Result<()>), ("docs.check", check)] {
+        if let Some(folder) = loaded.matches.get_one::<PathBuf>(flag) {
+            let done = pages().iter().try_for_each(|(name, text)| action(&folder.join(name), text));
+            if let Err(error) = &done {
+                let _ = writeln!(std::io::stderr(), "{}: {error:#}", PROGRAM.name);
+            }
+            std::process::exit(i32::from(done.is_err()));
+        }
+    }
+    loaded
+}
+
+/// A hidden flag for those who build the agent, not for those who run it.
+fn docs(name: &'static str) -> clap::Arg {
+    clap::Arg::new(name).long(name).value_name("FOLDER").value_parser(clap::value_parser!(PathBuf)).hide(true)
+}
+
+/// The pages of the documentation that are made from the code, by their path below the folder `docs`.
+fn pages() -> [(&'static str, String); 2] {
+    [
+        ("metrics/exporter.md", catalog::reference(&catalog::catalog())),
+        ("config/exporter.md", daemon::options_reference::<Config>(&PROGRAM)),
+    ]
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn check(path: &Path, text: &str) -> Result<()> {
+    let there = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    anyhow::ensure!(there == text, "{} is not what the code says: run `make docs`", path.display());
+    Ok(())
 }
 
 /// `--collector.NAME` is `--collector.enable=NAME`, `--no-collector.NAME` is `--collector.disable=NAME`.
