@@ -138,9 +138,9 @@ impl Config {
     }
 }
 
-/// "; did you mean `x`?" for the name that shares most with the wrong one.
+/// "; did you mean `x`?" for the name that is most like the wrong one.
 fn nearest(wrong: &str) -> String {
-    let shared = |name: &str| name.split('_').filter(|word| wrong.contains(word)).count();
-    let best = collectors::ALL.iter().map(|spec| spec.name).max_by_key(|name| shared(name));
-    best.filter(|name| shared(name) > 0).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+    let likeness = |name: &&str| strsim::jaro_winkler(name, wrong);
+    let best = collectors::ALL.iter().map(|spec| spec.name).max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    best.filter(|name| likeness(name) > 0.8).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }

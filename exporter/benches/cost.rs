@@ -1,0 +1,249 @@
+//! What a scrape costs, on 300 real cgroups with a process each under kubelet-style paths. `make bench` runs it.
+//!
+//! First the engine alone, in this process: CPU time of the scraping thread, encoding, allocations. Then the release
+//! binary over HTTP: CPU time, memory, descriptors, idle cost, growth under container churn. With `CADVISOR=path` the
+//! same columns for that cAdvisor, with a kubelet's metric groups, in the same run.
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may end with a panic")]
+
+use std::{
+    alloc::System,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use expo::{Compressor, Encoder, Encoding, Format};
+use kernfs::{Budget, Host, Reader};
+use metric::Batch;
+use rustix::time::{ClockId, clock_gettime};
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use testkit::{Cgroup, Child, Limits, pod_path};
+use yagura_exporter::{
+    collectors,
+    config::Config,
+    identity::{Layout, Tree},
+    scrape::Engine,
+    spec::{Context, View},
+};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const ROOT: &str = "yagura-bench";
+const PODS: usize = 100;
+const PER_POD: usize = 3;
+const ROUNDS: u32 = 50;
+
+fn main() {
+    // `cargo test` runs benches once without arguments; only `cargo bench` asks for figures.
+    if !std::env::args().any(|arg| arg == "--bench") {
+        return;
+    }
+    if !testkit::is_root() {
+        testkit::skipped("making cgroups needs root");
+        return;
+    }
+    let containers = Containers::start(PODS, PER_POD);
+    println!("{} containers with a process each", containers.cgroups.len());
+    engine();
+    let agent = Path::new(env!("CARGO_BIN_EXE_yagura-exporter"));
+    served("yagura-exporter", agent, &["--web.listen-address={address}", "--log.level=warn"], &["/metrics/cadvisor", "/metrics", "/metrics/node"]);
+    if let Some(path) = std::env::var_os("CADVISOR") {
+        let args = [
+            "--listen_ip=127.0.0.1",
+            "--port={port}",
+            "--housekeeping_interval=10s",
+            "--disable_metrics=percpu,tcp,udp,advtcp,sched,hugetlb,referenced_memory,cpu_topology,resctrl,memory_numa,cpuset,perf_event",
+            "--logtostderr",
+        ];
+        served("cadvisor", Path::new(&path), &args, &["/metrics"]);
+    }
+}
+
+/// Containers with a sleeping process each.
+struct Containers {
+    cgroups: Vec<Cgroup>,
+    _processes: Vec<Child>,
+}
+
+impl Containers {
+    fn start(pods: usize, per_pod: usize) -> Self {
+        let (mut cgroups, mut processes) = (Vec::new(), Vec::new());
+        for pod in 0..pods {
+            for index in 0..per_pod {
+                let limits = Limits { memory: Some(64 << 20), cpu_quota: Some(50_000), pids: Some(100) };
+                let cgroup = Cgroup::make(&pod_path(ROOT, pod, index), limits).unwrap();
+                let process = Child::quiet(Command::new("sleep").arg("100000")).unwrap();
+                cgroup.add(process.id()).unwrap();
+                cgroups.push(cgroup);
+                processes.push(process);
+            }
+        }
+        // Processes end before their cgroups are removed.
+        Self { cgroups, _processes: processes }
+    }
+}
+
+impl Drop for Containers {
+    fn drop(&mut self) {
+        self._processes.clear();
+    }
+}
+
+fn thread_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap())
+}
+
+/// The engine alone.
+fn engine() {
+    let host = Arc::new(Host::open("/proc".as_ref(), "/sys".as_ref(), "/sys/fs/cgroup".as_ref(), "/".as_ref()).unwrap());
+    let layout = Arc::new(Layout::find(&host, &mut Reader::default()).unwrap());
+    let context = Context { host: Arc::clone(&host), config: Arc::new(Config::default()) };
+    println!("\nengine, in this process ({} cgroups), mean of {ROUNDS} scrapes", layout.mode().name());
+    println!("view               samples  cpu ms  µs/container  ns/sample enc  plain  gzip   zstd   allocs  collectors by cost (µs)");
+    for view in View::ALL {
+        let budget = Budget::new(100_000);
+        let tree = Tree::new(Arc::clone(&host), Arc::clone(&layout), budget).unwrap();
+        let mut engine = Engine::new(collectors::ALL, |spec| spec.default_on, &context, tree);
+        let mut batch = Batch::default();
+        let scrape = |engine: &mut Engine, batch: &mut Batch| {
+            engine.scrape(view, Instant::now() + Duration::from_secs(60), |_| true, batch)
+        };
+        for _ in 0..3 {
+            scrape(&mut engine, &mut batch);
+        }
+        let (cpu, allocations) = (thread_cpu(), ALLOCATOR.stats().allocations);
+        let mut by_collector: std::collections::BTreeMap<&str, Duration> = std::collections::BTreeMap::new();
+        for _ in 0..ROUNDS {
+            for run in scrape(&mut engine, &mut batch).runs {
+                *by_collector.entry(run.collector).or_default() += run.took;
+            }
+        }
+        let cpu = (thread_cpu() - cpu) / ROUNDS;
+        let allocations = (ALLOCATOR.stats().allocations - allocations) / ROUNDS as usize;
+        let samples = batch.len();
+        let mut encoder = Encoder::default();
+        let mut page = Vec::new();
+        encoder.encode(&[&batch], Format::Text004, &mut page).unwrap();
+        let started = thread_cpu();
+        for _ in 0..ROUNDS {
+            page.clear();
+            encoder.encode(&[&batch], Format::Text004, &mut page).unwrap();
+        }
+        let encode = (thread_cpu() - started) / ROUNDS;
+        let size = |encoding| {
+            let mut compressor = Compressor::new(encoding, Vec::new()).unwrap();
+            compressor.write_all(&page).unwrap();
+            compressor.finish().unwrap().len()
+        };
+        let mut costs: Vec<_> = by_collector.into_iter().map(|(name, took)| (took / ROUNDS, name)).collect();
+        costs.sort_by(|a, b| b.cmp(a));
+        let costs: Vec<_> = costs.iter().take(8).map(|(took, name)| format!("{name} {}", took.as_micros())).collect();
+        println!(
+            "{:<18} {samples:>7} {:>7.2} {:>13.1} {:>14.1} {:>6}k {:>4}k {:>5}k {allocations:>8}  {}",
+            view.path(),
+            cpu.as_secs_f64() * 1e3,
+            cpu.as_secs_f64() * 1e6 / (PODS * PER_POD) as f64,
+            encode.as_secs_f64() * 1e9 / samples.max(1) as f64,
+            page.len() / 1000,
+            size(Encoding::Gzip) / 1000,
+            size(Encoding::Zstd) / 1000,
+            costs.join(", ")
+        );
+    }
+}
+
+/// A program that serves metrics over HTTP.
+fn served(name: &str, program: &Path, args: &[&str], paths: &[&str]) {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let port = address.port().to_string();
+    let args = args.iter().map(|arg| arg.replace("{address}", &address.to_string()).replace("{port}", &port));
+    let mut command = Command::new(program);
+    let process = Child::quiet(command.args(args).stderr(Stdio::null())).unwrap();
+    let up = testkit::wait_for(Duration::from_secs(60), || TcpStream::connect(address).ok());
+    assert!(up.is_some(), "{} does not listen", program.display());
+    println!("\n{name} over HTTP, mean of {ROUNDS} scrapes");
+    println!("path                 lines   bytes  cpu ms  wall ms (worst)  rss MiB   fds");
+    for path in paths {
+        for _ in 0..3 {
+            get(address, path);
+        }
+        let (cpu, mut worst, started) = (cpu_of(process.id()), Duration::ZERO, Instant::now());
+        let mut page = Vec::new();
+        for _ in 0..ROUNDS {
+            let one = Instant::now();
+            page = get(address, path);
+            worst = worst.max(one.elapsed());
+        }
+        let (cpu, wall) = (cpu_of(process.id()).saturating_sub(cpu) / ROUNDS, started.elapsed() / ROUNDS);
+        println!(
+            "{path:<18} {:>7} {:>7}k {:>6.1} {:>8.1} ({:.0}) {:>11.1} {:>6}",
+            page.split(|b| *b == b'\n').filter(|line| line.first().is_some_and(|b| *b != b'#')).count(),
+            page.len() / 1000,
+            cpu.as_secs_f64() * 1e3,
+            wall.as_secs_f64() * 1e3,
+            worst.as_secs_f64() * 1e3,
+            rss_of(process.id()),
+            std::fs::read_dir(format!("/proc/{}/fd", process.id())).map_or(0, Iterator::count)
+        );
+    }
+    let idle = Duration::from_secs(20);
+    let cpu = cpu_of(process.id());
+    std::thread::sleep(idle);
+    let spent = cpu_of(process.id()).saturating_sub(cpu);
+    println!("idle: {:.3} % of a core", spent.as_secs_f64() / idle.as_secs_f64() * 100.0);
+    if name == "yagura-exporter" {
+        churn(address, process.id());
+    }
+}
+
+/// Scrapes while containers come and go, and looks at memory before and after.
+fn churn(address: SocketAddr, pid: u32) {
+    let scrapes: usize = std::env::var("CHURN").ok().and_then(|n| n.parse().ok()).unwrap_or(1000);
+    let settle = 200.min(scrapes / 2);
+    let (mut before, mut made) = (0.0, 0);
+    for scrape in 0..scrapes {
+        if scrape == settle {
+            before = rss_of(pid);
+        }
+        if scrape % 5 == 0 {
+            made += 1;
+            let cgroup = Cgroup::make(&pod_path(ROOT, 10_000 + scrape, 0), Limits::default()).unwrap();
+            get(address, "/metrics/cadvisor");
+            drop(cgroup);
+        } else {
+            get(address, if scrape % 2 == 0 { "/metrics" } else { "/metrics/cadvisor" });
+        }
+    }
+    println!("churn: {scrapes} scrapes, {made} containers came and went: rss {before:.1} → {:.1} MiB", rss_of(pid));
+}
+
+fn get(address: SocketAddr, path: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: bench\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(answer.starts_with(b"HTTP/1") && answer.get(9..12) == Some(b"200"), "{path}: {}", String::from_utf8_lossy(&answer[..answer.len().min(200)]));
+    let body = answer.windows(4).position(|w| w == b"\r\n\r\n").map_or(0, |at| at + 4);
+    answer.split_off(body)
+}
+
+/// User and system time of a process and its threads.
+fn cpu_of(pid: u32) -> Duration {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let nanos = tasks.flatten().filter_map(|task| {
+        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(nanos.sum())
+}
+
+fn rss_of(pid: u32) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap();
+    text.split(' ').nth(1).unwrap().parse::<f64>().unwrap() * 4096.0 / f64::from(1 << 20)
+}
