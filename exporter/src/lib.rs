@@ -8,6 +8,7 @@ pub mod cli;
 pub mod collectors;
 pub mod config;
 pub mod identity;
+pub mod mounts;
 pub mod own_metrics;
 pub mod scrape;
 pub mod spec;

@@ -3,6 +3,7 @@
 use crate::spec::Spec;
 
 pub mod container_cpu;
+pub mod container_io;
 pub mod container_network;
 pub mod container_process;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod golden;
 /// Every collector, in the order in which its families are shown.
 pub static ALL: &[&Spec] = &[
     &container_cpu::SPEC,
+    &container_io::SPEC,
     &container_network::SPEC,
     &container_network::SOCKETS,
     &container_process::SPEC,
