@@ -6,6 +6,7 @@ pub mod container_cpu;
 pub mod container_io;
 pub mod container_network;
 pub mod container_process;
+pub mod machine;
 #[cfg(test)]
 mod golden;
 
@@ -18,4 +19,6 @@ pub static ALL: &[&Spec] = &[
     &container_process::SPEC,
     &container_process::SCHEDSTAT,
     &container_process::REFERENCED,
+    &machine::SPEC,
+    &machine::TOPOLOGY,
 ];
