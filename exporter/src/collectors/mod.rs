@@ -2,6 +2,7 @@
 
 use crate::spec::Spec;
 
+pub mod cadvisor_meta;
 pub mod container_cpu;
 pub mod container_io;
 pub mod container_network;
@@ -12,6 +13,7 @@ mod golden;
 
 /// Every collector, in the order in which its families are shown.
 pub static ALL: &[&Spec] = &[
+    &cadvisor_meta::SPEC,
     &container_cpu::SPEC,
     &container_io::SPEC,
     &container_network::SPEC,
