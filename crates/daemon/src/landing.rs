@@ -222,7 +222,7 @@ mod tests {
         let page = landing_page(&landing);
         assert!(!page.contains("<script") && !page.contains("alert('x')"), "{page}");
         assert!(!page.contains("javascript:") && !page.contains("//evil.example"), "{page}");
-        assert_eq!(page.matches("&lt;script&gt;").count(), 13);
+        assert_eq!(page.matches("&lt;script&gt;").count(), 14);
     }
 
     #[test]

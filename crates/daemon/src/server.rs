@@ -322,6 +322,15 @@ impl Connections {
         Some((id, activity))
     }
 
+    /// Closes the connection that is idle for longest, if there is one.
+    fn shed(&self) {
+        let mut open = self.open.lock();
+        let idle = open.iter().filter_map(|(id, activity)| Some((activity.idle_since()?, *id))).min();
+        if let Some(activity) = idle.and_then(|(_, id)| open.remove(&id)) {
+            activity.crowded_out.cancel();
+        }
+    }
+
     fn gone(&self, id: u64) {
         self.open.lock().remove(&id);
     }
@@ -333,7 +342,8 @@ impl Connections {
     }
 }
 
-/// Accepts connections until `stop`. When the process has no file descriptors left it waits and goes on.
+/// Accepts connections until `stop`. When the process has no file descriptors left it closes an idle connection, waits
+/// and goes on.
 async fn accept(listener: TcpListener, shared: Arc<Shared>, tasks: TaskTracker, stop: CancellationToken) {
     let mut failing = false;
     loop {
@@ -363,6 +373,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, tasks: TaskTracker, 
                 if !std::mem::replace(&mut failing, true) {
                     tracing::error!(error = %error, "cannot accept connections");
                 }
+                // Most likely there are no file descriptors left: an idle connection has one to give.
+                shared.connections.shed();
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
