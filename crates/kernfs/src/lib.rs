@@ -12,7 +12,9 @@ mod host;
 mod kept;
 mod read;
 pub mod text;
+mod usage;
 
 pub use host::{Dir, Host, HostError};
 pub use kept::{Budget, Kept};
 pub use read::{ReadError, Reader, is_gone};
+pub use usage::{Space, Usage, Walk, space};
