@@ -4,6 +4,7 @@ use crate::spec::Spec;
 
 pub mod cadvisor_meta;
 pub mod container_cpu;
+pub mod container_fs;
 pub mod container_io;
 pub mod container_network;
 pub mod container_process;
@@ -15,6 +16,7 @@ mod golden;
 pub static ALL: &[&Spec] = &[
     &cadvisor_meta::SPEC,
     &container_cpu::SPEC,
+    &container_fs::SPEC,
     &container_io::SPEC,
     &container_network::SPEC,
     &container_network::SOCKETS,
