@@ -6,6 +6,7 @@ pub mod cadvisor_meta;
 pub mod container_cpu;
 pub mod container_fs;
 pub mod container_io;
+pub mod container_memory;
 pub mod container_network;
 pub mod container_process;
 pub mod machine;
@@ -18,6 +19,7 @@ pub static ALL: &[&Spec] = &[
     &container_cpu::SPEC,
     &container_fs::SPEC,
     &container_io::SPEC,
+    &container_memory::SPEC,
     &container_network::SPEC,
     &container_network::SOCKETS,
     &container_process::SPEC,
