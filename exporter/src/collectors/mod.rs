@@ -8,6 +8,7 @@ pub mod container_fs;
 pub mod container_io;
 pub mod container_memory;
 pub mod container_network;
+pub mod container_pids;
 pub mod container_pressure;
 pub mod container_process;
 pub mod machine;
@@ -23,6 +24,7 @@ pub static ALL: &[&Spec] = &[
     &container_memory::SPEC,
     &container_network::SPEC,
     &container_network::SOCKETS,
+    &container_pids::SPEC,
     &container_pressure::SPEC,
     &container_process::SPEC,
     &container_process::SCHEDSTAT,
