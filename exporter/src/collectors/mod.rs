@@ -11,6 +11,7 @@ pub mod container_network;
 pub mod container_pids;
 pub mod container_pressure;
 pub mod container_process;
+pub mod container_spec;
 pub mod machine;
 #[cfg(test)]
 mod golden;
@@ -29,6 +30,7 @@ pub static ALL: &[&Spec] = &[
     &container_process::SPEC,
     &container_process::SCHEDSTAT,
     &container_process::REFERENCED,
+    &container_spec::SPEC,
     &machine::SPEC,
     &machine::TOPOLOGY,
 ];
