@@ -5,6 +5,7 @@ use crate::spec::Spec;
 pub mod cadvisor_meta;
 pub mod container_cpu;
 pub mod container_fs;
+pub mod container_hugetlb;
 pub mod container_io;
 pub mod container_memory;
 pub mod container_network;
@@ -21,6 +22,7 @@ pub static ALL: &[&Spec] = &[
     &cadvisor_meta::SPEC,
     &container_cpu::SPEC,
     &container_fs::SPEC,
+    &container_hugetlb::SPEC,
     &container_io::SPEC,
     &container_memory::SPEC,
     &container_network::SPEC,
