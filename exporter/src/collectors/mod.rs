@@ -4,6 +4,7 @@ use crate::spec::Spec;
 
 pub mod cadvisor_meta;
 pub mod container_cpu;
+pub mod container_cpuset;
 pub mod container_fs;
 pub mod container_hugetlb;
 pub mod container_io;
@@ -21,6 +22,7 @@ mod golden;
 pub static ALL: &[&Spec] = &[
     &cadvisor_meta::SPEC,
     &container_cpu::SPEC,
+    &container_cpuset::SPEC,
     &container_fs::SPEC,
     &container_hugetlb::SPEC,
     &container_io::SPEC,
