@@ -9,6 +9,9 @@ use jiff::{Timestamp, civil, tz::TimeZone};
 use crate::lax::ZERO_TIME;
 
 const YEARS_AHEAD: i16 = 5;
+/// Steps of a search. Five years have 1,826 days, and a day that matches costs at most 24 hours and 60 minutes more; in
+/// a zone that moves its clocks at midnight by less than an hour, the search could otherwise turn in a circle.
+const MOST_STEPS: u32 = 500_000;
 const LONGEST_SPEC: usize = 1024;
 const LONGEST_ZONE: usize = 64;
 
@@ -237,6 +240,14 @@ fn number(text: &str) -> Option<u32> {
     u32::try_from(number).ok()
 }
 
+/// The same day of the next month, or as many days into the month after it as that month is too short. It matters where
+/// a zone has no midnight on the first of some month: the search then stands on the last day of the month before.
+fn month_later(from: civil::DateTime) -> Option<civil::DateTime> {
+    let first = from.date().first_of_month().checked_add(jiff::Span::new().months(1)).ok()?;
+    let days = i32::from(from.date().day()) - 1;
+    Some(first.checked_add(jiff::Span::new().days(days)).ok()?.to_datetime(from.time()))
+}
+
 fn sunday_is_zero(weekdays: u64) -> u64 {
     if weekdays & 1 << 7 == 0 { weekdays } else { (weekdays | 1) & !(1 << 7) }
 }
@@ -255,24 +266,31 @@ impl Calendar {
         let mut at = seconds.checked_add(1)?;
         let last_year = self.civil(at)?.year() + YEARS_AHEAD;
         let mut moved = false;
+        let mut steps = 0..MOST_STEPS;
         'again: loop {
+            steps.next()?;
             if self.civil(at)?.year() > last_year {
                 return None;
             }
             while !has(self.months, self.civil(at)?.month()) {
-                let now = self.civil(at)?;
-                let first = if moved { now } else { now.date().first_of_month().to_datetime(civil::Time::midnight()) };
-                moved = true;
-                at = self.seconds(first.checked_add(jiff::Span::new().months(1)).ok()?)?;
+                steps.next()?;
+                if !moved {
+                    at = self.seconds(self.civil(at)?.date().first_of_month().to_datetime(civil::Time::midnight()))?;
+                    moved = true;
+                }
+                at = self.seconds(month_later(self.civil(at)?)?)?;
                 if self.civil(at)?.month() == 1 {
                     continue 'again;
                 }
             }
             while !self.matches_day(at)? {
-                let now = self.civil(at)?;
-                let start = if moved { now } else { now.date().to_datetime(civil::Time::midnight()) };
-                moved = true;
-                at = self.near_midnight(self.seconds(start.checked_add(jiff::Span::new().days(1)).ok()?)?)?;
+                steps.next()?;
+                if !moved {
+                    at = self.seconds(self.civil(at)?.date().to_datetime(civil::Time::midnight()))?;
+                    moved = true;
+                }
+                let tomorrow = self.civil(at)?.checked_add(jiff::Span::new().days(1)).ok()?;
+                at = self.near_midnight(self.seconds(tomorrow)?)?;
                 if self.civil(at)?.day() == 1 {
                     continue 'again;
                 }
@@ -283,6 +301,7 @@ impl Calendar {
                     at = self.seconds(now.date().at(now.hour(), 0, 0, 0))?;
                     moved = true;
                 }
+                steps.next()?;
                 let before = self.civil(at)?.hour();
                 at += 3600;
                 let hour = self.civil(at)?.hour();
@@ -298,6 +317,7 @@ impl Calendar {
                     at -= at.rem_euclid(60);
                     moved = true;
                 }
+                steps.next()?;
                 at += 60;
                 if self.civil(at)?.minute() == 0 {
                     continue 'again;
@@ -399,6 +419,12 @@ mod tests {
         let zone = Some("America/New_York");
         assert_eq!(next("30 2 * * *", zone, "2026-03-08T05:00:00Z").unwrap(), "2026-03-08T07:30:00Z");
         assert_eq!(next("30 1 * * *", zone, "2026-11-01T04:00:00Z").unwrap(), "2026-11-01T05:30:00Z");
+    }
+
+    #[test]
+    fn a_month_that_begins_without_a_midnight_is_not_skipped() {
+        let havana = next("0 1/3 24,7 9,1 *", Some("America/Havana"), "2001-03-30T16:35:00Z");
+        assert_eq!(havana.unwrap(), "2001-09-07T05:00:00Z");
     }
 
     #[test]

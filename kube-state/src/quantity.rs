@@ -10,20 +10,22 @@ use serde::{Deserialize, Deserializer};
 use crate::lax::{Leaf, any_shape};
 
 /// The largest whole amount that is still read in thousandths.
-const MAX_IN_THOUSANDTHS: i128 = (i64::MAX / 1000) as i128;
+const MAX_IN_THOUSANDTHS: i64 = i64::MAX / 1000;
 /// Decimal digits that fit a 64-bit mantissa whatever they are.
 const SHORT: usize = 18;
 
 /// An amount of a resource; zero when absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quantity {
-    /// `mantissa × 10^exponent`.
+    /// `mantissa × 10^exponent`, short enough for a 64-bit mantissa.
     Is {
         /// Signed digits.
-        mantissa: i128,
+        mantissa: i64,
         /// Power of ten, not below −9.
         exponent: i32,
     },
+    /// So many billionths. What does not fit 64 bits in the end keeps its lowest 64, as upstream.
+    Long(i128),
     /// Not a quantity.
     Spoiled,
 }
@@ -45,14 +47,12 @@ impl Quantity {
         }
         let whole = whole.trim_start_matches('0');
         let digits = digits(whole, fraction)?;
-        let places = i32::try_from(fraction.len()).ok()?;
-        let (mantissa, exponent) = match Suffix::parse(suffix)? {
-            Suffix::Decimal(power) => {
-                round_up_to_nano(digits, power.checked_sub(places)?, whole.len() + fraction.len())?
-            }
-            Suffix::Binary(power) => binary(digits, places, power)?,
-        };
-        Some(Self::Is { mantissa: if negative { -mantissa } else { mantissa }, exponent })
+        let digits = if negative { -digits } else { digits };
+        let (length, places) = (whole.len() + fraction.len(), i32::try_from(fraction.len()).ok()?);
+        match Suffix::parse(suffix)? {
+            Suffix::Decimal(power) => decimal(digits, length, power.checked_sub(places)?),
+            Suffix::Binary(power) => binary(digits, length, places, power),
+        }
     }
 
     /// The whole amount, a part counting as one more. `None` when spoiled.
@@ -71,20 +71,32 @@ impl Quantity {
 
     /// The double nearest to the amount, give or take the last digit. `None` when spoiled.
     pub fn approximate(&self) -> Option<f64> {
-        let Self::Is { mantissa, exponent } = *self else { return None };
-        let power: f64 = format!("1e{exponent}").parse().ok()?;
-        Some(mantissa as f64 * power)
+        match *self {
+            Self::Is { mantissa, exponent } => {
+                let power: f64 = format!("1e{exponent}").parse().ok()?;
+                Some(mantissa as f64 * power)
+            }
+            Self::Long(nano) => Some(nano as f64 * 1e-9),
+            Self::Spoiled => None,
+        }
     }
 
-    /// In units of 10^`unit`, away from zero; zero when a 64-bit integer cannot hold it.
-    fn scaled(&self, unit: i32) -> Option<i128> {
-        let Self::Is { mantissa, exponent } = *self else { return None };
-        let shift = exponent - unit;
-        let scaled = match u32::try_from(shift) {
-            Ok(up) => power_of_ten(up).and_then(|power| mantissa.checked_mul(power)).unwrap_or(i128::MAX),
-            Err(_) => power_of_ten(shift.unsigned_abs()).map_or(mantissa.signum(), |power| div_away(mantissa, power)),
-        };
-        Some(if scaled.unsigned_abs() > i64::MAX.unsigned_abs().into() { 0 } else { scaled })
+    /// In units of 10^`unit`, which is 0 or −3.
+    fn scaled(&self, unit: i32) -> Option<i64> {
+        match *self {
+            Self::Is { mantissa, exponent } => {
+                let shift = exponent - unit;
+                let power = 10_i64.checked_pow(shift.unsigned_abs());
+                Some(match (shift >= 0, power) {
+                    // What does not fit is nothing.
+                    (true, power) => power.and_then(|power| mantissa.checked_mul(power)).unwrap_or(0),
+                    (false, Some(power)) => away_from_zero(mantissa, power),
+                    (false, None) => mantissa.signum(),
+                })
+            }
+            Self::Long(nano) => Some(scaled_long(nano, if unit == 0 { 1_000_000_000 } else { 1_000_000 })),
+            Self::Spoiled => None,
+        }
     }
 }
 
@@ -105,7 +117,7 @@ impl<'v> Leaf<'v> for Quantity {
         Self::parse(&text).unwrap_or(Self::Spoiled)
     }
     fn int(int: i64) -> Self {
-        Self::Is { mantissa: int.into(), exponent: 0 }
+        Self::Is { mantissa: int, exponent: 0 }
     }
     fn float(float: f64) -> Self {
         Self::parse(&float.to_string()).unwrap_or(Self::Spoiled)
@@ -158,33 +170,45 @@ fn digits(whole: &str, fraction: &str) -> Option<i128> {
     Some(all)
 }
 
-fn round_up_to_nano(digits: i128, exponent: i32, length: usize) -> Option<(i128, i32)> {
+fn decimal(digits: i128, length: usize, exponent: i32) -> Option<Quantity> {
     if length <= SHORT && exponent >= -9 {
-        return Some((digits, exponent));
+        return Some(Quantity::Is { mantissa: i64::try_from(digits).ok()?, exponent });
     }
     let shift = exponent.checked_add(9)?;
-    let nano = match u32::try_from(shift) {
-        Ok(up) => digits.checked_mul(power_of_ten(up)?)?,
-        Err(_) => power_of_ten(shift.unsigned_abs()).map_or(digits.signum(), |power| div_away(digits, power)),
-    };
-    Some((nano, -9))
+    let power = 10_i128.checked_pow(shift.unsigned_abs());
+    Some(Quantity::Long(match (shift >= 0, power) {
+        (true, power) => digits.checked_mul(power?)?,
+        (false, Some(power)) => digits / power + if digits % power == 0 { 0 } else { digits.signum() },
+        (false, None) => digits.signum(),
+    }))
 }
 
-fn binary(digits: i128, places: i32, power: u32) -> Option<(i128, i32)> {
-    let cap = i128::from(i64::MAX);
+fn binary(digits: i128, length: usize, places: i32, power: u32) -> Option<Quantity> {
     let scaled = digits.checked_mul(1_i128 << power)?;
-    if places == 0 {
-        return Some((scaled.min(cap), 0));
+    let is_short = places == 0 && 14 >= length + power as usize * 3 / 10;
+    if is_short && let Ok(mantissa) = i64::try_from(scaled) {
+        return Some(Quantity::Is { mantissa, exponent: 0 });
     }
-    let (nano, exponent) = round_up_to_nano(scaled, -places, SHORT + 1)?;
-    Some((nano.min(cap * 1_000_000_000), exponent))
+    let Quantity::Long(nano) = decimal(scaled, SHORT + 1, -places)? else { return None };
+    let cap = i128::from(i64::MAX) * 1_000_000_000;
+    Some(Quantity::Long(nano.clamp(-cap, cap)))
 }
 
-fn power_of_ten(power: u32) -> Option<i128> {
-    10_i128.checked_pow(power)
+/// Billionths in larger units: a part counts as one more. Long division and short differ below zero.
+fn scaled_long(nano: i128, unit: i64) -> i64 {
+    if nano < i64::MAX.into() {
+        #[expect(clippy::cast_possible_truncation, reason = "the lowest 64 bits are what is asked for")]
+        let nano = nano as i64;
+        return nano / unit + i64::from(nano % unit != 0);
+    }
+    let unit = i128::from(unit);
+    let scaled = nano.div_euclid(unit) + i128::from(nano.rem_euclid(unit) != 0);
+    #[expect(clippy::cast_possible_truncation, reason = "the lowest 64 bits are what is asked for")]
+    let lowest = scaled as i64;
+    lowest
 }
 
-fn div_away(mantissa: i128, divisor: i128) -> i128 {
+fn away_from_zero(mantissa: i64, divisor: i64) -> i64 {
     let quotient = mantissa / divisor;
     if mantissa % divisor == 0 { quotient } else { quotient + mantissa.signum() }
 }
@@ -215,13 +239,14 @@ mod tests {
         assert_eq!(amounts("2k"), (2000.0, 2000.0));
         assert_eq!(amounts("2e3"), (2000.0, 2000.0));
         assert_eq!(amounts("2E-1"), (1.0, 0.2));
-        assert_eq!(amounts("12345678901234567890Ei").0, i64::MAX as f64);
+        assert_eq!(amounts("12345678901234567890Ki").0, i64::MAX as f64);
     }
 
     #[test]
-    fn what_no_64_bit_integer_holds_is_zero() {
+    fn what_no_64_bit_integer_holds_is_zero_or_what_is_left_of_it() {
         assert_eq!(amounts("10E"), (0.0, 0.0));
         assert_eq!(amounts("9E"), (9e18, 9e18));
+        assert_eq!(amounts("99999999999999999999").0, 7_766_279_631_452_241_919_i64 as f64);
     }
 
     #[test]
