@@ -7,7 +7,10 @@ use daemon::{Invalid, LogArgs, WebArgs};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{collectors, spec::Spec};
+use crate::{
+    collectors::{self, node_options},
+    spec::Spec,
+};
 
 /// The agent's configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -43,12 +46,7 @@ pub struct Paths {
 
 impl Default for Paths {
     fn default() -> Self {
-        Self {
-            procfs: "/proc".into(),
-            sysfs: "/sys".into(),
-            cgroupfs: "/sys/fs/cgroup".into(),
-            rootfs: "/".into(),
-        }
+        Self { procfs: "/proc".into(), sysfs: "/sys".into(), cgroupfs: "/sys/fs/cgroup".into(), rootfs: "/".into() }
     }
 }
 
@@ -62,6 +60,28 @@ pub struct Collectors {
     pub disable: Vec<String>,
     /// Switch off all that are not named in `enable`.
     pub disable_defaults: bool,
+    /// ARP tables, in the node view.
+    pub arp: node_options::Arp,
+    /// Time of CPUs, and what they are, in the node view.
+    pub cpu: node_options::Cpu,
+    /// I/O of block devices, in the node view.
+    pub diskstats: node_options::Diskstats,
+    /// Space on mounted file systems, in the node view.
+    pub filesystem: node_options::Filesystem,
+    /// Sensors, in the node view.
+    pub hwmon: node_options::Hwmon,
+    /// Properties of network devices, in the node view.
+    pub netclass: node_options::Netclass,
+    /// Traffic of network devices, in the node view.
+    pub netdev: node_options::Netdev,
+    /// Counters of network protocols, in the node view.
+    pub netstat: node_options::Netstat,
+    /// Interrupts, context switches, forks, in the node view.
+    pub stat: node_options::Stat,
+    /// Metrics that others leave in files, in the node view.
+    pub textfile: node_options::Textfile,
+    /// Counters of virtual memory, in the node view.
+    pub vmstat: node_options::Vmstat,
 }
 
 /// How many samples a page may have. What is over is left out and counted.
@@ -117,11 +137,24 @@ impl Config {
         if taken.contains(&self.web.telemetry_path.as_str()) {
             return Err(Invalid::new("web.telemetry_path", "this path is another view's"));
         }
-        for (key, names) in [("collector.enable", &self.collector.enable), ("collector.disable", &self.collector.disable)] {
+        for (key, names) in
+            [("collector.enable", &self.collector.enable), ("collector.disable", &self.collector.disable)]
+        {
             for name in names {
                 if !collectors::ALL.iter().any(|spec| is_called(spec, name)) {
                     return Err(Invalid::new(key, format!("no collector is called `{name}`{}", nearest(name))));
                 }
+            }
+        }
+        for (section, checked) in [
+            ("arp", self.collector.arp.check()),
+            ("diskstats", self.collector.diskstats.check()),
+            ("filesystem", self.collector.filesystem.check()),
+            ("hwmon", self.collector.hwmon.check()),
+            ("netdev", self.collector.netdev.check()),
+        ] {
+            if let Err((key, what)) = checked {
+                return Err(Invalid::new(&format!("collector.{section}.{key}"), what));
             }
         }
         for (key, path) in [

@@ -15,6 +15,42 @@ pub mod container_pressure;
 pub mod container_process;
 pub mod container_spec;
 pub mod machine;
+mod node;
+pub mod node_arp;
+pub mod node_bonding;
+pub mod node_conntrack;
+pub mod node_cpu;
+pub mod node_cpufreq;
+pub mod node_diskstats;
+pub mod node_dmi;
+pub mod node_edac;
+pub mod node_entropy;
+pub mod node_filefd;
+pub mod node_filesystem;
+pub mod node_hwmon;
+pub mod node_kernel_hung;
+pub mod node_loadavg;
+pub mod node_mdadm;
+pub mod node_meminfo;
+pub mod node_netclass;
+pub mod node_netdev;
+pub mod node_netstat;
+pub mod node_nvme;
+pub mod node_options;
+pub mod node_os;
+pub mod node_pressure;
+pub mod node_processes;
+pub mod node_schedstat;
+pub mod node_selinux;
+pub mod node_sockstat;
+pub mod node_softnet;
+pub mod node_stat;
+pub mod node_thermal_zone;
+pub mod node_time;
+pub mod node_timex;
+pub mod node_udp_queues;
+pub mod node_uname;
+pub mod node_vmstat;
 #[cfg(test)]
 mod golden;
 
@@ -37,4 +73,38 @@ pub static ALL: &[&Spec] = &[
     &container_spec::SPEC,
     &machine::SPEC,
     &machine::TOPOLOGY,
+    &node_arp::SPEC,
+    &node_bonding::SPEC,
+    &node_conntrack::SPEC,
+    &node_cpu::SPEC,
+    &node_cpufreq::SPEC,
+    &node_diskstats::SPEC,
+    &node_dmi::SPEC,
+    &node_edac::SPEC,
+    &node_entropy::SPEC,
+    &node_filefd::SPEC,
+    &node_filesystem::SPEC,
+    &node_hwmon::SPEC,
+    &node_kernel_hung::SPEC,
+    &node_loadavg::SPEC,
+    &node_mdadm::SPEC,
+    &node_meminfo::SPEC,
+    &node_netclass::SPEC,
+    &node_netdev::SPEC,
+    &node_netstat::SPEC,
+    &node_nvme::SPEC,
+    &node_os::SPEC,
+    &node_pressure::SPEC,
+    &node_processes::SPEC,
+    &node_schedstat::SPEC,
+    &node_selinux::SPEC,
+    &node_sockstat::SPEC,
+    &node_softnet::SPEC,
+    &node_stat::SPEC,
+    &node_thermal_zone::SPEC,
+    &node_time::SPEC,
+    &node_timex::SPEC,
+    &node_udp_queues::SPEC,
+    &node_uname::SPEC,
+    &node_vmstat::SPEC,
 ];

@@ -1,0 +1,350 @@
+//! Options of the collectors of the node view, with `node_exporter`'s names and defaults: the key
+//! `collector.filesystem.mount_points_exclude` is the flag `--collector.filesystem.mount-points-exclude`.
+
+use std::{borrow::Cow, fmt, str::FromStr};
+
+use daemon::Period;
+use regex::Regex;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// Disks that `collector.diskstats` leaves out: RAM disks, loop devices, floppies, and partitions.
+pub const DISKSTATS_DEVICE_EXCLUDE: &str = r"^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$";
+/// Mount points that `collector.filesystem` leaves out.
+pub const FILESYSTEM_MOUNT_POINTS_EXCLUDE: &str =
+    r"^/(dev|proc|run/credentials/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+)($|/)";
+/// File systems that `collector.filesystem` leaves out: those that keep no data of users.
+pub const FILESYSTEM_FS_TYPES_EXCLUDE: &str = "^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|\
+    fusectl|hugetlbfs|iso9660|mqueue|nsfs|overlay|proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|erofs|\
+    sysfs|tracefs)$";
+/// Fields that `collector.netstat` shows.
+pub const NETSTAT_FIELDS: &str = "^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)_(InOctets|OutOctets)|\
+    Icmp6?_(InMsgs|OutMsgs)|TcpExt_(Listen.*|Syncookies.*|TCPSynRetrans|TCPTimeouts|TCPOFOQueue|TCPRcvQDrop)|\
+    Tcp_(ActiveOpens|InSegs|OutSegs|OutRsts|PassiveOpens|RetransSegs|CurrEstab)|\
+    Udp6?_(InDatagrams|OutDatagrams|NoPorts|RcvbufErrors|SndbufErrors))$";
+/// Fields that `collector.vmstat` shows.
+pub const VMSTAT_FIELDS: &str = "^(oom_kill|pgpg|pswp|pg.*fault).*";
+/// Devices that `collector.netclass` leaves out: none.
+pub const NETCLASS_IGNORED_DEVICES: &str = "^$";
+
+/// A regular expression, in the syntax of the `regex` crate, which is that of RE2 but for rare corners. It matches
+/// anywhere unless anchored. Empty means: not set.
+#[derive(Clone, Debug, Default)]
+pub struct Pattern {
+    regex: Option<Regex>,
+}
+
+impl Pattern {
+    /// Whether it is not set.
+    pub const fn is_empty(&self) -> bool {
+        self.regex.is_none()
+    }
+
+    /// Whether it matches. One that is not set matches all.
+    pub fn matches(&self, text: &str) -> bool {
+        self.regex.as_ref().is_none_or(|regex| regex.is_match(text))
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        self.regex.as_ref().map_or("", Regex::as_str)
+    }
+
+    /// One that is known to be right.
+    fn of(text: &str) -> Self {
+        text.parse().unwrap_or_default()
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        match Regex::new(text) {
+            Ok(regex) => Ok(Self { regex: Some(regex) }),
+            Err(error) => {
+                let error = error.to_string();
+                let reason = error.lines().last().unwrap_or("").trim_start_matches("error: ");
+                Err(format!("`{text}` is no regular expression: {reason}"))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Pattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for Pattern {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Pattern".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "regex" })
+    }
+}
+
+/// ARP tables.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Arp {
+    /// Network devices to show. Not together with `device_exclude`.
+    pub device_include: Pattern,
+    /// Network devices to leave out.
+    pub device_exclude: Pattern,
+}
+
+/// Time of CPUs, and what they are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cpu {
+    /// Show the time that CPUs spent in guests.
+    pub guest: bool,
+    /// Show `node_cpu_info`: vendor, model and the like of each CPU.
+    pub info: bool,
+    /// Flags of the first CPU to show as `node_cpu_flag_info`. Switches `info` on.
+    #[schemars(extend("x-flag" = "collector.cpu.info.flags-include"))]
+    pub info_flags_include: Pattern,
+    /// Bugs of the first CPU to show as `node_cpu_bug_info`. Switches `info` on.
+    #[schemars(extend("x-flag" = "collector.cpu.info.bugs-include"))]
+    pub info_bugs_include: Pattern,
+}
+
+impl Default for Cpu {
+    fn default() -> Self {
+        Self { guest: true, info: false, info_flags_include: Pattern::default(), info_bugs_include: Pattern::default() }
+    }
+}
+
+/// I/O of block devices.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Diskstats {
+    /// Block devices to leave out.
+    pub device_exclude: Pattern,
+    /// Block devices to show. Takes the place of the default of `device_exclude`; not together with another.
+    pub device_include: Pattern,
+}
+
+impl Default for Diskstats {
+    fn default() -> Self {
+        Self { device_exclude: Pattern::of(DISKSTATS_DEVICE_EXCLUDE), device_include: Pattern::default() }
+    }
+}
+
+/// Space on mounted file systems.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Filesystem {
+    /// Mount points to leave out.
+    pub mount_points_exclude: Pattern,
+    /// Mount points to show. Takes the place of the default of `mount_points_exclude`; not together with another.
+    pub mount_points_include: Pattern,
+    /// Types of file systems to leave out.
+    pub fs_types_exclude: Pattern,
+    /// Types of file systems to show. Takes the place of the default of `fs_types_exclude`; not together with another.
+    pub fs_types_include: Pattern,
+    /// How long a mount may take to answer. One that takes longer is marked with `device_error` and not asked again
+    /// until it has answered; the others are shown.
+    pub mount_timeout: Period,
+}
+
+impl Default for Filesystem {
+    fn default() -> Self {
+        Self {
+            mount_points_exclude: Pattern::of(FILESYSTEM_MOUNT_POINTS_EXCLUDE),
+            mount_points_include: Pattern::default(),
+            fs_types_exclude: Pattern::of(FILESYSTEM_FS_TYPES_EXCLUDE),
+            fs_types_include: Pattern::default(),
+            mount_timeout: Period::seconds(5),
+        }
+    }
+}
+
+/// Sensors.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Hwmon {
+    /// Chips to show. Not together with `chip_exclude`.
+    pub chip_include: Pattern,
+    /// Chips to leave out.
+    pub chip_exclude: Pattern,
+    /// Sensors to show, as `chip;sensor`. Not together with `sensor_exclude`.
+    pub sensor_include: Pattern,
+    /// Sensors to leave out, as `chip;sensor`.
+    pub sensor_exclude: Pattern,
+}
+
+/// Properties of network devices.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Netclass {
+    /// Network devices to leave out.
+    pub ignored_devices: Pattern,
+    /// Leave out `node_network_speed_bytes` of devices that do not know their speed, instead of a negative one.
+    pub ignore_invalid_speed: bool,
+}
+
+impl Default for Netclass {
+    fn default() -> Self {
+        Self { ignored_devices: Pattern::of(NETCLASS_IGNORED_DEVICES), ignore_invalid_speed: false }
+    }
+}
+
+/// Traffic of network devices.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Netdev {
+    /// Network devices to show. Not together with `device_exclude`.
+    pub device_include: Pattern,
+    /// Network devices to leave out.
+    pub device_exclude: Pattern,
+    /// Show each counter of the kernel by itself, under other names, instead of the sums of `/proc/net/dev`.
+    pub enable_detailed_metrics: bool,
+}
+
+/// Counters of network protocols.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Netstat {
+    /// Fields to show, as `Protocol_Field`.
+    pub fields: Pattern,
+}
+
+impl Default for Netstat {
+    fn default() -> Self {
+        Self { fields: Pattern::of(NETSTAT_FIELDS) }
+    }
+}
+
+/// Interrupts, context switches, forks.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Stat {
+    /// Show `node_softirqs_total`: soft interrupts by what they are for.
+    pub softirq: bool,
+}
+
+/// Metrics that others leave in files.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Textfile {
+    /// Folder whose `*.prom` files are shown too; may hold `*` and `?`. May be given several times.
+    pub directory: Vec<String>,
+}
+
+/// Counters of virtual memory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Vmstat {
+    /// Fields to show.
+    pub fields: Pattern,
+}
+
+impl Default for Vmstat {
+    fn default() -> Self {
+        Self { fields: Pattern::of(VMSTAT_FIELDS) }
+    }
+}
+
+/// Says when an include and an exclude pattern are both given. The default exclude pattern gives way.
+fn conflict(include: &Pattern, exclude: &Pattern, default_exclude: &str) -> bool {
+    !include.is_empty() && !exclude.is_empty() && exclude.as_str() != default_exclude
+}
+
+macro_rules! at_most_one {
+    ($section:ident: $($include:ident, $exclude:ident, $default:expr;)+) => {
+        impl $section {
+            /// The key below this section, and what is wrong with it.
+            pub fn check(&self) -> Result<(), (&'static str, &'static str)> {
+                $(if conflict(&self.$include, &self.$exclude, $default) {
+                    return Err((stringify!($include), concat!("cannot be together with ", stringify!($exclude))));
+                })+
+                Ok(())
+            }
+        }
+    };
+}
+
+at_most_one!(Arp: device_include, device_exclude, "";);
+at_most_one!(Diskstats: device_include, device_exclude, DISKSTATS_DEVICE_EXCLUDE;);
+at_most_one!(Filesystem:
+    mount_points_include, mount_points_exclude, FILESYSTEM_MOUNT_POINTS_EXCLUDE;
+    fs_types_include, fs_types_exclude, FILESYSTEM_FS_TYPES_EXCLUDE;);
+at_most_one!(Hwmon: chip_include, chip_exclude, ""; sensor_include, sensor_exclude, "";);
+at_most_one!(Netdev: device_include, device_exclude, "";);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_pattern_is_a_regular_expression() {
+        for text in [
+            DISKSTATS_DEVICE_EXCLUDE,
+            FILESYSTEM_MOUNT_POINTS_EXCLUDE,
+            FILESYSTEM_FS_TYPES_EXCLUDE,
+            NETSTAT_FIELDS,
+            VMSTAT_FIELDS,
+            NETCLASS_IGNORED_DEVICES,
+        ] {
+            assert_eq!(text.parse::<Pattern>().unwrap().as_str(), text);
+            assert!(!text.contains(' '), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_pattern_says_what_is_wrong() {
+        let error = "eth(".parse::<Pattern>().unwrap_err();
+        assert_eq!(error, "`eth(` is no regular expression: unclosed group");
+    }
+
+    #[test]
+    fn partitions_and_kernel_file_systems_are_left_out() {
+        let disks = Diskstats::default().device_exclude;
+        for (name, left_out) in [("sda", false), ("sda1", true), ("nvme0n1", false), ("nvme0n1p2", true), ("dm-0", false)] {
+            assert_eq!(disks.matches(name), left_out, "{name}");
+        }
+        let mounts = Filesystem::default();
+        assert!(mounts.mount_points_exclude.matches("/sys/fs/cgroup") && !mounts.mount_points_exclude.matches("/system"));
+        assert!(mounts.fs_types_exclude.matches("cgroup2") && !mounts.fs_types_exclude.matches("ext4"));
+    }
+
+    #[test]
+    fn include_and_exclude_exclude_each_other_but_for_the_default() {
+        let include = "^/data".parse::<Pattern>().unwrap();
+        let mut options = Filesystem { mount_points_include: include, ..Filesystem::default() };
+        assert_eq!(options.check(), Ok(()));
+        options.mount_points_exclude = "^/tmp".parse().unwrap();
+        assert_eq!(options.check().unwrap_err().0, "mount_points_include");
+    }
+}

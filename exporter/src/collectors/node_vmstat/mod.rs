@@ -1,0 +1,73 @@
+//! Counters of virtual memory, from `/proc/vmstat`.
+//!
+//! A pattern chooses the fields; all have type unknown, since the file mixes counters and gauges.
+
+mod metrics;
+
+use kernfs::ReadError;
+use procfs_core::{FromBufRead, VmStat};
+
+use self::metrics::{ALL, DECLARED, OTHERS};
+use super::node::{Fields, malformed};
+use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
+
+/// See the module.
+pub static SPEC: Spec = Spec {
+    name: "node_vmstat",
+    about: "Counters of virtual memory: page faults, paging, swapping, kills for want of memory.",
+    default_on: true,
+    needs: &[Need::File("proc/vmstat")],
+    shows: &[(View::Node, ALL)],
+    build,
+};
+
+#[derive(Debug)]
+struct NodeVmstat {
+    fields: Fields,
+}
+
+fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
+    let pattern = &context.config.collector.vmstat.fields;
+    Ok(Box::new(NodeVmstat { fields: Fields::new(pattern, "node_vmstat_", "/proc/vmstat", &DECLARED, &OTHERS) }))
+}
+
+impl Collector for NodeVmstat {
+    fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
+        let Scrape { host, reader, out, .. } = scrape;
+        let Some(file) = reader.read(&host.proc, "vmstat")? else { return Ok(()) };
+        let stat = VmStat::from_buf_read(file).map_err(|error| malformed(&host.proc, "vmstat", error.to_string()))?;
+        let chosen = stat.0.iter().filter_map(|(name, value)| Some((self.fields.family(name)?, *value)));
+        let mut chosen: Vec<_> = chosen.collect();
+        // The parser gives them in no order, and a page should not change its order from scrape to scrape.
+        chosen.sort_unstable_by_key(|(family, _)| family.desc().name);
+        for (family, value) in chosen {
+            out.put(family, [], value);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        collectors::golden::{check, check_with},
+        config::Config,
+    };
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_pattern_chooses_fields() {
+        check(&SPEC, "node_vmstat/testdata/vm-6-18", View::Node);
+        let mut config = Config::default();
+        config.collector.vmstat.fields = "^(nr_dirty|thp_fault_alloc)$".parse().unwrap();
+        check_with(&SPEC, "node_vmstat/testdata/pattern", View::Node, config);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(file in "([a-z_]{0,8}( -?[0-9]{0,21}){0,2}\\n){0,4}") {
+            let _ = VmStat::from_buf_read(file.as_bytes());
+        }
+    }
+}
