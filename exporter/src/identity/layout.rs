@@ -104,6 +104,9 @@ impl Layout {
         let mut found = if root == Path::new("/sys/fs/cgroup") { mounted() } else { Vec::new() };
         if found.is_empty() {
             found = folders(host, reader);
+        } else if found.iter().all(|(_, controllers)| controllers.is_some()) {
+            // `cgroups-rs` lists mounts of version 1 only: a version 2 tree beside them is found by its files.
+            found.extend(folders(host, reader).into_iter().filter(|(_, controllers)| controllers.is_none()));
         }
         Self::of(found).ok_or_else(|| LayoutError { path: root.to_owned() })
     }
@@ -170,16 +173,10 @@ impl Layout {
     }
 }
 
-/// From the mount table: where each hierarchy is, and its controllers (`None` for version 2).
+/// From the mount table: where each version 1 hierarchy is, and its controllers.
 fn mounted() -> Vec<(PathBuf, Option<Vec<String>>)> {
-    cgroups_rs::fs::hierarchies::mountinfo_self()
-        .into_iter()
-        .filter_map(|mount| match mount.fs_type.0.as_str() {
-            "cgroup" => Some((mount.mount_point, Some(mount.super_opts))),
-            "cgroup2" => Some((mount.mount_point, None)),
-            _ => None,
-        })
-        .collect()
+    let mounts = cgroups_rs::fs::hierarchies::mountinfo_self().into_iter();
+    mounts.map(|mount| (mount.mount_point, Some(mount.super_opts))).collect()
 }
 
 /// From the names of folders, for roots that are mounted elsewhere: `cpu,cpuacct`, `memory`, `unified`.
