@@ -97,7 +97,13 @@ impl Collector for ContainerFs {
             match (group.kind, group.cadvisor) {
                 (GroupKind::Root, Some(of)) => self.machine(of, host, out, problems),
                 (GroupKind::Container, _) if group.cadvisor.is_some() || group.own.is_some() => {
-                    let pid = group.members(&layout, reader)?.0.first().copied();
+                    let pid = match group.members(&layout, reader) {
+                        Ok((pids, _)) => pids.first().copied(),
+                        Err(problem) => {
+                            problems.push(problem);
+                            continue;
+                        }
+                    };
                     let Some(layer) = self.layer(group, pid, *now, host, reader) else { continue };
                     let mut space_of = |path: &Path, problems: &mut Vec<ReadError>| {
                         *asked.entry(path.to_owned()).or_insert_with(|| {
@@ -158,15 +164,11 @@ impl ContainerFs {
         let upper = layer::upper(reader.read(&host.proc, &format!("{pid}/mountinfo")).ok()??)?;
         let stat = reader.stat(&host.rootfs, &upper)?;
         let number = (rustix::fs::major(stat.st_dev), rustix::fs::minor(stat.st_dev));
-        let (device, point) = match self.mounted.iter().find(|mounted| mounted.number == number) {
-            Some(mounted) => (mounted.device.clone(), host.rootfs.join(&mounted.point)),
-            // Btrfs numbers its volumes by itself; the mount that is nearest above the folder is the one.
-            None => {
-                let above = self.mounted.iter().filter(|mounted| Path::new(&upper).starts_with(&mounted.point));
-                let nearest = above.max_by_key(|mounted| mounted.point.len())?;
-                (nearest.device.clone(), host.rootfs.join(&nearest.point))
-            }
-        };
+        let same = self.mounted.iter().find(|mounted| mounted.number == number);
+        // Btrfs numbers its volumes by itself; the mount that is nearest above the folder is the one.
+        let above = self.mounted.iter().filter(|mounted| Path::new(&upper).starts_with(&mounted.point));
+        let mounted = same.or_else(|| above.max_by_key(|mounted| mounted.point.len()))?;
+        let (device, point) = (mounted.device.clone(), host.rootfs.join(&mounted.point));
         Some(Layer { path: host.rootfs.join(&upper), device, point })
     }
 

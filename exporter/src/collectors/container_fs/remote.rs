@@ -35,19 +35,18 @@ impl Remote {
 
     fn ask(&mut self, path: &Path, question: fn(&Path) -> Answer) -> Option<Answer> {
         let key = path.to_string_lossy().into_owned();
-        let answer = match self.open.remove(&key) {
-            Some(answer) => answer,
-            None => {
-                let (sender, answer) = channel();
-                let path = path.to_owned();
-                let asking = move || {
-                    // Nobody listens any more when the answer comes after the end of the program.
-                    let _ = sender.send(question(&path));
-                };
-                // It ends when the file system answers; nobody can end it before.
-                std::thread::Builder::new().name("remote".into()).spawn(asking).ok()?;
-                answer
-            }
+        let answer = if let Some(answer) = self.open.remove(&key) {
+            answer
+        } else {
+            let (sender, answer) = channel();
+            let path = path.to_owned();
+            let asking = move || {
+                // Nobody listens any more when the answer comes after the end of the program.
+                let _ = sender.send(question(&path));
+            };
+            // It ends when the file system answers; nobody can end it before.
+            std::thread::Builder::new().name("remote".into()).spawn(asking).ok()?;
+            answer
         };
         let left = self.until.map_or(PATIENCE, |until| until.saturating_duration_since(Instant::now()));
         let early = match answer.try_recv() {

@@ -19,9 +19,9 @@ use parking_lot::{Condvar, Mutex};
 const STEP: usize = 256;
 /// It rests so many times as long as it worked.
 const REST: u32 = 19;
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 /// A folder that no scrape asked for in this time is forgotten.
-const FORGET_AFTER: Duration = Duration::from_secs(120);
+const FORGET_AFTER: Duration = Duration::from_mins(2);
 /// A folder with more files than this is not measured to its end.
 const MOST_FILES: u64 = 5_000_000;
 

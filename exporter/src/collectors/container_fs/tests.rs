@@ -87,7 +87,7 @@ fn the_machine_has_a_row_a_device_and_a_container_its_layer_once_it_was_walked()
         assert!(Instant::now() < deadline, "the layer was not walked");
         std::thread::yield_now();
     };
-    assert!((1048576.0..1.2e6).contains(&usage), "{usage}");
+    assert!((1_048_576.0..1.2e6).contains(&usage), "{usage}");
 
     let (lines, problems) = scrape(&mut *collector, &mut tree, &host, View::Own);
     assert_eq!(problems, Vec::<String>::new());
