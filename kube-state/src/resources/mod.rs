@@ -189,7 +189,13 @@ pub trait Resource: Send + Sync {
 /// Text that is not an object of the kind.
 #[derive(Debug, thiserror::Error)]
 pub enum BadObject {
-    /// Not JSON, or not an object.
+    /// Something else than an object.
+    #[error("what should be an object of {plural} is none")]
+    NotAnObject {
+        /// The kind it should be of.
+        plural: &'static str,
+    },
+    /// Not JSON.
     #[error("cannot read an object of {plural}")]
     Read {
         /// The kind it should be of.
@@ -226,6 +232,9 @@ impl<V: View> Resource for Kind<V> {
 
     fn render(&self, json: &[u8], rows: &mut Rows) -> Result<(), BadObject> {
         let plural = self.about.plural;
+        if json.trim_ascii_start().first() != Some(&b'{') {
+            return Err(BadObject::NotAnObject { plural });
+        }
         let view: V::Of<'_> = serde_json::from_slice(json).map_err(|source| BadObject::Read { plural, source })?;
         rows.start(V::meta(&view).uid.as_str(), self.identity);
         (self.identify)(&view, rows);
