@@ -63,6 +63,8 @@ impl Page for Large {
     }
 }
 
+static SEED: AtomicU64 = AtomicU64::new(42);
+
 struct Slow(Duration);
 
 impl Page for Slow {
@@ -124,7 +126,6 @@ fn main() -> anyhow::Result<()> {
     let source = loaded.source().clone();
     let telemetry = Telemetry::new(&PROGRAM);
     let settings = loaded.config;
-    static SEED: AtomicU64 = AtomicU64::new(42);
     Server::new(&PROGRAM, settings.web.clone(), telemetry.clone())
         .page("/metrics", "Containers", "Each fact once, with namespace, pod and container.", Telemetries(telemetry))
         .page(

@@ -77,11 +77,18 @@ pub struct Loaded<T> {
 }
 
 /// Where a configuration comes from; it can be read again.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Source<T> {
     file: Option<PathBuf>,
     overrides: Vec<Override>,
     check: fn(&T) -> Result<(), Invalid>,
+}
+
+// Derived, it would ask for a `T` that can be cloned.
+impl<T> Clone for Source<T> {
+    fn clone(&self) -> Self {
+        Self { file: self.file.clone(), overrides: self.overrides.clone(), check: self.check }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -276,10 +283,10 @@ fn config_args() -> [Arg; 3] {
 /// The flag of this option; a switch has its negation beside it.
 fn flags(knob: &Knob) -> Vec<Arg> {
     let Some(flag) = &knob.flag else { return Vec::new() };
-    let heading = knob.key.split_once('.').map_or("Options", |(section, _)| section).to_owned();
+    let heading = knob.key.split_once('.').map_or("General", |(section, _)| section).to_owned();
     let arg = Arg::new(knob.key.clone()).long(flag.clone()).help(help(knob)).help_heading(heading);
     let text = |arg: Arg, shape: &Shape| match shape {
-        Shape::Words(words) => arg.value_parser(PossibleValuesParser::new(words.clone())),
+        Shape::Words(words) => arg.value_name("VALUE").value_parser(PossibleValuesParser::new(words.clone())),
         Shape::Integer | Shape::Number => arg.value_name("NUMBER"),
         _ if knob.format.as_deref() == Some("duration") => arg.value_name("DURATION"),
         _ => arg.value_name("VALUE"),

@@ -226,7 +226,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
             let mut buf = ReadBuf::new(&mut scrap);
             match Pin::new(&mut self.socket).poll_read(cx, &mut buf) {
                 Poll::Ready(Ok(())) if !buf.filled().is_empty() && *left > buf.filled().len() => {
-                    *left -= buf.filled().len()
+                    *left -= buf.filled().len();
                 }
                 Poll::Ready(_) => self.linger = Linger::Done,
                 Poll::Pending if alarm.as_mut().poll(cx).is_ready() => self.linger = Linger::Done,

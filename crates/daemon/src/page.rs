@@ -84,7 +84,7 @@ impl Reply {
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(300);
+const LONGEST_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// How long a scrape may take, from the value of `X-Prometheus-Scrape-Timeout-Seconds`: what Prometheus allows less a
 /// tenth, at most half a second, for the way. A malformed header counts as none.
@@ -93,7 +93,7 @@ pub(crate) fn time_for_scrape(header: Option<&str>) -> Duration {
         .and_then(|text| text.trim().parse::<f64>().ok())
         .filter(|seconds| seconds.is_finite() && *seconds > 0.0)
         .map_or(DEFAULT_TIMEOUT, |seconds| Duration::from_secs_f64(seconds.min(LONGEST_TIMEOUT.as_secs_f64())));
-    asked - (asked / 10).min(Duration::from_millis(500))
+    asked.saturating_sub((asked / 10).min(Duration::from_millis(500)))
 }
 
 /// The parameters of a query string, percent-decoded.

@@ -9,7 +9,7 @@ type Job = Box<dyn FnOnce() + Send>;
 
 /// How long a thread waits for work before it ends. Longer than most scrape intervals, so that a regular scrape finds
 /// a thread, and what the thread keeps, warm.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The threads.
 #[derive(Clone)]

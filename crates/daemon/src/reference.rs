@@ -84,3 +84,53 @@ fn shape_name(shape: &Shape) -> String {
         Shape::Structure => "structure, in the file only".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::{args::LogArgs, period::Period};
+
+    static PROGRAM: Program =
+        Program { name: "lab", prefix: "lab", about: "A program under test.", version: "1", revision: None };
+
+    #[derive(Default, Serialize, Deserialize, JsonSchema)]
+    #[serde(default, deny_unknown_fields)]
+    struct Sample {
+        /// What is logged here.
+        log: LogArgs,
+        /// Name of the node, when the platform
+        /// does not say it.
+        #[schemars(extend("x-env" = "NODE_NAME"))]
+        node: Option<String>,
+        /// How often.
+        every: Option<Period>,
+        /// Skipped devices.
+        skip: Vec<String>,
+        /// Labels by pod.
+        labels: std::collections::BTreeMap<String, Vec<String>>,
+        /// Only the file says this.
+        #[schemars(extend("x-flag" = false))]
+        secret: bool,
+    }
+
+    #[test]
+    fn each_option_is_described_as_it_is_declared() {
+        let page = options_reference::<Sample>(&PROGRAM);
+        let parts = [
+            "\n## General\n\n### `every`\n\nHow often.\n\n- Type: duration, such as `15s` or `1h30m`\n- Default: unset\n- Flag: `--every`\n",
+            "### `labels`\n\nLabels by pod.\n\n- Type: structure, in the file only\n- Default: unset\n\n",
+            "### `node`\n\nName of the node, when the platform does not say it.\n\n- Type: text\n- Default: unset\n- Flag: `--node`\n- \
+             Environment: `NODE_NAME`\n",
+            "### `secret`\n\nOnly the file says this.\n\n- Type: true or false\n- Default: `false`\n\n",
+            "### `skip`\n\nSkipped devices.\n\n- Type: list of: text; the flag may be repeated\n",
+            "## log\n\nWhat is logged here.\n\n### `log.format`\n",
+            "- Type: `logfmt` or `json`\n- Default: `logfmt`\n- Flag: `--log.format`\n",
+        ];
+        for part in parts {
+            assert!(page.contains(part), "{part}\nis not in\n{page}");
+        }
+    }
+}

@@ -26,6 +26,7 @@ use crate::{
 };
 
 type Answer = Response<PageBody>;
+type Plain = dyn Fn(&[(String, String)]) -> Reply + Send + Sync;
 
 /// Answers below this are not worth compressing.
 const WORTH_COMPRESSING: usize = 1024;
@@ -35,7 +36,7 @@ pub(crate) enum Route {
     /// Its path, and the page.
     Page(String, Arc<dyn Page>),
     /// What answers.
-    Plain(Arc<dyn Fn(&[(String, String)]) -> Reply + Send + Sync>),
+    Plain(Arc<Plain>),
 }
 
 /// What answers the requests of one connection.
@@ -155,12 +156,7 @@ async fn routed(shared: &Arc<Shared>, route: &Arc<Route>, head_only: bool, asked
     }
 }
 
-async fn plain(
-    shared: &Arc<Shared>,
-    answer: Arc<dyn Fn(&[(String, String)]) -> Reply + Send + Sync>,
-    turn: OwnedSemaphorePermit,
-    asked: Asked,
-) -> Answer {
+async fn plain(shared: &Arc<Shared>, answer: Arc<Plain>, turn: OwnedSemaphorePermit, asked: Asked) -> Answer {
     let (done, reply) = oneshot::channel();
     let Asked { query, encoding, deadline, .. } = asked;
     let started = shared.pool.run(move || {

@@ -47,7 +47,7 @@ pub(crate) struct Knob {
 /// A section of the file and what it is for, by dotted key; the root has the empty key.
 pub(crate) type Section = (String, String);
 
-/// All options of `T`, in the order of the declaration, and its sections.
+/// All options of `T` and its sections, by name.
 pub(crate) fn knobs<T: JsonSchema + Serialize + Default>() -> (Vec<Knob>, Vec<Section>) {
     let schema = schemars::schema_for!(T).to_value();
     let defaults = serde_json::to_value(T::default()).unwrap_or(Value::Null);

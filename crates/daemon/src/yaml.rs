@@ -128,7 +128,6 @@ mod tests {
 
     #[derive(Debug, Default, Deserialize)]
     #[serde(default, deny_unknown_fields)]
-    #[expect(dead_code, reason = "only the errors matter")]
     struct Sample {
         web: Web,
         names: Vec<u8>,
@@ -136,7 +135,6 @@ mod tests {
 
     #[derive(Debug, Default, Deserialize)]
     #[serde(default, deny_unknown_fields)]
-    #[expect(dead_code, reason = "only the errors matter")]
     struct Web {
         port: u16,
         on: Option<bool>,

@@ -1,5 +1,7 @@
 //! Clients that are slow, greedy, hostile or many cost themselves, not others.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what panics here fails a test")]
+
 mod lab;
 
 use std::{
@@ -48,7 +50,7 @@ fn a_head_that_dribbles_in_is_cut() {
         }
     }
     assert!(cut && started.elapsed() < Duration::from_secs(10), "after {:?}", started.elapsed());
-    assert_eq!(server.closed("slow_headers"), 1.0);
+    wait_for("the cut to be counted", || server.closed("slow_headers") == 1.0);
     assert_eq!(server.get("/metrics").status, 200);
 }
 
@@ -57,7 +59,7 @@ fn a_connection_that_says_nothing_is_cut() {
     let server = server(web(), short_limits());
     let (bytes, _) = read_to_close(connect(server.address));
     assert!(bytes.is_empty());
-    assert_eq!(server.closed("slow_headers"), 1.0);
+    wait_for("the cut to be counted", || server.closed("slow_headers") == 1.0);
 }
 
 #[test]
@@ -71,7 +73,8 @@ fn a_connection_may_be_idle_for_longer_than_a_head_may_take() {
     }
     let (bytes, _) = read_to_close(socket);
     assert!(bytes.is_empty());
-    assert_eq!((server.closed("idle"), server.closed("slow_headers")), (1.0, 0.0));
+    wait_for("the cut to be counted", || server.closed("idle") == 1.0);
+    assert_eq!(server.closed("slow_headers"), 0.0);
 }
 
 #[test]
@@ -131,8 +134,8 @@ fn a_thousand_connections_do_not_keep_a_scraper_out() {
         assert_eq!(server.get("/metrics").status, 200);
     }
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    assert!(server.closed("crowded") >= 900.0, "{}", server.closed("crowded"));
-    assert!(server.metric("lab_http_connections", &[]) <= 101.0);
+    wait_for("the idle ones to be counted as cut", || server.closed("crowded") >= 900.0);
+    wait_for("no more than allowed", || server.metric("lab_http_connections", &[]) <= 100.0);
     drop(held);
 }
 
@@ -277,7 +280,7 @@ fn http2_without_tls_is_served_too() {
     let frames = h2::read_all(socket);
     let data: Vec<u8> = frames.iter().filter(|(kind, _)| *kind == 0).flat_map(|(_, data)| data.clone()).collect();
     assert_eq!(data, lab::lines_text(3));
-    assert_eq!(server.closed("idle"), 1.0, "an idle connection is cut in the end");
+    wait_for("the idle connection to be counted as cut", || server.closed("idle") == 1.0);
 }
 
 fn tower_with_fds(fds: u32) -> Tower {

@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_burst_passes_and_what_is_over_does_not() {
-        let limit = RateLimit { interval: Duration::from_secs(3600), burst: 3 };
+        let limit = RateLimit { interval: Duration::from_hours(1), burst: 3 };
         let auth = Auth::new(BTreeMap::new(), Some(limit)).unwrap();
         let passed = (0..5).filter(|_| auth.within_rate()).count();
         assert_eq!(passed, 3);

@@ -83,13 +83,10 @@ fn build(raw: RawWeb, path: &Path) -> Result<Web, (String, String)> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut files = vec![path.to_owned()];
     let http2 = raw.http_server_config.http2;
-    let tls = match &raw.tls_server_config {
-        Some(tls) => Some(tls::build(tls, folder, http2, &mut files)),
-        None => None,
-    };
+    let tls = raw.tls_server_config.as_ref().map(|tls| tls::build(tls, folder, http2, &mut files));
     let tls = tls.transpose().map_err(|Wrong(key, what)| (format!("tls_server_config.{key}"), what))?;
     let headers = headers(&raw.http_server_config.headers)?;
-    let rate_limit = raw.rate_limit.map(rate_limit).transpose()?;
+    let rate_limit = raw.rate_limit.as_ref().map(rate_limit).transpose()?;
     let auth = Auth::new(raw.basic_auth_users, rate_limit)?;
     Ok(Web { tls, http2, headers, auth, files })
 }
@@ -115,7 +112,7 @@ fn headers(raw: &BTreeMap<String, String>) -> Result<Vec<(HeaderName, HeaderValu
     Ok(headers)
 }
 
-fn rate_limit(raw: RawRateLimit) -> Result<RateLimit, (String, String)> {
+fn rate_limit(raw: &RawRateLimit) -> Result<RateLimit, (String, String)> {
     let interval = raw.interval.map_or(std::time::Duration::ZERO, |interval| interval.0);
     let burst = raw.burst.unwrap_or(1);
     if burst == 0 {

@@ -161,7 +161,7 @@ fn cipher_suites(names: &[String]) -> Result<Vec<rustls::SupportedCipherSuite>, 
                 }
             }
             None if NOT_SPOKEN.contains(&name.as_str()) => {
-                tracing::warn!(suite = %name, "cipher suite is too weak and left out")
+                tracing::warn!(suite = %name, "cipher suite is too weak and left out");
             }
             None => return Err(Wrong("cipher_suites", format!("`{name}` is no cipher suite"))),
         }

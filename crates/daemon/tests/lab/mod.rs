@@ -1,6 +1,7 @@
 //! What the tests share: a server in this process, the example program in its own, and a plain client.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what panics here fails a test")]
 
 use std::{
     collections::BTreeMap,
@@ -213,12 +214,12 @@ pub fn exchange(
     path: &str,
     headers: &[(&str, &str)],
 ) -> io::Result<Response> {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n");
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n").into_bytes();
     for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        write!(head, "{name}: {value}\r\n")?;
     }
-    head.push_str("\r\n");
-    socket.write_all(head.as_bytes())?;
+    head.extend_from_slice(b"\r\n");
+    socket.write_all(&head)?;
     receive(socket, method == "HEAD")
 }
 
