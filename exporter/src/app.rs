@@ -100,11 +100,8 @@ impl App {
     }
 
     fn write(&self, view: View, request: &ScrapeRequest, out: &mut dyn Write) -> io::Result<Written> {
-        let (mut batch, mut encoder) = self
-            .pages
-            .lock()
-            .pop()
-            .unwrap_or_else(|| (Batch::with_limits(self.limits), Encoder::default()));
+        let (mut batch, mut encoder) =
+            self.pages.lock().pop().unwrap_or_else(|| (Batch::with_limits(self.limits), Encoder::default()));
         let report = {
             let engine = if view == View::Node { &self.node } else { &self.containers };
             let Some(mut engine) = engine.try_lock_until(request.deadline) else {
@@ -113,7 +110,13 @@ impl App {
             engine.scrape(view, request.deadline, |spec| is_asked_for(spec, request), &mut batch)
         };
         self.own.note(view, &report, &self.budget);
+        if view == View::Node {
+            collectors::node_scrape::emit(&report.runs, &mut batch);
+        }
         let mut written = encoder.append(&[&batch], request.format, out)?;
+        if !report.others.families.is_empty() {
+            written += encoder.append_exposition(&report.others, request.format, out)?;
+        }
         if view == View::Own {
             let own = self.telemetry.exposition().map_err(io::Error::other)?;
             written += encoder.append_exposition(&own, request.format, out)?;

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use expo::Exposition;
 use kernfs::{Host, ReadError, Reader};
 use metric::Batch;
 
@@ -51,6 +52,8 @@ pub struct Report {
     pub dropped: Vec<(&'static str, u64)>,
     /// The cgroup tree.
     pub figures: Figures,
+    /// Families that others made, see [`Scrape::others`].
+    pub others: Exposition,
 }
 
 struct Slot {
@@ -131,22 +134,35 @@ impl Engine {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
         let mut report = Report { figures: tree.figures(), ..Report::default() };
         let mut problems = Vec::new();
+        let mut others = Exposition::default();
         for slot in slots.iter_mut().filter(|slot| slot.spec.is_in(view) && asked(slot.spec)) {
             let started = Instant::now();
             let outcome = if started >= deadline {
                 Outcome::Late
             } else {
-                let mark = batch.mark();
-                let mut scrape =
-                    Scrape { view, out: batch, tree, host, reader, now, deadline, problems: &mut problems };
+                let (mark, others_before) = (batch.mark(), others.families.len());
+                let mut scrape = Scrape {
+                    view,
+                    out: batch,
+                    tree,
+                    host,
+                    reader,
+                    now,
+                    deadline,
+                    problems: &mut problems,
+                    others: &mut others,
+                };
                 let result = catch_unwind(AssertUnwindSafe(|| slot.collector.collect(&mut scrape)));
                 if !matches!(result, Ok(Ok(()))) {
                     batch.rollback(&mark);
+                    others.families.truncate(others_before);
                 }
                 slot.judge(result, &mut problems)
             };
             report.runs.push(Run { collector: slot.spec.name, took: started.elapsed(), outcome });
         }
+        others.families.retain(|other| batch.families().all(|ours| ours.name != other.name));
+        report.others = others;
         report.dropped = batch.dropped().map(|(desc, lost)| (desc.name, lost)).collect();
         report
     }

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use expo::Exposition;
 use kernfs::{Host, ReadError, Reader};
 use metric::{Batch, Desc};
 use thiserror::Error;
@@ -126,6 +127,9 @@ pub struct Scrape<'a> {
     pub deadline: Instant,
     /// Failures that cost some rows only.
     pub problems: &'a mut Vec<ReadError>,
+    /// Families that others made and that no declaration names. They follow those of `out`; one whose name `out` has
+    /// too is left out.
+    pub others: &'a mut Exposition,
 }
 
 impl Scrape<'_> {

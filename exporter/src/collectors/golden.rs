@@ -85,6 +85,7 @@ fn run_built(spec: &'static Spec, build: Build, folder: &Path, view: View, confi
     let context = Context { host: Arc::clone(&host), config: Arc::new(config) };
     let mut collector = build(&context).unwrap();
     let mut problems = Vec::new();
+    let mut others = expo::Exposition::default();
     let mut scrape = Scrape {
         view,
         out: &mut out,
@@ -94,6 +95,7 @@ fn run_built(spec: &'static Spec, build: Build, folder: &Path, view: View, confi
         now: 1_750_000_000.0,
         deadline: Instant::now() + Duration::from_secs(60),
         problems: &mut problems,
+        others: &mut others,
     };
     collector.collect(&mut scrape).unwrap();
     let declared: Vec<&Desc> =

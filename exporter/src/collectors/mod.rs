@@ -41,10 +41,12 @@ pub mod node_os;
 pub mod node_pressure;
 pub mod node_processes;
 pub mod node_schedstat;
+pub mod node_scrape;
 pub mod node_selinux;
 pub mod node_sockstat;
 pub mod node_softnet;
 pub mod node_stat;
+pub mod node_textfile;
 pub mod node_thermal_zone;
 pub mod node_time;
 pub mod node_timex;
@@ -97,10 +99,12 @@ pub static ALL: &[&Spec] = &[
     &node_pressure::SPEC,
     &node_processes::SPEC,
     &node_schedstat::SPEC,
+    &node_scrape::SPEC,
     &node_selinux::SPEC,
     &node_sockstat::SPEC,
     &node_softnet::SPEC,
     &node_stat::SPEC,
+    &node_textfile::SPEC,
     &node_thermal_zone::SPEC,
     &node_time::SPEC,
     &node_timex::SPEC,
