@@ -114,7 +114,7 @@ fn pod(number: usize, generation: usize) -> String {
     let (namespace, node, replica) = (number % 200, number % 500, number / 20);
     let hex = format!("{:016x}{:016x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15), number);
     let uid = format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32]);
-    let name = format!("checkout-service-{replica:05}-7d9f8b6c5-{:05x}", number);
+    let name = format!("checkout-service-{replica:05}-7d9f8b6c5-{number:05x}");
     let restarted = if generation == 0 {
         String::from("{}")
     } else {

@@ -125,7 +125,7 @@ fn descriptor(spec: &str, zone: TimeZone) -> Option<Schedule> {
 }
 
 /// Go's notation: `1h30m`, `1.5s`, `-2ms`.
-fn duration_nanos(text: &str) -> Option<i128> {
+pub(crate) fn duration_nanos(text: &str) -> Option<i128> {
     let (sign, mut rest) = match text.as_bytes().first()? {
         b'-' => (-1, text.get(1..)?),
         b'+' => (1, text.get(1..)?),

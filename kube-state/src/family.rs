@@ -178,18 +178,21 @@ impl<V: View> Family<V> {
     }
 
     /// The same, with the promise that it stays.
+    #[must_use]
     pub const fn stable(mut self) -> Self {
         self.desc.stability = Stability::Stable;
         self
     }
 
     /// The same, to be replaced by another.
+    #[must_use]
     pub const fn deprecated_since(mut self, version: &'static str) -> Self {
         self.desc.deprecated_since = Some(version);
         self
     }
 
     /// The same, only when asked for.
+    #[must_use]
     pub const fn opt_in(mut self) -> Self {
         self.desc.gate = Gate::OptIn;
         self

@@ -156,7 +156,7 @@ pub enum Text<'v> {
     Spoiled,
 }
 
-impl<'v> Text<'v> {
+impl Text<'_> {
     /// The string; empty when spoiled.
     pub fn as_str(&self) -> &str {
         match self {

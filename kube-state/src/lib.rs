@@ -4,10 +4,13 @@
 //! carries what those files produce: `rows` takes an object's series, `store` keeps them in columns and writes them
 //! out, `shard` says whose objects they are.
 #![forbid(unsafe_code)]
+#![expect(clippy::doc_markdown, reason = "kinds are written as Kubernetes writes them")]
+#![expect(clippy::struct_field_names, reason = "fields are named as the API names them")]
 
 pub mod conformance;
 pub mod cron;
 pub mod family;
+pub mod flags;
 pub mod labels;
 pub mod lax;
 pub mod meta;
@@ -15,5 +18,6 @@ pub mod number;
 pub mod quantity;
 pub mod resources;
 pub mod rows;
+pub mod select;
 pub mod shard;
 pub mod store;

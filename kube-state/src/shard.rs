@@ -69,15 +69,23 @@ mod tests {
 
     #[test]
     fn hashes_and_picks_are_the_known_ones() {
+        const TOTALS: [u32; 6] = [1, 2, 3, 5, 10, 64];
         for (uid, hash, picks) in [
-            ("", 0xcbf2_9ce4_8422_2325, [(2, 1), (3, 1), (10, 1), (64, 17)]),
-            ("a", 0xaf63_dc4c_8601_ec8c, [(2, 1), (3, 2), (10, 2), (64, 31)]),
-            ("uid-1", 0x8a6b_1025_215e_9243, [(2, 0), (3, 0), (10, 9), (64, 56)]),
-            ("6c84fb90-12c4-11e1-840d-7b25c5ee775a", 0x55b6_330b_9599_d889, [(2, 0), (3, 0), (10, 4), (64, 54)]),
+            ("", 0xcbf2_9ce4_8422_2325, [0, 1, 1, 1, 1, 17]),
+            ("a", 0xaf63_dc4c_8601_ec8c, [0, 1, 2, 2, 2, 31]),
+            ("0f1e2d3c-0000-4000-8000-00000000000a", 0xa8e4_f6ad_6782_f6ea, [0, 1, 1, 1, 6, 44]),
+            ("6c84fb90-12c4-11e1-840d-7b25c5ee775a", 0x55b6_330b_9599_d889, [0, 0, 0, 4, 4, 54]),
+            ("ffffffff-ffff-ffff-ffff-ffffffffffff", 0x7718_f1b2_f3cd_d331, [0, 0, 0, 0, 6, 62]),
+            ("uid-1", 0x8a6b_1025_215e_9243, [0, 0, 0, 0, 9, 56]),
+            ("uid-2", 0x8a6b_1125_215e_93f6, [0, 0, 0, 3, 3, 32]),
+            ("uid-3", 0x8a6b_1225_215e_95a9, [0, 1, 1, 4, 4, 53]),
+            ("7b9d0e2a-55aa-4c1b-9f3e-1a2b3c4d5e6f", 0x8731_99e9_782c_3226, [0, 1, 2, 2, 9, 27]),
+            ("00000000-0000-0000-0000-000000000000", 0x7c38_4c62_18f2_99f1, [0, 1, 1, 1, 1, 20]),
         ] {
             assert_eq!(fnv1a(uid.as_bytes()), hash);
-            for (total, ordinal) in picks {
-                assert!(Shard::new(ordinal, total).unwrap().has(uid), "{uid} in {ordinal} of {total}");
+            for (total, ordinal) in TOTALS.into_iter().zip(picks) {
+                assert_eq!(jump(hash, total), ordinal, "{uid} of {total}");
+                assert!(Shard::new(ordinal, total).unwrap().has(uid));
             }
         }
     }

@@ -176,12 +176,11 @@ impl Store {
         let uid = rows.uid().as_bytes();
         let hash = hash_of(uid);
         let mut guard;
-        let blocks = match &mut self.relist {
-            Some(blocks) => blocks,
-            None => {
-                guard = self.reader.lock();
-                &mut *guard
-            }
+        let blocks = if let Some(blocks) = &mut self.relist {
+            blocks
+        } else {
+            guard = self.reader.lock();
+            &mut *guard
         };
         if let Some(place) = self.index.find(hash, |place| place.uid(blocks) == uid).copied() {
             let Some(block) = blocks.get_mut(place.block as usize) else { return Change::NONE };
@@ -200,12 +199,11 @@ impl Store {
     /// Removes an object. False when there was none.
     pub fn remove(&mut self, uid: &str) -> bool {
         let mut guard;
-        let blocks = match &mut self.relist {
-            Some(blocks) => blocks,
-            None => {
-                guard = self.reader.lock();
-                &mut *guard
-            }
+        let blocks = if let Some(blocks) = &mut self.relist {
+            blocks
+        } else {
+            guard = self.reader.lock();
+            &mut *guard
         };
         let found = self.index.find_entry(hash_of(uid.as_bytes()), |place| place.uid(blocks) == uid.as_bytes());
         let Ok(entry) = found else { return false };

@@ -1,6 +1,8 @@
 //! Objects in, lines out: `golden/<kind>-<case>.json` gives `golden/<kind>-<case>.prom`, with all labels, annotations
 //! and opt-in families. `UPDATE_GOLDEN=1 cargo test` writes the lines anew; review them one by one.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
 use std::{path::PathBuf, sync::Arc};
 
 use proptest::prelude::*;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use metric::{Catalog, FamilyEntry, LabelEntry, Section};
 use serde::Deserialize;
 
 use crate::{
@@ -100,6 +101,31 @@ pub const ALL: &[&dyn Resource] = &[
 pub fn find(plural: &str) -> Option<&'static dyn Resource> {
     let at = ALL.binary_search_by(|resource| resource.about().plural.cmp(plural)).ok()?;
     ALL.get(at).copied()
+}
+
+/// All declarations as data, one section a kind.
+pub fn catalog() -> Catalog {
+    let sections = ALL.iter().map(|resource| Section {
+        name: resource.about().plural,
+        about: resource.about().kind,
+        default_on: resource.about().default_on,
+        needs: vec![format!("list and watch on {}", resource.about().path(None))],
+        families: resource.descs().map(|desc| entry(*resource, desc)).collect(),
+    });
+    Catalog { program: "yagura-kube-state", version: env!("CARGO_PKG_VERSION"), sections: sections.collect() }
+}
+
+fn entry(resource: &dyn Resource, desc: &'static Desc) -> FamilyEntry {
+    let open = |name: &&'static str| LabelEntry { name, values: None, bound: Some("objects of the cluster") };
+    FamilyEntry {
+        name: desc.name,
+        kind: desc.kind.name(),
+        unit: "",
+        help: desc.help,
+        endpoint: "/metrics",
+        named_by: Some("kube-state-metrics"),
+        labels: resource.identity().iter().chain(desc.labels).map(open).collect(),
+    }
 }
 
 /// What is read of a kind's objects.

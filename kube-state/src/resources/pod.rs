@@ -101,11 +101,11 @@ pub(super) static KIND: Kind<Pods> = Kind {
             "When the container ended before it was started again, in seconds since the Unix epoch.",
             &["container"],
             |p, rows| {
-                last_ends(rows, &p.status.container_statuses, |rows, name, end| rows.put(&[name], end.finished_at))
+                last_ends(rows, &p.status.container_statuses, |rows, name, end| rows.put(&[name], end.finished_at));
             },
         ),
         Family::gauge("kube_pod_container_status_ready", "Whether a container is ready.", &["container"], |p, rows| {
-            each(rows, &p.status.container_statuses, |rows, status| rows.put(&[&status.name], status.ready))
+            each(rows, &p.status.container_statuses, |rows, status| rows.put(&[&status.name], status.ready));
         })
         .stable(),
         Family::counter(
@@ -116,7 +116,7 @@ pub(super) static KIND: Kind<Pods> = Kind {
         )
         .stable(),
         Family::gauge("kube_pod_container_status_running", "Whether a container runs.", &["container"], |p, rows| {
-            each(rows, &p.status.container_statuses, |rows, s| rows.put(&[&s.name], s.state.running.is_some()))
+            each(rows, &p.status.container_statuses, |rows, s| rows.put(&[&s.name], s.state.running.is_some()));
         })
         .stable(),
         Family::gauge(
@@ -124,7 +124,7 @@ pub(super) static KIND: Kind<Pods> = Kind {
             "Whether a container has ended.",
             &["container"],
             |p, rows| {
-                each(rows, &p.status.container_statuses, |rows, s| rows.put(&[&s.name], s.state.terminated.is_some()))
+                each(rows, &p.status.container_statuses, |rows, s| rows.put(&[&s.name], s.state.terminated.is_some()));
             },
         )
         .stable(),
@@ -139,7 +139,7 @@ pub(super) static KIND: Kind<Pods> = Kind {
             "Whether a container waits to run.",
             &["container"],
             |p, rows| {
-                each(rows, &p.status.container_statuses, |rows, s| rows.put(&[&s.name], s.state.waiting.is_some()))
+                each(rows, &p.status.container_statuses, |rows, s| rows.put(&[&s.name], s.state.waiting.is_some()));
             },
         )
         .stable(),
@@ -230,7 +230,7 @@ pub(super) static KIND: Kind<Pods> = Kind {
             &["container"],
             |p, rows| {
                 last_ends(rows, &p.status.init_container_statuses, |rows, name, end| {
-                    rows.put(&[name], end.finished_at)
+                    rows.put(&[name], end.finished_at);
                 });
             },
         ),
@@ -254,7 +254,7 @@ pub(super) static KIND: Kind<Pods> = Kind {
             &["container"],
             |p, rows| {
                 each(rows, &p.status.init_container_statuses, |rows, s| {
-                    rows.put(&[&s.name], s.state.running.is_some())
+                    rows.put(&[&s.name], s.state.running.is_some());
                 });
             },
         )
@@ -282,7 +282,7 @@ pub(super) static KIND: Kind<Pods> = Kind {
             &["container"],
             |p, rows| {
                 each(rows, &p.status.init_container_statuses, |rows, s| {
-                    rows.put(&[&s.name], s.state.waiting.is_some())
+                    rows.put(&[&s.name], s.state.waiting.is_some());
                 });
             },
         )

@@ -1,0 +1,354 @@
+//! The command line: every flag of kube-state-metrics under its name, read into a checked [`Config`].
+//!
+//! A word about flags with one dash: klog's `-v` is the only one that has a short form.
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use clap::Parser;
+use jiff::tz::TimeZone;
+
+use crate::{
+    select::{AllowLists, BadSelection, Families, Selection, comma_list},
+    shard::{NoSuchShard, Shard},
+};
+
+/// The flags as given.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "yagura-kube-state", version, about = "Shows the state of a cluster's objects as metrics.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of upstream's")]
+pub struct Flags {
+    /// Address of the API server, in place of the kubeconfig's.
+    #[arg(long, default_value = "")]
+    pub apiserver: String,
+    /// Only let requests through that the API server allows.
+    #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true")]
+    pub auth_filter: bool,
+    /// Accepted for compatibility: there is no collector to set a memory limit for.
+    #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true")]
+    pub auto_gomemlimit: bool,
+    /// Accepted for compatibility.
+    #[arg(long, default_value_t = 0.9)]
+    pub auto_gomemlimit_ratio: f64,
+    /// Configuration file, in YAML; its values go before flags. Read again when it changes.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// Start even when the configuration file is missing.
+    #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true")]
+    pub continue_without_config: bool,
+    /// Start even when the file for custom resources is missing.
+    #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true")]
+    pub continue_without_custom_resource_state_config_file: bool,
+    /// What to show of custom resources, as YAML. Goes before the file.
+    #[arg(long, default_value = "")]
+    pub custom_resource_state_config: String,
+    /// File that says what to show of custom resources.
+    #[arg(long)]
+    pub custom_resource_state_config_file: Option<PathBuf>,
+    /// Custom resources only.
+    #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true")]
+    pub custom_resource_state_only: bool,
+    /// Compress answers with gzip for clients that take it.
+    #[arg(long, num_args = 0..=1, default_value_t = true, default_missing_value = "true")]
+    pub enable_gzip_encoding: bool,
+    /// Address that metrics are served at.
+    #[arg(long, default_value = "::")]
+    pub host: IpAddr,
+    /// Kubeconfig file, for use outside of a cluster.
+    #[arg(long)]
+    pub kubeconfig: Option<PathBuf>,
+    /// Families to show: patterns, comma separated. Not together with the denylist.
+    #[arg(long)]
+    pub metric_allowlist: Vec<String>,
+    /// Annotations to show: kind=[key,...],...
+    #[arg(long, default_value = "")]
+    pub metric_annotations_allowlist: String,
+    /// Families not to show: patterns, comma separated.
+    #[arg(long)]
+    pub metric_denylist: Vec<String>,
+    /// Labels to show: kind=[key,...],...
+    #[arg(long, default_value = "")]
+    pub metric_labels_allowlist: String,
+    /// Families to show that are not shown by default: patterns, comma separated.
+    #[arg(long)]
+    pub metric_opt_in_list: Vec<String>,
+    /// Namespaces to watch; all when not given.
+    #[arg(long)]
+    pub namespaces: Vec<String>,
+    /// Namespaces not to watch.
+    #[arg(long)]
+    pub namespaces_denylist: Vec<String>,
+    /// Only pods of this node.
+    #[arg(long, default_value = "")]
+    pub node: String,
+    /// The most objects to list of a kind; 0 is no limit.
+    #[arg(long, default_value_t = 0)]
+    pub object_limit: u64,
+    /// Name of this process' pod, for finding its shard.
+    #[arg(long, default_value = "")]
+    pub pod: String,
+    /// Namespace of this process' pod.
+    #[arg(long, default_value = "")]
+    pub pod_namespace: String,
+    /// Port that metrics are served at.
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// Kinds to show, by plural name, comma separated.
+    #[arg(long)]
+    pub resources: Vec<String>,
+    /// How long a connection may be idle.
+    #[arg(long, default_value = "5m", value_parser = duration)]
+    pub server_idle_timeout: Duration,
+    /// How long the head of a request may take.
+    #[arg(long, default_value = "5s", value_parser = duration)]
+    pub server_read_header_timeout: Duration,
+    /// How long a request may take.
+    #[arg(long, default_value = "60s", value_parser = duration)]
+    pub server_read_timeout: Duration,
+    /// How long an answer may take.
+    #[arg(long, default_value = "60s", value_parser = duration)]
+    pub server_write_timeout: Duration,
+    /// Number of this shard, from 0.
+    #[arg(long, default_value_t = 0)]
+    pub shard: u32,
+    /// Address that metrics about this process are served at.
+    #[arg(long, default_value = "::")]
+    pub telemetry_host: IpAddr,
+    /// Port that metrics about this process are served at.
+    #[arg(long, default_value_t = 8081)]
+    pub telemetry_port: u16,
+    /// Web configuration file: TLS and passwords.
+    #[arg(long)]
+    pub tls_config: Option<PathBuf>,
+    /// How many shards there are.
+    #[arg(long, default_value_t = 1)]
+    pub total_shards: u32,
+    /// Only pods without a node.
+    #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true")]
+    pub track_unscheduled_pods: bool,
+    /// Take lists from the API server's cache, which may be behind.
+    #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true")]
+    pub use_apiserver_cache: bool,
+    #[command(flatten)]
+    klog: Klog,
+}
+
+/// Flags of upstream's logger. All are taken; `-v` makes our own log more talkative.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Taken for compatibility")]
+struct Klog {
+    #[arg(short = 'v', long = "v", default_value_t = 0)]
+    verbosity: u8,
+    #[arg(long, hide = true)]
+    vmodule: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true")]
+    logtostderr: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true")]
+    alsologtostderr: Option<String>,
+    #[arg(long, hide = true)]
+    alsologtostderrthreshold: Option<String>,
+    #[arg(long = "legacy_stderr_threshold_behavior", hide = true, num_args = 0..=1, default_missing_value = "true")]
+    legacy_stderr_threshold_behavior: Option<String>,
+    #[arg(long, hide = true)]
+    stderrthreshold: Option<String>,
+    #[arg(long = "log_dir", hide = true)]
+    log_dir: Option<String>,
+    #[arg(long = "log_file", hide = true)]
+    log_file: Option<String>,
+    #[arg(long = "log_file_max_size", hide = true)]
+    log_file_max_size: Option<String>,
+    #[arg(long = "log_backtrace_at", hide = true)]
+    log_backtrace_at: Option<String>,
+    #[arg(long = "one_output", hide = true, num_args = 0..=1, default_missing_value = "true")]
+    one_output: Option<String>,
+    #[arg(long = "skip_headers", hide = true, num_args = 0..=1, default_missing_value = "true")]
+    skip_headers: Option<String>,
+    #[arg(long = "skip_log_headers", hide = true, num_args = 0..=1, default_missing_value = "true")]
+    skip_log_headers: Option<String>,
+    #[arg(long = "add_dir_header", hide = true, num_args = 0..=1, default_missing_value = "true")]
+    add_dir_header: Option<String>,
+}
+
+/// Go's notation: `1m30s`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let nanos = crate::cron::duration_nanos(text).and_then(|nanos| u64::try_from(nanos).ok());
+    nanos.map(Duration::from_nanos).ok_or_else(|| "write it as 30s, 5m or 1m30s".to_owned())
+}
+
+/// What the flags say, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Kinds, families, labels.
+    pub selection: Selection,
+    /// Whose objects.
+    pub shard: Shard,
+    /// Which pods, where not all.
+    pub pods: Pods,
+    /// Only these namespaces; all when empty.
+    pub namespaces: Vec<String>,
+    /// Not these namespaces.
+    pub without_namespaces: Vec<String>,
+    /// How talkative the log is.
+    pub verbosity: u8,
+}
+
+/// Which pods are watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pods {
+    /// All.
+    All,
+    /// Those of a node.
+    OfNode(String),
+    /// Those that have no node yet.
+    WithoutNode,
+}
+
+impl Pods {
+    /// The field selector that asks for them.
+    pub fn field_selector(&self) -> Option<String> {
+        match self {
+            Self::All => None,
+            Self::OfNode(node) => Some(format!("spec.nodeName={node}")),
+            Self::WithoutNode => Some("spec.nodeName=".to_owned()),
+        }
+    }
+}
+
+/// What is wrong with the flags.
+#[derive(Debug, thiserror::Error)]
+pub enum BadFlags {
+    /// See inside.
+    #[error("--{flag}")]
+    Selection {
+        /// Its flag.
+        flag: &'static str,
+        /// What is wrong with it.
+        source: BadSelection,
+    },
+    /// See inside.
+    #[error("--shard, --total-shards")]
+    Shard(#[from] NoSuchShard),
+    /// A node's pods and other kinds.
+    #[error("--node: only pods belong to a node, but --resources names other kinds too")]
+    NodeWithOtherKinds,
+    /// A ratio that is none.
+    #[error("--auto-gomemlimit-ratio: {0} is not above 0 and at most 1")]
+    MemoryRatio(f64),
+}
+
+impl Flags {
+    /// Checks the flags against each other, and builds what they name.
+    pub fn check(&self) -> Result<Config, BadFlags> {
+        let at = |flag| move |source| BadFlags::Selection { flag, source };
+        if !(self.auto_gomemlimit_ratio > 0.0 && self.auto_gomemlimit_ratio <= 1.0) {
+            return Err(BadFlags::MemoryRatio(self.auto_gomemlimit_ratio));
+        }
+        let kinds = split(&self.resources);
+        if !self.node.is_empty() && kinds.iter().any(|kind| kind != "pods") {
+            return Err(BadFlags::NodeWithOtherKinds);
+        }
+        let families = Families::new(&split(&self.metric_allowlist), &split(&self.metric_denylist));
+        let labels = AllowLists::parse(&self.metric_labels_allowlist).map_err(at("metric-labels-allowlist"))?;
+        let annotations = AllowLists::parse(&self.metric_annotations_allowlist);
+        let mut selection = Selection::default()
+            .with_families(families.map_err(at("metric-allowlist, --metric-denylist"))?)
+            .with_opt_in(&split(&self.metric_opt_in_list))
+            .map_err(at("metric-opt-in-list"))?
+            .with_lists(labels, annotations.map_err(at("metric-annotations-allowlist"))?)
+            .with_local_zone(TimeZone::system());
+        if self.custom_resource_state_only {
+            selection = selection.with_kinds::<&str>([]).map_err(at("resources"))?;
+        } else if !kinds.is_empty() {
+            selection = selection.with_kinds(&kinds).map_err(at("resources"))?;
+        }
+        Ok(Config {
+            selection,
+            shard: Shard::new(self.shard, self.total_shards)?,
+            pods: match (self.track_unscheduled_pods, self.node.as_str()) {
+                (true, _) => Pods::WithoutNode,
+                (false, "") => Pods::All,
+                (false, node) => Pods::OfNode(node.to_owned()),
+            },
+            namespaces: split(&self.namespaces),
+            without_namespaces: split(&self.namespaces_denylist),
+            verbosity: self.klog.verbosity,
+        })
+    }
+}
+
+fn split(lists: &[String]) -> Vec<String> {
+    lists.iter().flat_map(|list| comma_list(list)).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(args: &[&str]) -> Flags {
+        Flags::try_parse_from(std::iter::once(&"x").chain(args)).unwrap()
+    }
+
+    #[test]
+    fn nothing_given_is_the_default_selection() {
+        let config = flags(&[]).check().unwrap();
+        assert_eq!(config.selection.kinds().count(), 32);
+        assert_eq!((config.shard, config.pods), (Shard::WHOLE, Pods::All));
+    }
+
+    #[test]
+    fn lists_add_up_and_are_split_at_commas() {
+        let config = flags(&["--resources=pods, nodes", "--resources", "jobs", "--namespaces=a,b"]).check().unwrap();
+        assert_eq!(config.selection.kinds().count(), 3);
+        assert_eq!(config.namespaces, ["a", "b"]);
+    }
+
+    #[test]
+    fn upstreams_command_lines_are_taken() {
+        let args = [
+            "--port=8080",
+            "--telemetry-port=8081",
+            "--host=127.0.0.1",
+            "-v=2",
+            "--logtostderr=true",
+            "--skip_headers",
+            "--enable-gzip-encoding=false",
+            "--use-apiserver-cache",
+            "--pod=ks-1",
+            "--pod-namespace=monitoring",
+            "--shard=1",
+            "--total-shards=3",
+            "--server-read-timeout=1m30s",
+            "--metric-labels-allowlist=pods=[*]",
+            "--auto-gomemlimit",
+            "--auto-gomemlimit-ratio=0.8",
+            "--metric-denylist=^kube_secret,_labels$",
+        ];
+        let flags = flags(&args);
+        let config = flags.check().unwrap();
+        assert_eq!(config.verbosity, 2);
+        assert_eq!(flags.server_read_timeout, Duration::from_secs(90));
+        assert!(!flags.enable_gzip_encoding && flags.use_apiserver_cache);
+        assert_eq!((config.shard.ordinal(), config.shard.total()), (1, 3));
+    }
+
+    #[test]
+    fn a_node_has_nothing_but_pods() {
+        let config = flags(&["--resources=pods", "--node=a"]).check().unwrap();
+        assert_eq!(config.pods.field_selector().unwrap(), "spec.nodeName=a");
+        assert!(matches!(flags(&["--resources=pods,jobs", "--node=a"]).check(), Err(BadFlags::NodeWithOtherKinds)));
+        let config = flags(&["--resources=pods", "--node=a", "--track-unscheduled-pods"]).check().unwrap();
+        assert_eq!(config.pods.field_selector().unwrap(), "spec.nodeName=");
+    }
+
+    #[test]
+    fn mistakes_name_their_flag() {
+        for (args, message) in [
+            (&["--resources=pod"][..], "--resources"),
+            (&["--shard=3", "--total-shards=3"], "--shard, --total-shards"),
+            (&["--metric-allowlist=a", "--metric-denylist=b"], "--metric-allowlist, --metric-denylist"),
+            (&["--metric-labels-allowlist=pods"], "--metric-labels-allowlist"),
+            (&["--metric-opt-in-list=("], "--metric-opt-in-list"),
+        ] {
+            assert_eq!(flags(args).check().unwrap_err().to_string(), message);
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! Which kinds, families, labels and annotations are wanted, in the notations that kube-state-metrics has for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::tz::TimeZone;
+
+use crate::{
+    family::{Desc, Gate},
+    labels::AllowList,
+    resources::{self, Resource},
+    rows::Options,
+};
+
+/// Steps after which a pattern with look-around is given up: some patterns take exponential time.
+const MOST_STEPS: usize = 1_000_000;
+
+/// What is wanted.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    resources: BTreeSet<String>,
+    families: Families,
+    opt_in: Vec<regex::Regex>,
+    labels: AllowLists,
+    annotations: AllowLists,
+    local: TimeZone,
+}
+
+/// Which families are kept: patterns match anywhere in a name and know look-around.
+#[derive(Clone, Debug, Default)]
+pub enum Families {
+    /// All.
+    #[default]
+    All,
+    /// Those that match a pattern.
+    Only(Vec<fancy_regex::Regex>),
+    /// Those that match none.
+    Without(Vec<fancy_regex::Regex>),
+}
+
+/// What cannot be selected.
+#[derive(Debug, thiserror::Error)]
+pub enum BadSelection {
+    /// A kind of a name that we do not know.
+    #[error("kind {name:?} is not known; there are {known}")]
+    UnknownKind {
+        /// As given.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// Both lists of families are given.
+    #[error("a list of allowed and one of denied families cannot both be given")]
+    AllowAndDeny,
+    /// A pattern that is none.
+    #[error("cannot read the pattern {pattern:?}")]
+    Pattern {
+        /// As given.
+        pattern: String,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An allowlist that is none.
+    #[error("cannot read the allowlist {list:?}: it is written kind=[key,other-key],other-kind=[*]")]
+    AllowList {
+        /// As given.
+        list: String,
+    },
+    /// A key with more than one `*`.
+    #[error("the key {key:?} of an allowlist has more than one *")]
+    ManyStars {
+        /// As given.
+        key: String,
+    },
+}
+
+impl Families {
+    /// Reads the patterns of the two lists, of which one must be empty.
+    pub fn new<S: AsRef<str>>(allow: &[S], deny: &[S]) -> Result<Self, BadSelection> {
+        match (allow.is_empty(), deny.is_empty()) {
+            (true, true) => Ok(Self::All),
+            (false, true) => Ok(Self::Only(patterns(allow)?)),
+            (true, false) => Ok(Self::Without(patterns(deny)?)),
+            (false, false) => Err(BadSelection::AllowAndDeny),
+        }
+    }
+
+    /// Whether a family is kept. One whose name a pattern takes too long on is not.
+    pub fn has(&self, name: &str) -> bool {
+        let any = |patterns: &[fancy_regex::Regex]| {
+            patterns.iter().try_fold(false, |found, pattern| Ok(found || pattern.is_match(name)?))
+        };
+        let kept: Result<bool, fancy_regex::Error> = match self {
+            Self::All => Ok(true),
+            Self::Only(patterns) => any(patterns),
+            Self::Without(patterns) => any(patterns).map(|found| !found),
+        };
+        kept.unwrap_or(false)
+    }
+}
+
+fn patterns<S: AsRef<str>>(texts: &[S]) -> Result<Vec<fancy_regex::Regex>, BadSelection> {
+    let read = |text: &S| {
+        let builder = fancy_regex::RegexBuilder::new(text.as_ref()).backtrack_limit(MOST_STEPS).build();
+        builder.map_err(|source| BadSelection::Pattern { pattern: text.as_ref().to_owned(), source: source.into() })
+    };
+    texts.iter().map(read).collect()
+}
+
+/// Allowed keys by kind. `*` stands for every kind, and then nothing else counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AllowLists {
+    lists: BTreeMap<String, AllowList>,
+}
+
+impl AllowLists {
+    /// Reads `pods=[app,team/*],nodes=[*]`.
+    pub fn parse(text: &str) -> Result<Self, BadSelection> {
+        let mut lists = BTreeMap::new();
+        for (kind, keys) in split_lists(text).ok_or_else(|| BadSelection::AllowList { list: text.to_owned() })? {
+            lists.insert(kind, keys);
+        }
+        Self::new(lists)
+    }
+
+    /// Takes lists that are already split, as a configuration file has them.
+    pub fn new(lists: BTreeMap<String, Vec<String>>) -> Result<Self, BadSelection> {
+        for (kind, keys) in &lists {
+            if kind != "*" {
+                known(kind)?;
+            }
+            if let Some(key) = keys.iter().find(|key| key.matches('*').count() > 1) {
+                return Err(BadSelection::ManyStars { key: key.clone() });
+            }
+        }
+        Ok(Self { lists: lists.into_iter().map(|(kind, keys)| (kind, AllowList::new(keys))).collect() })
+    }
+
+    /// The list of a kind.
+    pub fn of(&self, plural: &str) -> AllowList {
+        self.lists.get("*").or_else(|| self.lists.get(plural)).cloned().unwrap_or_default()
+    }
+}
+
+/// Splits at the commas outside of brackets, and what is inside at its commas.
+fn split_lists(text: &str) -> Option<Vec<(String, Vec<String>)>> {
+    let mut lists = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (kind, after) = rest.split_once("=[")?;
+        let (keys, after) = after.split_once(']')?;
+        if kind.contains([',', '[', ']', '=']) || keys.contains(['[', '=']) {
+            return None;
+        }
+        let keys: Vec<String> = match keys {
+            "" => Vec::new(),
+            keys => keys.split(',').map(|key| key.trim().to_owned()).collect(),
+        };
+        if keys.iter().any(String::is_empty) {
+            return None;
+        }
+        lists.push((kind.trim().to_owned(), keys));
+        rest = match after.strip_prefix(',') {
+            Some("") => return None,
+            Some(more) => more,
+            None if after.is_empty() => after,
+            None => return None,
+        };
+    }
+    Some(lists)
+}
+
+/// Splits a comma list as flags have it: spaces around an entry and empty entries do not count.
+pub fn comma_list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|entry| !entry.is_empty())
+}
+
+fn known(name: &str) -> Result<&'static dyn Resource, BadSelection> {
+    resources::find(name).ok_or_else(|| {
+        let known: Vec<&str> = resources::ALL.iter().map(|resource| resource.about().plural).collect();
+        BadSelection::UnknownKind { name: name.to_owned(), known: known.join(", ") }
+    })
+}
+
+impl Default for Selection {
+    /// What is wanted when nothing is said.
+    fn default() -> Self {
+        let on = resources::ALL.iter().filter(|resource| resource.about().default_on);
+        Self {
+            resources: on.map(|resource| resource.about().plural.to_owned()).collect(),
+            families: Families::All,
+            opt_in: Vec::new(),
+            labels: AllowLists::default(),
+            annotations: AllowLists::default(),
+            local: TimeZone::UTC,
+        }
+    }
+}
+
+impl Selection {
+    /// Only these kinds, by plural name. Fails when one is not known.
+    pub fn with_kinds<S: AsRef<str>>(mut self, names: impl IntoIterator<Item = S>) -> Result<Self, BadSelection> {
+        self.resources.clear();
+        for name in names {
+            self.resources.insert(known(name.as_ref())?.about().plural.to_owned());
+        }
+        Ok(self)
+    }
+
+    /// Only these families.
+    #[must_use]
+    pub fn with_families(mut self, families: Families) -> Self {
+        self.families = families;
+        self
+    }
+
+    /// Also the families that wait to be asked for and whose name one of these patterns finds.
+    pub fn with_opt_in<S: AsRef<str>>(mut self, texts: &[S]) -> Result<Self, BadSelection> {
+        let read = |text: &S| {
+            regex::Regex::new(text.as_ref())
+                .map_err(|source| BadSelection::Pattern { pattern: text.as_ref().to_owned(), source: source.into() })
+        };
+        self.opt_in = texts.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(self)
+    }
+
+    /// With these labels and annotations.
+    #[must_use]
+    pub fn with_lists(mut self, labels: AllowLists, annotations: AllowLists) -> Self {
+        (self.labels, self.annotations) = (labels, annotations);
+        self
+    }
+
+    /// Schedules that name no time zone are read in this one.
+    #[must_use]
+    pub fn with_local_zone(mut self, local: TimeZone) -> Self {
+        self.local = local;
+        self
+    }
+
+    /// The kinds, in the order of the output.
+    pub fn kinds(&self) -> impl Iterator<Item = &'static dyn Resource> {
+        resources::ALL.iter().copied().filter(|resource| self.resources.contains(resource.about().plural))
+    }
+
+    /// Whether a family is written.
+    pub fn wants(&self, desc: &Desc) -> bool {
+        let is_asked_for = desc.gate != Gate::OptIn || self.opt_in.iter().any(|pattern| pattern.is_match(desc.name));
+        is_asked_for && self.families.has(desc.name)
+    }
+
+    /// What a kind's rows need to know.
+    pub fn options(&self, resource: &dyn Resource) -> Options {
+        let plural = resource.about().plural;
+        Options {
+            labels: self.labels.of(plural),
+            annotations: self.annotations.of(plural),
+            wanted: resource.descs().map(|desc| self.wants(desc)).collect(),
+            local: self.local.clone(),
+        }
+    }
+}
+
+/// Which of the kinds one answer has: `?resources=pods,nodes&exclude_resources=nodes`. Unknown names do not count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    only: BTreeSet<String>,
+    without: BTreeSet<String>,
+}
+
+impl Asked {
+    /// Takes a parameter of the query, already decoded. Others than the two are passed over.
+    pub fn add(&mut self, name: &str, value: &str) {
+        let names = comma_list(value).map(str::to_owned);
+        match name {
+            "resources" => self.only.extend(names),
+            "exclude_resources" => self.without.extend(names),
+            _ => {}
+        }
+    }
+
+    /// Whether the answer has the kind.
+    pub fn has(&self, plural: &str) -> bool {
+        (self.only.is_empty() || self.only.contains(plural)) && !self.without.contains(plural)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(selection: &Selection) -> usize {
+        selection.kinds().flat_map(<dyn Resource>::descs).filter(|desc| selection.wants(desc)).count()
+    }
+
+    #[test]
+    fn by_default_there_are_32_kinds_without_opt_ins() {
+        let selection = Selection::default();
+        assert_eq!(selection.kinds().count(), 32);
+        let all: usize = selection.kinds().map(Resource::families).sum();
+        assert_eq!(wanted(&selection), all - 2);
+    }
+
+    #[test]
+    fn patterns_find_any_part_of_a_name_and_know_look_around() {
+        let families = Families::new(&["^kube_pod_(?!.*_reason$).*status", "secret"], &[]).unwrap();
+        assert!(families.has("kube_pod_status_phase") && families.has("kube_secret_info"));
+        assert!(!families.has("kube_pod_status_reason") && !families.has("kube_node_info"));
+        let families = Families::new(&[], &["_labels$"]).unwrap();
+        assert!(families.has("kube_pod_info") && !families.has("kube_pod_labels"));
+        assert!(matches!(Families::new(&["a"], &["b"]), Err(BadSelection::AllowAndDeny)));
+        assert!(matches!(Families::new(&["("], &[]), Err(BadSelection::Pattern { .. })));
+    }
+
+    #[test]
+    fn a_pattern_that_takes_too_long_keeps_nothing() {
+        let families = Families::new(&["^(?=(k|ku|kub|kube|_|[a-z_]+)+$)(.*a.*)*\\1!"], &[]).unwrap();
+        assert!(!families.has("kube_persistentvolumeclaim_resource_requests_storage_bytes"));
+    }
+
+    #[test]
+    fn opt_in_adds_to_the_list_of_families() {
+        let selection = Selection::default().with_opt_in(&["nodeselectors"]).unwrap();
+        assert_eq!(wanted(&selection), wanted(&Selection::default()) + 1);
+        let none = selection.with_families(Families::new(&["kube_pod_info"], &[]).unwrap());
+        assert_eq!(wanted(&none), 1);
+    }
+
+    #[test]
+    fn allowlists_are_read_by_kind() {
+        let lists = AllowLists::parse("pods=[app,team/*],nodes=[*],secrets=[]").unwrap();
+        assert!(lists.of("pods").allows("team/x") && !lists.of("pods").allows("zone"));
+        assert!(lists.of("nodes").allows("zone") && lists.of("secrets").is_empty() && lists.of("jobs").is_empty());
+        let all = AllowLists::parse("*=[app],pods=[zone]").unwrap();
+        assert!(all.of("pods").allows("app") && !all.of("pods").allows("zone") && all.of("jobs").allows("app"));
+        for text in
+            ["pods", "pods=app", "pods=[app", "pods=[app]nodes=[x]", "pods=[a,]", "pods=[,a]", "pods=[a],", ",pods=[a]"]
+        {
+            assert!(matches!(AllowLists::parse(text), Err(BadSelection::AllowList { .. })), "{text}");
+        }
+        assert!(matches!(AllowLists::parse("pods=[a*b*]"), Err(BadSelection::ManyStars { .. })));
+        assert!(matches!(AllowLists::parse("pod=[a]"), Err(BadSelection::UnknownKind { .. })));
+    }
+
+    #[test]
+    fn kinds_are_named_by_their_plural() {
+        let selection = Selection::default().with_kinds(comma_list(" roles , pods,")).unwrap();
+        let plurals: Vec<_> = selection.kinds().map(|resource| resource.about().plural).collect();
+        assert_eq!(plurals, ["pods", "roles"]);
+        assert!(Selection::default().with_kinds(["pod"]).is_err());
+    }
+
+    #[test]
+    fn a_query_can_leave_kinds_out() {
+        let mut asked = Asked::default();
+        assert!(asked.has("pods"));
+        asked.add("resources", "pods,nodes");
+        asked.add("resources", "jobs");
+        asked.add("exclude_resources", "nodes");
+        asked.add("name[]", "x");
+        assert!(asked.has("pods") && asked.has("jobs") && !asked.has("nodes") && !asked.has("secrets"));
+    }
+}
