@@ -7,20 +7,22 @@
 
 use kernfs::{ReadError, Reader};
 
-use super::parse;
+use super::parse::{self, Entry};
 use crate::identity::{Controller, Group, Layout};
 
 /// Files of one scheduler.
 #[derive(Debug)]
 pub(super) struct Files {
     /// The file that decides whether the scheduler is in use.
-    first: &'static str,
+    pub(super) first: &'static str,
     pub(super) operations: &'static str,
     pub(super) bytes: &'static str,
     pub(super) time: Option<&'static str>,
     pub(super) merged: Option<&'static str>,
     pub(super) queued: Option<&'static str>,
 }
+
+const THROTTLE: &str = "blkio.throttle.io_serviced_recursive";
 
 const FILES: [Files; 5] = [
     Files {
@@ -48,8 +50,8 @@ const FILES: [Files; 5] = [
         queued: Some("blkio.io_queued_recursive"),
     },
     Files {
-        first: "blkio.throttle.io_serviced_recursive",
-        operations: "blkio.throttle.io_serviced_recursive",
+        first: THROTTLE,
+        operations: THROTTLE,
         bytes: "blkio.throttle.io_service_bytes_recursive",
         time: None,
         merged: None,
@@ -86,18 +88,24 @@ impl Candidates {
         Ok(candidates)
     }
 
-    /// The files that tell what the group did; `None` when none does.
+    /// The files that tell what the group did, and into `entries` what the first of them says; `None` when none does.
     pub(super) fn pick(
         self,
         group: &mut Group,
         layout: &Layout,
         reader: &mut Reader,
+        entries: &mut Vec<Entry>,
     ) -> Result<Option<&'static Files>, ReadError> {
+        entries.clear();
         for (files, _) in FILES.iter().zip(self.0).filter(|(_, candidate)| *candidate) {
-            if let Some(file) = group.read(layout, Controller::Io, files.first, reader)?
-                && parse::entries(file).next().is_some()
-            {
+            let Some(file) = group.read(layout, Controller::Io, files.first, reader)? else { continue };
+            entries.extend(parse::entries(file));
+            if !entries.is_empty() {
                 return Ok(Some(files));
+            }
+            if files.first == THROTTLE {
+                // What follows counts the same without the cgroups below.
+                return Ok(None);
             }
         }
         Ok(None)

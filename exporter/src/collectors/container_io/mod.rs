@@ -5,7 +5,8 @@
 //! kernel counts only while a scheduler or a limit asks it to; on many machines nothing does.
 //!
 //! Times of the machine's row are seconds. A kubelet divides the kernel's milliseconds by 10⁹ there, so that its figures
-//! are a million times too small. Left out are sectors of version 1's cgroups, which the kernel does not split into
+//! are a million times too small. cAdvisor does not name loop devices, memory disks and CDs; in its view they have the
+//! empty name, and where nothing else tells devices apart only the first of them has a series. Left out are sectors of version 1's cgroups, which the kernel does not split into
 //! reads and writes (a kubelet prints 0).
 
 mod devices;
@@ -15,17 +16,17 @@ mod parse;
 
 use std::sync::Arc;
 
-use kernfs::{Host, ReadError, Reader, text};
+use kernfs::{Host, ReadError, Reader};
 use metric::{Batch, Bytes, Count, Family, Micros, Millis, Nanos, Of, Seconds};
 
 use self::{
     devices::Devices,
-    files::{Candidates, Files},
+    files::Candidates,
     metrics::{cadvisor, own},
-    parse::{Disk, Entry, Number, Stat},
+    parse::{Disk, Entry, Number, Operation, Stat},
 };
 use crate::{
-    identity::{AsCadvisor, Controller, Group, GroupKind, Layout, Version},
+    identity::{AsCadvisor, AsContainer, Controller, Group, GroupKind, Layout, Version},
     mounts::{self, Mounted},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
@@ -51,6 +52,9 @@ struct ContainerIo {
     /// Devices that the machine's cgroup told of in this scrape, with operations and with times.
     counted: Vec<Number>,
     timed: Vec<Number>,
+    /// What is being looked at; kept for its memory.
+    entries: Vec<Entry>,
+    stats: Vec<(Number, Stat)>,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
@@ -63,6 +67,10 @@ impl Collector for ContainerIo {
         let layout = Arc::clone(scrape.tree.layout());
         let Scrape { tree, host, reader, out, problems, now, .. } = scrape;
         self.devices.begin(*now);
+        if self.mounted.is_empty() || *now - self.mounted_at >= MOUNTS_EVERY {
+            self.mounted = mounts::mounted(host, reader)?;
+            self.mounted_at = *now;
+        }
         let mut candidates = Candidates::ALL;
         for group in tree.groups() {
             let is_root = group.kind == GroupKind::Root;
@@ -85,7 +93,7 @@ impl Collector for ContainerIo {
             };
             problems.extend(read.err());
             if is_root && let Some(of) = group.cadvisor {
-                problems.extend(self.machine(of, *now, host, reader, out).err());
+                problems.extend(self.machine(of, host, reader, out).err());
             }
         }
         Ok(())
@@ -102,28 +110,21 @@ impl ContainerIo {
         out: &mut Batch,
     ) -> Result<(), ReadError> {
         let Some(file) = group.read(layout, Controller::Io, "io.stat", reader)? else { return Ok(()) };
-        let stats: Vec<(Number, Stat)> = parse::io_stat(file).collect();
-        self.devices.learn(stats.iter().map(|(number, _)| *number), host, reader);
-        for (number, stat) in stats {
-            let Some(device) = self.devices.of(number) else { continue };
+        self.stats.clear();
+        self.stats.extend(parse::io_stat(file));
+        let numbers = self.stats.iter().map(|(number, _)| *number);
+        self.devices.learn(numbers, &self.mounted, host, reader);
+        for (number, stat) in &self.stats {
+            let Some(device) = self.devices.of(*number) else { continue };
             if let Some(of) = group.cadvisor {
-                emit_stat(of, device, stat, out);
+                let is_apart = self.devices.is_apart(*number, self.stats.iter().map(|(number, _)| *number));
+                emit_stat(of, device, *stat, is_apart, out);
                 if stat.reads.is_some() && group.kind == GroupKind::Root {
-                    self.counted.push(number);
+                    self.counted.push(*number);
                 }
             }
             if let Some(of) = group.own {
-                let rows = [
-                    ("read", stat.read_bytes, stat.reads),
-                    ("write", stat.write_bytes, stat.writes),
-                    ("discard", stat.discard_bytes, stat.discards),
-                ];
-                for (operation, bytes, operations) in rows {
-                    if let (Some(bytes), Some(operations)) = (bytes, operations) {
-                        out.put_of(&own::BYTES, of, [&device.name, operation], Bytes(bytes));
-                        out.put_of(&own::OPERATIONS, of, [&device.name, operation], operations);
-                    }
-                }
+                emit_own(of, &device.name, *stat, out);
             }
         }
         Ok(())
@@ -138,89 +139,121 @@ impl ContainerIo {
         reader: &mut Reader,
         out: &mut Batch,
     ) -> Result<(), ReadError> {
-        let Some(files) = candidates.pick(group, layout, reader)? else { return Ok(()) };
-        let Files { operations, bytes, time, merged, queued, .. } = *files;
-        if let Some(file) = group.read(layout, Controller::Io, operations, reader)? {
-            let numbers: Vec<Number> = parse::entries(file).map(|entry| entry.device).collect();
-            self.devices.learn(numbers.into_iter(), host, reader);
+        let Some(files) = candidates.pick(group, layout, reader, &mut self.entries)? else { return Ok(()) };
+        let numbers = self.entries.iter().map(|entry| entry.device);
+        self.devices.learn(numbers, &self.mounted, host, reader);
+        if files.first != files.operations {
+            self.read(group, Some(files.operations), layout, reader)?;
         }
-        let (cadvisor, own, is_root) = (group.cadvisor, group.own, group.kind == GroupKind::Root);
-        let devices = &self.devices;
-        if let Some(file) = group.read(layout, Controller::Io, operations, reader)? {
-            for entry in parse::entries(file) {
-                let Some(device) = devices.of(entry.device) else { continue };
-                put_split(cadvisor, &cadvisor::READS, &cadvisor::WRITES, &device.name, entry, Count::from, out);
-                if let (Some(of), Some(operation)) = (own, own_operation(entry.operation)) {
-                    out.put_of(&own::OPERATIONS, of, [&device.name, operation], entry.value);
-                }
-                if is_root && entry.operation == b"Read" {
-                    self.counted.push(entry.device);
+        // Both counts of a device are put together, so that a device that did nothing has none in our own view.
+        let operations = std::mem::take(&mut self.entries);
+        self.read(group, Some(files.bytes), layout, reader)?;
+        let bytes = std::mem::replace(&mut self.entries, operations);
+        if let Some(of) = group.cadvisor {
+            self.put(of, &cadvisor::READS, &cadvisor::WRITES, Count::from, out);
+            self.noted(group, true);
+        }
+        if let Some(of) = group.own {
+            for (number, stat) in merged(&self.entries, &bytes) {
+                if let Some(device) = self.devices.of(number).filter(|_| stat != Stat::default()) {
+                    emit_own(of, &device.name, stat, out);
                 }
             }
         }
-        if let Some(file) = group.read(layout, Controller::Io, bytes, reader)? {
-            for entry in parse::entries(file) {
-                let Some(device) = devices.of(entry.device) else { continue };
-                put_split(cadvisor, &cadvisor::READ_BYTES, &cadvisor::WRITE_BYTES, &device.name, entry, Bytes, out);
-                if let Some(of) = cadvisor {
-                    let operation = text::text(entry.operation);
-                    let labels = [&*device.name, &device.major, &device.minor, &operation];
-                    out.put_of(&cadvisor::USAGE, of, labels, entry.value);
-                }
-                if let (Some(of), Some(operation)) = (own, own_operation(entry.operation)) {
-                    out.put_of(&own::BYTES, of, [&device.name, operation], Bytes(entry.value));
-                }
+        let Some(of) = group.cadvisor else { return Ok(()) };
+        self.entries = bytes;
+        self.put(of, &cadvisor::READ_BYTES, &cadvisor::WRITE_BYTES, Bytes, out);
+        for entry in &self.entries {
+            if let (Some(device), Some(operation)) = (self.devices.of(entry.device), entry.operation) {
+                let labels = [&*device.shown, &device.major, &device.minor, operation.name()];
+                out.put_of(&cadvisor::USAGE, of, labels, entry.value);
             }
         }
-        let Some(of) = cadvisor else { return Ok(()) };
-        if let Some(name) = time
+        let seconds = |nanos| Seconds::from(Nanos(nanos));
+        self.read(group, files.time, layout, reader)?;
+        self.put(of, &cadvisor::READ_TIME, &cadvisor::WRITE_TIME, seconds, out);
+        self.put_total(of, &cadvisor::IO_TIME, seconds, out);
+        self.noted(group, false);
+        self.read(group, files.merged, layout, reader)?;
+        self.put(of, &cadvisor::READS_MERGED, &cadvisor::WRITES_MERGED, Count::from, out);
+        self.read(group, files.queued, layout, reader)?;
+        self.put_total(of, &cadvisor::IN_FLIGHT, Count::from, out);
+        Ok(())
+    }
+
+    /// Reads a file of version 1 into `entries`; a file that is not there leaves none.
+    fn read(
+        &mut self,
+        group: &mut Group,
+        name: Option<&'static str>,
+        layout: &Layout,
+        reader: &mut Reader,
+    ) -> Result<(), ReadError> {
+        self.entries.clear();
+        if let Some(name) = name
             && let Some(file) = group.read(layout, Controller::Io, name, reader)?
         {
-            let seconds = |nanos| Seconds::from(Nanos(nanos));
-            for entry in parse::entries(file) {
-                let Some(device) = devices.of(entry.device) else { continue };
-                put_split(cadvisor, &cadvisor::READ_TIME, &cadvisor::WRITE_TIME, &device.name, entry, seconds, out);
-                if entry.operation == b"Total" {
-                    out.put_of(&cadvisor::IO_TIME, of, [&device.name], seconds(entry.value));
-                }
-                if is_root && entry.operation == b"Read" {
-                    self.timed.push(entry.device);
-                }
-            }
-        }
-        if let Some(name) = merged
-            && let Some(file) = group.read(layout, Controller::Io, name, reader)?
-        {
-            for entry in parse::entries(file) {
-                let Some(device) = devices.of(entry.device) else { continue };
-                let (reads, writes) = (&cadvisor::READS_MERGED, &cadvisor::WRITES_MERGED);
-                put_split(cadvisor, reads, writes, &device.name, entry, Count::from, out);
-            }
-        }
-        if let Some(name) = queued
-            && let Some(file) = group.read(layout, Controller::Io, name, reader)?
-        {
-            for entry in parse::entries(file).filter(|entry| entry.operation == b"Total") {
-                let Some(device) = devices.of(entry.device) else { continue };
-                out.put_of(&cadvisor::IN_FLIGHT, of, [&device.name], entry.value);
-            }
+            self.entries.extend(parse::entries(file));
         }
         Ok(())
+    }
+
+    /// Remembers which devices the machine's cgroup told of, with operations or with times.
+    fn noted(&mut self, group: &Group, operations: bool) {
+        if group.kind == GroupKind::Root {
+            let into = if operations { &mut self.counted } else { &mut self.timed };
+            into.extend(self.entries.iter().map(|entry| entry.device));
+        }
+    }
+
+    /// Puts the numbers of reads and writes; other operations have no family.
+    fn put<U: metric::Unit>(
+        &self,
+        of: Of<AsCadvisor>,
+        reads: &'static Family<U, 1, AsCadvisor>,
+        writes: &'static Family<U, 1, AsCadvisor>,
+        unit: impl Fn(u64) -> U,
+        out: &mut Batch,
+    ) {
+        for (operation, family) in [(Operation::Read, reads), (Operation::Write, writes)] {
+            self.put_each(of, operation, family, &unit, out);
+        }
+    }
+
+    fn put_total<U: metric::Unit>(
+        &self,
+        of: Of<AsCadvisor>,
+        family: &'static Family<U, 1, AsCadvisor>,
+        unit: impl Fn(u64) -> U,
+        out: &mut Batch,
+    ) {
+        self.put_each(of, Operation::Total, family, &unit, out);
+    }
+
+    fn put_each<U: metric::Unit>(
+        &self,
+        of: Of<AsCadvisor>,
+        operation: Operation,
+        family: &'static Family<U, 1, AsCadvisor>,
+        unit: &impl Fn(u64) -> U,
+        out: &mut Batch,
+    ) {
+        for entry in self.entries.iter().filter(|entry| entry.operation == Some(operation)) {
+            let Some(device) = self.devices.of(entry.device) else { continue };
+            if self.devices.is_apart(entry.device, self.entries.iter().map(|entry| entry.device)) {
+                out.put_of(family, of, [&device.shown], unit(entry.value));
+            }
+        }
     }
 
     /// What the machine did, for each device that is mounted. A file system that has no disk has zeros, as in a kubelet.
     fn machine(
         &mut self,
         of: Of<AsCadvisor>,
-        now: f64,
         host: &Host,
         reader: &mut Reader,
         out: &mut Batch,
     ) -> Result<(), ReadError> {
-        if self.mounted.is_empty() || now - self.mounted_at >= MOUNTS_EVERY {
-            self.mounted = mounts::mounted(host, reader)?;
-            self.mounted_at = now;
-        }
         let disks: Vec<Disk> = match reader.read(&host.proc, "diskstats")? {
             Some(file) => parse::disks(file).collect(),
             None => return Ok(()),
@@ -232,7 +265,7 @@ impl ContainerIo {
             let number = disk.map_or(mounted.number, |disk| disk.device);
             // What the machine's cgroup told of already is not told again under the same name.
             let is_told = |told: &[Number]| {
-                told.contains(&number) && self.devices.of(number).is_some_and(|known| known.name == mounted.device)
+                told.contains(&number) && self.devices.of(number).is_some_and(|known| known.shown == mounted.device)
             };
             let (counted, timed) = (is_told(&self.counted), is_told(&self.timed));
             emit_disk(of, &mounted.device, disk.unwrap_or(&none), counted, timed, out);
@@ -241,44 +274,56 @@ impl ContainerIo {
     }
 }
 
-/// Puts the value in the family of reads or of writes; other operations have none.
-fn put_split<U: metric::Unit>(
-    of: Option<Of<AsCadvisor>>,
-    reads: &'static Family<U, 1, AsCadvisor>,
-    writes: &'static Family<U, 1, AsCadvisor>,
-    device: &str,
-    entry: Entry<'_>,
-    unit: impl Fn(u64) -> U,
-    out: &mut Batch,
-) {
-    let Some(of) = of else { return };
-    match entry.operation {
-        b"Read" => out.put_of(reads, of, [device], unit(entry.value)),
-        b"Write" => out.put_of(writes, of, [device], unit(entry.value)),
-        _ => {}
+/// Operations and bytes of each device, from two files of version 1.
+fn merged(operations: &[Entry], bytes: &[Entry]) -> impl Iterator<Item = (Number, Stat)> {
+    let value = |entries: &[Entry], device: Number, operation: Operation| {
+        let found = entries.iter().find(|entry| entry.device == device && entry.operation == Some(operation));
+        found.map(|entry| entry.value)
+    };
+    operations.iter().filter(|entry| entry.operation == Some(Operation::Total) && entry.value > 0).map(move |entry| {
+        let device = entry.device;
+        let stat = Stat {
+            read_bytes: value(bytes, device, Operation::Read),
+            write_bytes: value(bytes, device, Operation::Write),
+            discard_bytes: value(bytes, device, Operation::Discard),
+            reads: value(operations, device, Operation::Read),
+            writes: value(operations, device, Operation::Write),
+            discards: value(operations, device, Operation::Discard),
+            ..Stat::default()
+        };
+        (device, stat)
+    })
+}
+
+fn emit_own(of: Of<AsContainer>, device: &str, stat: Stat, out: &mut Batch) {
+    let rows = [
+        ("read", stat.read_bytes, stat.reads),
+        ("write", stat.write_bytes, stat.writes),
+        ("discard", stat.discard_bytes, stat.discards),
+    ];
+    for (operation, bytes, operations) in rows {
+        if let (Some(bytes), Some(operations)) = (bytes, operations) {
+            out.put_of(&own::BYTES, of, [device, operation], Bytes(bytes));
+            out.put_of(&own::OPERATIONS, of, [device, operation], operations);
+        }
     }
 }
 
-fn own_operation(operation: &[u8]) -> Option<&'static str> {
-    match operation {
-        b"Read" => Some("read"),
-        b"Write" => Some("write"),
-        b"Discard" => Some("discard"),
-        _ => None,
-    }
-}
-
-fn emit_stat(of: Of<AsCadvisor>, device: &devices::Device, stat: Stat, out: &mut Batch) {
+fn emit_stat(of: Of<AsCadvisor>, device: &devices::Device, stat: Stat, is_apart: bool, out: &mut Batch) {
     let bytes = [("Read", &cadvisor::READ_BYTES, stat.read_bytes), ("Write", &cadvisor::WRITE_BYTES, stat.write_bytes)];
     for (operation, family, bytes) in bytes {
-        if let Some(bytes) = bytes {
-            out.put_of(&cadvisor::USAGE, of, [&device.name, &device.major, &device.minor, operation], bytes);
-            out.put_of(family, of, [&device.name], Bytes(bytes));
+        let Some(bytes) = bytes else { continue };
+        out.put_of(&cadvisor::USAGE, of, [&device.shown, &device.major, &device.minor, operation], bytes);
+        if is_apart {
+            out.put_of(family, of, [&device.shown], Bytes(bytes));
         }
+    }
+    if !is_apart {
+        return;
     }
     for (family, count) in [(&cadvisor::READS, stat.reads), (&cadvisor::WRITES, stat.writes)] {
         if let Some(count) = count {
-            out.put_of(family, of, [&device.name], count);
+            out.put_of(family, of, [&device.shown], count);
         }
     }
     let costs = [
@@ -289,7 +334,7 @@ fn emit_stat(of: Of<AsCadvisor>, device: &devices::Device, stat: Stat, out: &mut
     ];
     for (family, cost) in costs {
         if let Some(cost) = cost {
-            out.put_of(family, of, [&device.name], Micros(cost));
+            out.put_of(family, of, [&device.shown], Micros(cost));
         }
     }
 }

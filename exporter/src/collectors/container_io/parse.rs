@@ -22,24 +22,54 @@ use crate::mounts;
 /// Major and minor number of a block device.
 pub(super) type Number = (u32, u32);
 
+/// What a number of a version 1 file counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    Read,
+    Write,
+    Sync,
+    Async,
+    Discard,
+    Total,
+}
+
+impl Operation {
+    /// As the kernel writes it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "Read",
+            Self::Write => "Write",
+            Self::Sync => "Sync",
+            Self::Async => "Async",
+            Self::Discard => "Discard",
+            Self::Total => "Total",
+        }
+    }
+
+    fn of(word: &[u8]) -> Option<Self> {
+        let all = [Self::Read, Self::Write, Self::Sync, Self::Async, Self::Discard, Self::Total];
+        all.into_iter().find(|operation| operation.name().as_bytes() == word)
+    }
+}
+
 /// One number of a version 1 file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry<'f> {
+pub(super) struct Entry {
     pub(super) device: Number,
-    /// `Read`, `Write`, `Sync`, `Async`, `Discard`, `Total`; empty in files that know no operations.
-    pub(super) operation: &'f [u8],
+    /// `None` in files that know no operations.
+    pub(super) operation: Option<Operation>,
     pub(super) value: u64,
 }
 
 /// The numbers of a version 1 file, without the total over devices.
-pub(super) fn entries(file: &[u8]) -> impl Iterator<Item = Entry<'_>> {
+pub(super) fn entries(file: &[u8]) -> impl Iterator<Item = Entry> {
     text::lines(file).filter_map(|line| {
         let mut words = text::words(line);
         let device = mounts::number(words.next()?)?;
         let second = words.next()?;
         Some(match words.next() {
-            Some(value) => Entry { device, operation: second, value: text::number(value)? },
-            None => Entry { device, operation: b"", value: text::number(second)? },
+            Some(value) => Entry { device, operation: Some(Operation::of(second)?), value: text::number(value)? },
+            None => Entry { device, operation: None, value: text::number(second)? },
         })
     })
 }
@@ -136,6 +166,11 @@ pub(super) fn disks(file: &[u8]) -> impl Iterator<Item = Disk> {
     })
 }
 
+/// Whether cAdvisor does not name a device: disks in memory, files as disks, CDs.
+pub(super) fn is_unnamed(name: &str) -> bool {
+    ["/dev/loop", "/dev/ram", "/dev/sr"].iter().any(|start| name.starts_with(start))
+}
+
 /// `DEVNAME=vda` of a device's `uevent`.
 pub(super) fn device_name(uevent: &[u8]) -> Option<String> {
     let line = text::lines(uevent).find_map(|line| line.strip_prefix(b"DEVNAME="))?;
@@ -151,8 +186,8 @@ mod tests {
     fn version_1_files_have_operations_or_none() {
         let found: Vec<_> = entries(b"254:0 Read 4096\n254:0 Total 4096\nTotal 4096\n8:1 77\n").collect();
         assert_eq!(found.len(), 3);
-        assert_eq!(found[0], Entry { device: (254, 0), operation: b"Read", value: 4096 });
-        assert_eq!(found[2], Entry { device: (8, 1), operation: b"", value: 77 });
+        assert_eq!(found[0], Entry { device: (254, 0), operation: Some(Operation::Read), value: 4096 });
+        assert_eq!(found[2], Entry { device: (8, 1), operation: None, value: 77 });
     }
 
     #[test]
