@@ -10,14 +10,13 @@ echo "kernel $(uname -r) runs the script $(cut -d' ' -f1 /proc/uptime) s after i
 
 module() { modprobe -d "$TREE" -q "$1" || echo "no module $1"; }
 mount -t tmpfs tmpfs /run
-mount -t tmpfs tmpfs /tmp
 mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 mount -t bpf bpf /sys/fs/bpf
 mount -t tracefs tracefs /sys/kernel/tracing
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
-for name in virtio_blk ext4 veth bridge; do module "$name"; done
+for name in virtio_blk ext4 veth bridge dummy; do module "$name"; done
 
 # A disk of its own: overlays cannot lie on the overlay that the root is, and only a disk has io statistics.
 mkdir -p /var/lib/yagura

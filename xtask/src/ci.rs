@@ -32,35 +32,37 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
     args.finish()?;
     let mut run = Run::default();
     let wanted = |name: &str| only.as_deref().is_none_or(|only| name.contains(only));
-    let mut step = |name: &str, work: &dyn Fn(&mut Tally) -> Result<()>| {
+    let mut step = |name: &str, work: &dyn Fn(&mut Tally)| {
         if wanted(name) {
             run.step(name, work);
         }
     };
-    step("setup", &|_| setup::run(&mut Args::default()));
+    step("setup", &|tally| tally.need("setup", setup::run(&mut Args::default())));
     step("format", &|tally| tally.one("format", process::run(&mut tasks::format_check())));
     step("clippy", &|tally| tally.one("clippy", process::run(&mut tasks::clippy())));
-    step("cargo test", &cargo_test);
-    step("build", &|_| tasks::build(&mut Args::default()));
+    step("cargo test", &|tally| {
+        let ran = cargo_test(tally);
+        tally.need("cargo test", ran);
+    });
+    step("build", &|tally| tally.need("build", tasks::build(&mut Args::default())));
     step("docs", &|tally| tally.one("docs", process::run(&mut tasks::docs_command(true))));
     for check in checks::all() {
         step(&check.name, &|tally| tally.one(&check.name, (check.run)()));
     }
-    run.finish()
+    run.finish();
+    Ok(())
 }
 
 impl Run {
-    /// One step; an error of the step itself is a failure, and the next one runs all the same.
-    fn step(&mut self, name: &str, work: impl Fn(&mut Tally) -> Result<()>) {
+    /// One step; when it fails, the next one runs all the same.
+    fn step(&mut self, name: &str, work: impl Fn(&mut Tally)) {
         println!("\n== {name}");
         let begin = Instant::now();
-        if let Err(error) = work(&mut self.tally) {
-            self.tally.fail(name, &error);
-        }
+        work(&mut self.tally);
         self.times.push((name.to_owned(), begin.elapsed()));
     }
 
-    fn finish(self) -> Result<()> {
+    fn finish(self) {
         println!("\n== time");
         for (name, time) in &self.times {
             println!("{:>8.1} s  {name}", time.as_secs_f64());
@@ -78,12 +80,19 @@ impl Run {
         if failed > 0 {
             std::process::exit(1); // the line above stays the last one
         }
-        Ok(())
     }
 }
 
 impl Tally {
-    fn one(&mut self, name: &str, outcome: Result<()>) -> Result<()> {
+    /// What is no check itself, but must not fail.
+    fn need(&mut self, name: &str, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            self.fail(name, &error);
+        }
+    }
+
+    /// One check.
+    fn one(&mut self, name: &str, outcome: Result<()>) {
         match outcome {
             Ok(()) => {
                 self.passed += 1;
@@ -97,7 +106,6 @@ impl Tally {
                 None => self.fail(name, &error),
             },
         }
-        Ok(())
     }
 
     fn fail(&mut self, name: &str, error: &anyhow::Error) {
@@ -236,9 +244,9 @@ test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out
     #[test]
     fn a_skip_is_neither_passed_nor_failed() {
         let mut tally = Tally::default();
-        tally.one("x", Err(Skip("no go".to_owned()).into())).unwrap();
-        tally.one("y", Ok(())).unwrap();
-        tally.one("z", Err(anyhow::anyhow!("broken"))).unwrap();
+        tally.one("x", Err(Skip("no go".to_owned()).into()));
+        tally.one("y", Ok(()));
+        tally.one("z", Err(anyhow::anyhow!("broken")));
         assert_eq!((tally.passed, tally.failed, tally.skips), (1, 1, vec!["x: no go".to_owned()]));
     }
 }

@@ -99,11 +99,11 @@ impl Suite {
         }
         let (archive, security) = mirrors()?;
         let name = self.name;
-        let mut text = format!("deb [signed-by={keyring}] {archive} {name} main\n");
-        if name != "sid" {
-            text += &format!("deb [signed-by={keyring}] {security} {name}-security main\n");
+        let main = format!("deb [signed-by={keyring}] {archive} {name} main\n");
+        if name == "sid" {
+            return Ok(main);
         }
-        Ok(text)
+        Ok(format!("{main}deb [signed-by={keyring}] {security} {name}-security main\n"))
     }
 
     fn command(&self, program: &str) -> Command {

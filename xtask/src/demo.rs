@@ -1,4 +1,5 @@
 //! `cargo xtask demo`: the agent, and a real Prometheus that scrapes every view of it.
+#![expect(clippy::indexing_slicing, reason = "a key that a JSON value does not have gives null")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -53,7 +54,7 @@ impl Prometheus {
         command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
         let url = format!("http://127.0.0.1:{port}");
         let mut process = Tied::start("Prometheus", &mut command, &dir.join("log"))?;
-        process.wait_until(Duration::from_secs(60), || http::get(&format!("{url}/-/ready")).is_ok())?;
+        process.wait_until(Duration::from_mins(1), || http::get(&format!("{url}/-/ready")).is_ok())?;
         Ok(Self { url, process })
     }
 
@@ -96,13 +97,12 @@ pub(crate) fn promtool_check(promtool: &PathBuf, page: &Path) -> Result<String> 
 
 fn configuration(agent: &str) -> String {
     let target = agent.trim_start_matches("http://");
-    let mut text = "global: {scrape_interval: 5s, scrape_timeout: 4s}\nscrape_configs:\n".to_owned();
-    for (job, path) in JOBS {
-        text += &format!(
-            "- {{job_name: {job}, metrics_path: {path}, honor_timestamps: false, static_configs: [{{targets: ['{target}']}}]}}\n"
-        );
-    }
-    text
+    let job = |(job, path): &(&str, &str)| {
+        let targets = format!("static_configs: [{{targets: ['{target}']}}]");
+        format!("- {{job_name: {job}, metrics_path: {path}, honor_timestamps: false, {targets}}}\n")
+    };
+    let jobs: Vec<String> = JOBS.iter().map(job).collect();
+    format!("global: {{scrape_interval: 5s, scrape_timeout: 4s}}\nscrape_configs:\n{}", jobs.concat())
 }
 
 /// A query as part of an address.

@@ -19,7 +19,7 @@ pub(crate) fn get_as(url: &str, accept: &str) -> Result<String> {
     let address = address.with_context(|| format!("no address for {host}"))?;
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))
         .with_context(|| format!("cannot connect to {host}"))?;
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    stream.set_read_timeout(Some(Duration::from_mins(1)))?;
     write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nAccept: {accept}\r\nConnection: close\r\n\r\n")?;
     let mut raw = Vec::new();
     stream.read_to_end(&mut raw).with_context(|| format!("cannot read {url}"))?;

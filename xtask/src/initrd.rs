@@ -80,7 +80,7 @@ fn modules(tree: &Path) -> Result<Vec<Vec<u8>>> {
 }
 
 fn unpacked(path: &str) -> Result<Vec<u8>> {
-    if !path.ends_with(".xz") {
+    if Path::new(path).extension().is_none_or(|end| end != "xz") {
         return fs::read(path).with_context(|| format!("cannot read {path}"));
     }
     let out = Command::new(tool("xz")?).args(["-dc", path]).output().context("cannot start xz")?;

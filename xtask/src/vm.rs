@@ -3,6 +3,7 @@
 //! The kernel's package is unpacked in the cache. An initrd of a megabyte mounts the host's root over 9p, read-only,
 //! lays a tmpfs over it and starts `e2e/vm/guest.sh`. One directory of the host can be written; the script's output
 //! and status come back through it. Needs no KVM.
+#![expect(clippy::indexing_slicing, reason = "a key that a JSON value does not have gives null")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -84,12 +85,11 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
 pub(crate) fn test(kernel: &Kernel) -> Result<()> {
     possible()?;
     let binaries = test_binaries()?;
-    let mut script = "failed=0\n".to_owned();
-    for binary in &binaries {
-        script += &format!("{} --show-output --test-threads=2 || failed=1\n", binary.display());
-    }
-    script +=
-        &format!("{xtask} parity cadvisor || failed=1\nexit $failed\n", xtask = std::env::current_exe()?.display());
+    let mut words: Vec<String> =
+        binaries.iter().map(|binary| format!("{} --show-output --test-threads=2", binary.display())).collect();
+    words.push(format!("{} parity cadvisor", std::env::current_exe()?.display()));
+    let lines: Vec<String> = words.iter().map(|line| format!("{line} || failed=1\n")).collect();
+    let script = format!("failed=0\n{}exit $failed\n", lines.concat());
     let outcome = kernel.boot(&script, Duration::from_mins(20))?;
     report(kernel, &outcome, |line| {
         ["test result:", "skipped:", "failed:"].iter().any(|begin| line.starts_with(begin))
@@ -182,7 +182,7 @@ impl Kernel {
         places::write(&share.join("script"), script)?;
         places::write(&dir.join("initrd"), initrd::of(&tree)?)?;
         fs::File::create(dir.join("disk"))?.set_len(8 << 30)?;
-        let ended = self.qemu(&tree, &dir, limit);
+        let ended = Self::qemu(&tree, &dir, limit);
         let read = |name: &str| fs::read(share.join(name)).map(|b| String::from_utf8_lossy(&b).into_owned());
         let console = read("console").unwrap_or_default();
         let output = read("output").unwrap_or_default();
@@ -198,10 +198,10 @@ impl Kernel {
         Ok(Outcome { output, status })
     }
 
-    fn qemu(&self, tree: &Path, dir: &Path, limit: Duration) -> Result<()> {
+    fn qemu(tree: &Path, dir: &Path, limit: Duration) -> Result<()> {
         let cache = places::cache("")?;
         let words = format!(
-            "console=ttyS0 quiet panic=-1 cgroup_no_v1=all psi=1 TREE={} CACHE={} REPO={} PATIENCE=8",
+            "console=ttyS0 quiet panic=-1 cgroup_no_v1=all psi=1 TREE={} CACHE={} REPO={} PATIENCE=5",
             tree.display(),
             cache.display(),
             places::repo().display()

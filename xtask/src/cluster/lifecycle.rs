@@ -65,11 +65,17 @@ pub(crate) fn up(cluster: &Cluster, options: &Options) -> Result<()> {
     refuse_foreign(options)?;
     let begin = Instant::now();
     prepare(cluster, &binary, &asked)?;
-    start_all(cluster, options).inspect_err(|_| {
-        eprintln!("logs are in {}", cluster.dir.display());
-    })?;
+    start_all(cluster, options).inspect_err(|_| print_logs(cluster))?;
     eprintln!("the cluster is up after {:.1} s", begin.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// The end of each program's log, for a cluster that does not come up.
+fn print_logs(cluster: &Cluster) {
+    let entries = fs::read_dir(&cluster.dir).into_iter().flatten().flatten();
+    for log in entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "log")) {
+        eprintln!("== {}\n{}", log.display(), process::tail(&log));
+    }
 }
 
 /// The kubelet's cAdvisor looks for containerd at one path only, so there can be but one on a machine.
@@ -104,8 +110,8 @@ fn prepare(cluster: &Cluster, binary: &Path, options: &str) -> Result<()> {
     for program in PROGRAMS {
         symlink(binary, cluster.program(program)).with_context(|| format!("cannot link {program}"))?;
     }
-    let absent = OUTSIDE.iter().filter(|path| !Path::new(path).exists());
-    places::write(&dir.join("outside"), absent.map(|path| format!("{path}\n")).collect::<String>())?;
+    let absent: Vec<&str> = OUTSIDE.iter().copied().filter(|path| !Path::new(path).exists()).collect();
+    places::write(&dir.join("outside"), absent.join("\n"))?;
     places::write(&dir.join("options.json"), options)?;
     places::write(&dir.join("tokens.csv"), config::tokens())?;
     places::write(&dir.join("kubeconfig"), config::kubeconfig(cluster))?;
@@ -123,7 +129,7 @@ fn start_all(cluster: &Cluster, options: &Options) -> Result<()> {
     if options.node {
         start_containerd(cluster)?;
     }
-    process::wait_for("the API server", Duration::from_secs(60), || cluster.is_ready())?;
+    process::wait_for("the API server", Duration::from_mins(1), || cluster.is_ready())?;
     if !options.controllers {
         return Ok(());
     }
@@ -133,7 +139,7 @@ fn start_all(cluster: &Cluster, options: &Options) -> Result<()> {
         start_kubelet(cluster, options)?;
     }
     let account = ["get", "serviceaccount", "default"];
-    process::wait_for("the default service account", Duration::from_secs(60), || cluster.kubectl(&account).is_ok())
+    process::wait_for("the default service account", Duration::from_mins(1), || cluster.kubectl(&account).is_ok())
 }
 
 fn start_containerd(cluster: &Cluster) -> Result<()> {
@@ -145,9 +151,10 @@ fn start_containerd(cluster: &Cluster) -> Result<()> {
     process::wait_for("containerd", Duration::from_secs(30), || ctr(&["version"]).is_ok())?;
     let busybox = process::find("busybox").context("busybox is not installed")?;
     let busybox = fs::read(&busybox).with_context(|| format!("cannot read {}", busybox.display()))?;
+    // Equal images would be one image with two names, and a runtime then names either.
     let images = [
         Image { reference: PAUSE_IMAGE, command: &["/bin/sleep", "2147483"] },
-        Image { reference: BOX_IMAGE, command: &["/bin/sleep", "2147483"] },
+        Image { reference: BOX_IMAGE, command: &["/bin/sleep", "2147482"] },
     ];
     let archive = dir.join("images.tar");
     places::write(&archive, image::archive(&busybox, &images)?)?;

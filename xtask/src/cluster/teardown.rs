@@ -49,7 +49,9 @@ pub(super) fn clean(cluster: &Cluster) -> Result<()> {
 fn kill_marked(mark: &str) -> Result<()> {
     until_none("processes of the cluster", || {
         let pids = process::marked(mark);
-        pids.iter().for_each(|&pid| process::signal(pid, Signal::KILL));
+        for &pid in &pids {
+            process::signal(pid, Signal::KILL);
+        }
         pids.len()
     })
 }

@@ -2,6 +2,7 @@
 //!
 //! What this machine can show is read from a live page; what needs other hardware, another kernel or cgroup v2 is
 //! looked up among the agent's declarations, and named as such.
+#![expect(clippy::indexing_slicing, reason = "a key that a JSON value does not have gives null")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,8 @@ use crate::agent::{self, Agent};
 use crate::args::Args;
 use crate::checks;
 use crate::exposition::Page;
+
+const VIEW: &str = "/metrics/cadvisor";
 
 /// One family as the list has it.
 struct Family<'a> {
@@ -47,16 +50,34 @@ pub(crate) fn check(file: &Path, agent: &Agent) -> Result<()> {
     let families = families(&list).with_context(|| format!("{} is not a list of families", file.display()))?;
     let _cgroups = Cgroups::with_work(3)?;
     std::thread::sleep(Duration::from_secs(3)); // the quota has held the work back by then
-    let page = Page::parse(&agent.page("/metrics/cadvisor")?)?;
+    let page = Page::parse(&agent.page(VIEW)?)?;
     let catalog = agent::catalog()?;
     let (ours, others): (Vec<_>, Vec<_>) = families.iter().partition(|f| f.entry["kubelet_default"] == true);
     let wrong = print_kubelet(&ours, &page, &catalog);
+    let page = with_optional(&catalog)?.map_or(Ok(page), |text| Page::parse(&text))?;
     print_others(&others, &page, &catalog);
     println!("\n{} of {} kubelet families served with identical type and labels", ours.len() - wrong, ours.len());
     if wrong > 0 {
         bail!("{wrong} families differ");
     }
     Ok(())
+}
+
+/// The page of an agent that has switched on all collectors of this view that are off by default.
+fn with_optional(catalog: &Value) -> Result<Option<String>> {
+    let sections = catalog["sections"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let optional = sections.iter().filter(|section| section["default_on"] == false && in_view(section));
+    let flags: Vec<String> = optional.filter_map(|s| Some(format!("--collector.{}", s["name"].as_str()?))).collect();
+    if flags.is_empty() {
+        return Ok(None);
+    }
+    println!("\nwith {}:", flags.join(" "));
+    let agent = Agent::start(&agent::binary()?, &flags)?;
+    agent.page(VIEW).map(Some)
+}
+
+fn in_view(section: &Value) -> bool {
+    section["families"].as_array().is_some_and(|families| families.iter().any(|family| family["endpoint"] == VIEW))
 }
 
 fn families(list: &Value) -> Option<Vec<Family<'_>>> {
@@ -132,7 +153,7 @@ fn served(family: &Family<'_>, page: &Page, catalog: &Value) -> Served {
 fn declared<'a>(name: &str, catalog: &'a Value) -> Option<(&'a str, BTreeSet<&'a str>)> {
     let sections = catalog["sections"].as_array()?;
     let families = sections.iter().filter_map(|section| section["families"].as_array()).flatten();
-    let entry = families.into_iter().find(|f| f["name"] == name && f["endpoint"] == "/metrics/cadvisor")?;
+    let entry = families.into_iter().find(|f| f["name"] == name && f["endpoint"] == VIEW)?;
     let labels = entry["labels"].as_array()?.iter().filter_map(|label| label["name"].as_str()).collect();
     Some((entry["kind"].as_str()?, labels))
 }
@@ -155,6 +176,9 @@ fn reason(family: &Family<'_>) -> &'static str {
     let kind = family.entry["kind"].as_str().unwrap_or_default();
     match kind {
         "perf_event" => "needs hardware performance counters, which cost every process; off in a kubelet",
+        "hugetlb" => "needs huge pages and their controller",
+        "memory" => "a setting of cgroup v1 that no current runtime makes",
+        "memory_numa" | "cpu_topology" => "one series a node, core or thread that never changes; lscpu tells it",
         "resctrl" => "needs resctrl hardware and its file system mounted",
         "referenced_memory" => "needs every page table walked and its bits cleared, which slows the processes",
         _ => "no source without a cost that a default may not have",

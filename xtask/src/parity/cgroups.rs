@@ -111,7 +111,7 @@ impl Cgroups {
         for (number, work) in self.work.iter_mut().enumerate() {
             let file = scratch.join(format!("data-{number}"));
             let full = || file.metadata().is_ok_and(|meta| meta.len() >= 32 * 65536);
-            work.wait_until(Duration::from_secs(60), full)?;
+            work.wait_until(Duration::from_mins(1), full)?;
         }
         Ok(())
     }
@@ -126,7 +126,7 @@ impl Drop for Cgroups {
                 pids.lines().filter_map(|pid| pid.parse().ok()).for_each(|pid| process::signal(pid, Signal::KILL));
                 fs::remove_dir(dir).ok();
             }
-            self.work.iter_mut().for_each(|work| drop(work.has_ended()));
+            self.work.retain_mut(|work| !work.has_ended());
             std::thread::sleep(Duration::from_millis(20));
         }
         fs::remove_dir_all(&self.scratch).ok();

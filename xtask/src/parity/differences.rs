@@ -101,11 +101,23 @@ impl PartialEq for Difference {
 }
 
 /// Where ours is real and cAdvisor's is not.
-pub(crate) const EXPLAINED: &[Difference] = &[Difference {
-    family: "container_tasks_state",
-    is: |_, (low, high), ours| low == 0.0 && high == 0.0 && ours > 0.0,
-    why: "a kubelet never starts the reader that fills it, so it prints 0; ours counts the tasks",
-}];
+pub(crate) const EXPLAINED: &[Difference] = &[
+    Difference {
+        family: "container_tasks_state",
+        is: |_, theirs, ours| theirs == (0.0, 0.0) && ours > 0.0,
+        why: "a kubelet never starts the reader that fills it, so it prints 0; ours counts the tasks",
+    },
+    Difference {
+        family: "container_cpu_load_*",
+        is: |_, theirs, ours| theirs == (0.0, 0.0) && ours > 0.0,
+        why: "a kubelet never starts the reader that fills it, so it prints 0; ours counts the tasks",
+    },
+    Difference {
+        family: "container_threads",
+        is: |series, theirs, ours| series.label("id") == "/" && theirs == (0.0, 0.0) && ours > 0.0,
+        why: "the root has no pids.current, so cAdvisor prints 0; ours counts the machine's threads",
+    },
+];
 
 impl Difference {
     pub(super) fn covers(&self, series: &Series, theirs: (f64, f64), ours: f64) -> bool {

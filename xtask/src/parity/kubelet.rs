@@ -94,7 +94,7 @@ fn measure(cluster: &Cluster, agent: &Agent) -> Result<Report> {
 
 /// Waits until the kubelet shows every running container, and shows the same series for a whole round of measuring.
 fn wait_for_rows() -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = Instant::now() + Duration::from_mins(2);
     let mut before: BTreeSet<Series> = BTreeSet::new();
     let mut since = Instant::now();
     loop {

@@ -5,6 +5,7 @@ mod cgroups;
 pub(crate) mod compare;
 pub(crate) mod differences;
 pub(crate) mod kubelet;
+pub(crate) mod node;
 mod workload;
 
 use anyhow::Result;
@@ -12,7 +13,8 @@ use anyhow::Result;
 use crate::args::{Args, usage};
 
 pub(crate) const USAGE: &str = "kubelet [--agent URL] [--keep] [--verbose] [--vm]\n\
-    cadvisor [FILE.json] [--agent URL]";
+    cadvisor [FILE.json] [--agent URL]\n\
+    node [--agent URL] [--verbose]";
 
 /// `cargo xtask parity …`
 pub(crate) fn run(args: &mut Args) -> Result<()> {
@@ -20,6 +22,7 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
     match verb.as_str() {
         "kubelet" => kubelet::run(args),
         "cadvisor" => cadvisor::run(args),
-        other => Err(usage(format!("parity: {other:?} is none of kubelet, cadvisor"))),
+        "node" => node::run(args),
+        other => Err(usage(format!("parity: {other:?} is none of kubelet, cadvisor, node"))),
     }
 }

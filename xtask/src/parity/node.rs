@@ -1,0 +1,228 @@
+//! Side by side with `node_exporter` on this machine: every series of every collector that both have.
+//!
+//! The reference is read before and after ours. The sets of series must be identical, the types too, and a counter of
+//! ours must lie between the two reads. Gauges move both ways in between, so they are only counted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::agent::{self, Agent};
+use crate::args::Args;
+use crate::checks::Skip;
+use crate::exposition::{Page, Series};
+use crate::process::{self, Tied};
+use crate::{http, places};
+
+const VIEW: &str = "/metrics/node";
+const MODULE: &str = "github.com/prometheus/node_exporter";
+const VERSION: &str = "1.12.1";
+
+/// Families about the scrape itself; their values cannot be the same.
+const OF_THE_SCRAPE: &str = "node_scrape_";
+
+/// A collector's line of the table.
+#[derive(Debug, Default)]
+struct Row {
+    theirs: usize,
+    ours: usize,
+    missing: Vec<Series>,
+    surplus: Vec<Series>,
+    other_type: Vec<String>,
+    counters: usize,
+    outside: Vec<String>,
+    gauges: usize,
+    gauges_within: usize,
+}
+
+impl Row {
+    fn is_clean(&self) -> bool {
+        self.missing.is_empty() && self.surplus.is_empty() && self.other_type.is_empty() && self.outside.is_empty()
+    }
+}
+
+/// `cargo xtask parity node [--agent URL] [--verbose]`
+pub(super) fn run(args: &mut Args) -> Result<()> {
+    let verbose = args.flag("--verbose");
+    let agent = Agent::from_args(args, &[])?;
+    args.finish()?;
+    compare(&agent, verbose)
+}
+
+/// Compares with a `node_exporter` that is started for it.
+pub(crate) fn compare(agent: &Agent, verbose: bool) -> Result<()> {
+    let (url, _reference) = start_reference()?;
+    let theirs = |url: &str| http::get_as(url, "text/plain;version=0.0.4").and_then(|text| Page::parse(&text));
+    let before = theirs(&url)?;
+    let ours = Page::parse(&agent.page(VIEW)?)?;
+    let after = theirs(&url)?;
+    let owners = owners(&agent::catalog()?);
+    let (rows, not_served) = rows(&before, &ours, &after, &owners);
+    print(&rows, &not_served, verbose);
+    let wrong = rows.values().filter(|row| !row.is_clean()).count();
+    let (series, all) =
+        rows.values().fold((0, 0), |(good, all), row| (good + row.theirs - row.missing.len(), all + row.theirs));
+    println!("\n{series} of {all} series of node_exporter {VERSION}, {} collectors", rows.len());
+    if wrong > 0 {
+        bail!("{wrong} collectors differ");
+    }
+    Ok(())
+}
+
+/// Its address and the process. It is built once, by Go, and kept in the cache.
+fn start_reference() -> Result<(String, Tied)> {
+    let folder = places::cache(&format!("node_exporter-{VERSION}"))?;
+    let binary = folder.join("node_exporter");
+    if !binary.is_file() {
+        build(&folder)?;
+    }
+    let port = http::free_port()?;
+    let log = places::cache("logs")?.join(format!("node_exporter-{port}.log"));
+    let mut command = process::tied(&binary);
+    command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+    let mut started = Tied::start("node_exporter", &mut command, &log)?;
+    let url = format!("http://127.0.0.1:{port}/metrics");
+    started.wait_until(Duration::from_secs(30), || http::get(&url).is_ok())?;
+    std::fs::remove_file(&log).ok();
+    Ok((url, started))
+}
+
+fn build(folder: &PathBuf) -> Result<()> {
+    let Some(go) = process::find("go") else {
+        return Err(Skip("no Go toolchain to build node_exporter with".to_owned()).into());
+    };
+    println!("building node_exporter {VERSION}");
+    let mut command = Command::new(go);
+    command.args(["install", &format!("{MODULE}@v{VERSION}")]).env("GOBIN", folder).env("CGO_ENABLED", "0");
+    process::run(&mut command).context("cannot build node_exporter")
+}
+
+/// The collector of each family of the node view.
+fn owners(catalog: &serde_json::Value) -> BTreeMap<String, String> {
+    let mut owners = BTreeMap::new();
+    for section in catalog["sections"].as_array().into_iter().flatten() {
+        let collector = section["name"].as_str().unwrap_or_default();
+        for family in section["families"].as_array().into_iter().flatten() {
+            if family["endpoint"] == VIEW {
+                let name = family["name"].as_str().unwrap_or_default();
+                owners.insert(name.to_owned(), collector.trim_start_matches("node_").to_owned());
+            }
+        }
+    }
+    owners
+}
+
+/// Series by name and labels; a label without a value is the same as none.
+fn series(page: &Page) -> BTreeMap<Series, f64> {
+    let bare = |series: &Series| Series {
+        name: series.name.clone(),
+        labels: series.labels.iter().filter(|(_, value)| !value.is_empty()).cloned().collect(),
+    };
+    page.samples.iter().map(|(key, sample)| (bare(key), sample.value)).collect()
+}
+
+type Rows = BTreeMap<String, Row>;
+
+/// The table, and the families of the reference that the agent does not have.
+fn rows(before: &Page, ours: &Page, after: &Page, owners: &BTreeMap<String, String>) -> (Rows, BTreeSet<String>) {
+    let (first, ours_series, last) = (series(before), series(ours), series(after));
+    let (mut rows, mut not_served) = (Rows::new(), BTreeSet::new());
+    for (series, low) in &first {
+        let Some(collector) = owners.get(&series.name) else {
+            if series.name.starts_with("node_") {
+                not_served.insert(series.name.clone());
+            }
+            continue;
+        };
+        // What ended between the two reads may be in ours or not.
+        let Some(high) = last.get(series).filter(|_| !series.name.starts_with(OF_THE_SCRAPE)) else { continue };
+        let row = rows.entry(collector.clone()).or_default();
+        row.theirs += 1;
+        let Some(value) = ours_series.get(series) else {
+            row.missing.push(series.clone());
+            continue;
+        };
+        let kind = |page: &Page| page.types.get(&series.name).cloned().unwrap_or_default();
+        if kind(before) != kind(ours) {
+            row.other_type.push(format!("{series}: {} there, {} here", kind(before), kind(ours)));
+        }
+        // Rounding of a float that went through another division.
+        let slack = value.abs() * 1e-9;
+        let within = (low.min(*high) - slack..=low.max(*high) + slack).contains(value);
+        if kind(before) == "gauge" {
+            row.gauges += 1;
+            row.gauges_within += usize::from(within);
+        } else {
+            row.counters += 1;
+            if !within {
+                row.outside.push(format!("{series}: {value} here, {low} to {high} there"));
+            }
+        }
+    }
+    for series in ours_series.keys().filter(|series| !series.name.starts_with(OF_THE_SCRAPE)) {
+        let Some(collector) = owners.get(&series.name) else { continue };
+        let row = rows.entry(collector.clone()).or_default();
+        row.ours += 1;
+        if !first.contains_key(series) && !last.contains_key(series) {
+            row.surplus.push(series.clone());
+        }
+    }
+    (rows, not_served)
+}
+
+fn print(rows: &Rows, not_served: &BTreeSet<String>, verbose: bool) {
+    println!("{:<14} {:>6} {:>5} {:>8} {:>9}  differences", "collector", "theirs", "ours", "counters", "gauges");
+    for (collector, row) in rows {
+        let counters = format!("{}/{}", row.counters - row.outside.len(), row.counters);
+        let gauges = format!("{}/{}", row.gauges_within, row.gauges);
+        let mut said = Vec::new();
+        for (count, what) in [
+            (row.missing.len(), "missing"),
+            (row.surplus.len(), "surplus"),
+            (row.other_type.len(), "of another type"),
+            (row.outside.len(), "outside"),
+        ] {
+            if count > 0 {
+                said.push(format!("{count} {what}"));
+            }
+        }
+        let said = if said.is_empty() { "none".to_owned() } else { said.join(", ") };
+        println!("{collector:<14} {:>6} {:>5} {counters:>8} {gauges:>9}  {said}", row.theirs, row.ours);
+        let most = if verbose { usize::MAX } else { 3 };
+        let series = row.missing.iter().map(|s| format!("missing {s}"));
+        let series = series.chain(row.surplus.iter().map(|s| format!("surplus {s}")));
+        for line in series.chain(row.other_type.iter().cloned()).chain(row.outside.iter().cloned()).take(most) {
+            println!("    {line}");
+        }
+    }
+    println!("\ncounters lie between two reads of node_exporter; gauges may move both ways and are only counted");
+    if !not_served.is_empty() {
+        println!("families of collectors that the agent does not have: {not_served:?}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compared(before: &str, ours: &str, after: &str) -> Row {
+        let page = |text| Page::parse(text).unwrap();
+        let owners = BTreeMap::from([("node_x_total".to_owned(), "x".to_owned())]);
+        let (mut rows, _) = rows(&page(before), &page(ours), &page(after), &owners);
+        rows.remove("x").unwrap()
+    }
+
+    #[test]
+    fn a_counter_lies_between_two_reads_and_an_empty_label_is_none() {
+        let theirs = |n| format!("# TYPE node_x_total counter\nnode_x_total{{a=\"1\",b=\"\"}} {n}\n");
+        let row = compared(&theirs(5), "# TYPE node_x_total counter\nnode_x_total{a=\"1\"} 6\n", &theirs(7));
+        assert!(row.is_clean() && row.counters == 1, "{row:?}");
+        let row = compared(&theirs(5), "# TYPE node_x_total gauge\nnode_x_total{a=\"1\"} 8\n", &theirs(7));
+        assert_eq!((row.outside.len(), row.other_type.len()), (1, 1));
+        let row = compared(&theirs(5), "# TYPE node_x_total counter\nnode_x_total{a=\"2\"} 6\n", &theirs(7));
+        assert_eq!((row.missing.len(), row.surplus.len()), (1, 1));
+    }
+}
