@@ -1,13 +1,18 @@
 //! Real cgroups, under the paths that a kubelet would give them, made with `cgroups-rs`. They and their processes go
 //! when they go out of scope.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use cgroups_rs::{
     CgroupPid,
     fs::{cgroup_builder::CgroupBuilder, hierarchies},
 };
+
+use crate::wait::wait_for;
 
 /// What a cgroup may use. `None` is without limit.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,8 +74,22 @@ impl Cgroup {
     }
 }
 
+impl Cgroup {
+    /// Ends every process in it and waits until they are gone. A kernel before 5.14, and a machine without a version 2
+    /// tree, have no way to do that at once; there the processes must end by themselves.
+    fn end_processes(&self) {
+        let below = self.path.trim_start_matches('/');
+        let folder = self.beside.clone().unwrap_or_else(|| Path::new("/sys/fs/cgroup").join(below));
+        if std::fs::write(folder.join("cgroup.kill"), "1").is_ok() {
+            let is_empty = || std::fs::read(folder.join("cgroup.procs")).is_ok_and(|pids| pids.is_empty());
+            wait_for(Duration::from_secs(2), || is_empty().then_some(()));
+        }
+    }
+}
+
 impl Drop for Cgroup {
     fn drop(&mut self) {
+        self.end_processes();
         let _ = self.inner.delete();
         for root in roots() {
             // The cgroup itself where `cgroups-rs` has no hierarchy, and then the folders above it that are empty now.
