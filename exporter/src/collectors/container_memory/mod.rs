@@ -13,6 +13,7 @@
 //! A process that was killed for want of memory counts for the container it was in, with the cgroups inside it, and
 //! for none of the cgroups above it, as in cAdvisor. So a sum over all rows counts it once.
 
+mod hits;
 mod metrics;
 mod parse;
 
@@ -22,6 +23,7 @@ use kernfs::{Host, ReadError, Reader, text};
 use metric::{Batch, Bytes, Of};
 
 use self::{
+    hits::{Hits, Known},
     metrics::{cadvisor, own},
     parse::{Events, Stat},
 };
@@ -40,18 +42,23 @@ pub static SPEC: Spec = Spec {
     build,
 };
 
-#[derive(Debug)]
-struct ContainerMemory;
+#[derive(Debug, Default)]
+struct ContainerMemory {
+    known: Known,
+}
 
 #[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
-    Ok(Box::new(ContainerMemory))
+    Ok(Box::<ContainerMemory>::default())
 }
 
 impl Collector for ContainerMemory {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let layout = Arc::clone(scrape.tree.layout());
-        let Scrape { tree, host, reader, out, problems, .. } = scrape;
+        let Scrape { tree, host, reader, out, problems, now, .. } = scrape;
+        if layout.version(Controller::Memory) == Some(Version::V1) {
+            self.known.begin(host, reader, *now)?;
+        }
         for group in tree.groups() {
             if group.cadvisor.is_none() && group.own.is_none() {
                 continue;
@@ -59,7 +66,7 @@ impl Collector for ContainerMemory {
             let read = match layout.version(Controller::Memory) {
                 Some(Version::V2) if group.kind == GroupKind::Root => read_root_v2(group, &layout, host, reader),
                 Some(Version::V2) => read_v2(group, &layout, reader),
-                _ => read_v1(group, &layout, reader),
+                _ => read_v1(group, &layout, reader, &mut self.known, *now),
             };
             match read {
                 Ok(Some(memory)) => emit(group, &memory, out),
@@ -129,7 +136,13 @@ fn read_root_v2(
     Ok(Some(Memory { usage: stat.anon.saturating_add(stat.file), swap, kernel, stat, ..Memory::default() }))
 }
 
-fn read_v1(group: &mut Group, layout: &Layout, reader: &mut Reader) -> Result<Option<Memory>, ReadError> {
+fn read_v1(
+    group: &mut Group,
+    layout: &Layout,
+    reader: &mut Reader,
+    known: &mut Known,
+    now: f64,
+) -> Result<Option<Memory>, ReadError> {
     let controller = Controller::Memory;
     let Some(stat) = group.read(layout, controller, "memory.stat", reader)?.map(parse::stat_v1) else {
         return Ok(None);
@@ -137,14 +150,9 @@ fn read_v1(group: &mut Group, layout: &Layout, reader: &mut Reader) -> Result<Op
     let mut number = |name| Ok(group.read(layout, controller, name, reader)?.and_then(text::only_number));
     let usage = number("memory.usage_in_bytes")?.unwrap_or(0);
     let peak = number("memory.max_usage_in_bytes")?;
-    let failcnt = number("memory.failcnt")?.unwrap_or(0);
-    let failcnt_with_swap = number("memory.memsw.failcnt")?.unwrap_or(0);
     let kernel = number("memory.kmem.usage_in_bytes")?;
-    let mut oom_kill =
-        group.read(layout, controller, "memory.oom_control", reader)?.and_then(|file| parse::events(file).oom_kill);
-    group.read_inner(layout, controller, "memory.oom_control", reader, |file| {
-        oom_kill = oom_kill.map(|kills| kills.saturating_add(parse::events(file).oom_kill.unwrap_or(0)));
-    })?;
+    let Hits { failcnt, failcnt_with_swap, oom_kill } =
+        known.hits(group, layout, reader, peak.unwrap_or(u64::MAX), stat.swap, now)?;
     // Both limits together are what version 2 counts as one event.
     let max = Some(failcnt.saturating_add(failcnt_with_swap));
     let events = Events { max, oom_kill, ..Events::default() };
