@@ -331,11 +331,15 @@ mod tests {
     #[test]
     fn partitions_and_kernel_file_systems_are_left_out() {
         let disks = Diskstats::default().device_exclude;
-        for (name, left_out) in [("sda", false), ("sda1", true), ("nvme0n1", false), ("nvme0n1p2", true), ("dm-0", false)] {
+        for (name, left_out) in
+            [("sda", false), ("sda1", true), ("nvme0n1", false), ("nvme0n1p2", true), ("dm-0", false)]
+        {
             assert_eq!(disks.matches(name), left_out, "{name}");
         }
         let mounts = Filesystem::default();
-        assert!(mounts.mount_points_exclude.matches("/sys/fs/cgroup") && !mounts.mount_points_exclude.matches("/system"));
+        assert!(
+            mounts.mount_points_exclude.matches("/sys/fs/cgroup") && !mounts.mount_points_exclude.matches("/system")
+        );
         assert!(mounts.fs_types_exclude.matches("cgroup2") && !mounts.fs_types_exclude.matches("ext4"));
     }
 

@@ -14,11 +14,8 @@ use metric::{Count, Desc, Family, Label};
 use super::node::{Filter, gauge, net_folder};
 use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
 
-static ENTRIES: Family<Count, 1> = gauge(
-    "node_arp_entries",
-    "Entries of the ARP table.",
-    &[Label::open("device", "network devices of the machine")],
-);
+static ENTRIES: Family<Count, 1> =
+    gauge("node_arp_entries", "Entries of the ARP table.", &[Label::open("device", "network devices of the machine")]);
 static ALL: &[&Desc] = &[ENTRIES.desc()];
 
 /// See the module.
@@ -37,6 +34,7 @@ struct NodeArp {
     file: String,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     let options = &context.config.collector.arp;
     let filter = Filter::new(&options.device_include, &options.device_exclude, "");

@@ -29,6 +29,7 @@ const FOLDER: &str = "class/net";
 #[derive(Debug)]
 struct NodeBonding;
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeBonding))
 }

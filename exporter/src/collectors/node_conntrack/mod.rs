@@ -10,9 +10,7 @@ mod parse;
 
 use kernfs::ReadError;
 
-use self::metrics::{
-    ALL, DROP, EARLY_DROP, ENTRIES, FOUND, IGNORE, INSERT, INSERT_FAILED, INVALID, LIMIT, RESTART,
-};
+use self::metrics::{ALL, DROP, EARLY_DROP, ENTRIES, FOUND, IGNORE, INSERT, INSERT_FAILED, INVALID, LIMIT, RESTART};
 use super::node::{attribute_number, net_folder};
 use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
 
@@ -31,6 +29,7 @@ struct NodeConntrack {
     file: String,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeConntrack { file: format!("{}/stat/nf_conntrack", net_folder(&context.host)) }))
 }

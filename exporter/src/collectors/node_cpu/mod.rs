@@ -67,6 +67,7 @@ struct Layout {
     can_be_offline: bool,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeCpu { options: context.config.collector.cpu.clone(), known: BTreeMap::new(), layout: None }))
 }
@@ -181,12 +182,7 @@ impl Layout {
     }
 }
 
-fn emit_info(
-    options: &node_options::Cpu,
-    host: &Host,
-    reader: &mut Reader,
-    out: &mut Batch,
-) -> Result<(), ReadError> {
+fn emit_info(options: &node_options::Cpu, host: &Host, reader: &mut Reader, out: &mut Batch) -> Result<(), ReadError> {
     let Some(file) = reader.read(&host.proc, "cpuinfo")? else { return Ok(()) };
     // The parser takes for granted that the file has one processor.
     if !text::lines(file).any(|line| line.starts_with(b"processor")) {
@@ -211,10 +207,9 @@ fn emit_info(
     }
     let Some(first) = info.cpus.first() else { return Ok(()) };
     let words = |name: &str| first.get(name).or_else(|| info.fields.get(name)).map_or("", String::as_str);
-    for (pattern, words, family) in [
-        (&options.info_flags_include, words("flags"), &FLAG),
-        (&options.info_bugs_include, words("bugs"), &BUG),
-    ] {
+    for (pattern, words, family) in
+        [(&options.info_flags_include, words("flags"), &FLAG), (&options.info_bugs_include, words("bugs"), &BUG)]
+    {
         for word in words.split_ascii_whitespace().filter(|word| !pattern.is_empty() && pattern.matches(word)) {
             out.put(family, [word], true);
         }

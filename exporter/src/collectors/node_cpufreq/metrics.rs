@@ -9,7 +9,8 @@ const CPU: Label = Label::open("cpu", "CPUs of the machine");
 /// A file of the folder `cpufreq` with a frequency in kilohertz, and its family.
 pub(super) type Frequency = (&'static str, &'static Family<Hertz, 1>);
 
-static NOW: Family<Hertz, 1> = gauge("node_cpu_frequency_hertz", "Frequency that the hardware runs the CPU at.", &[CPU]);
+static NOW: Family<Hertz, 1> =
+    gauge("node_cpu_frequency_hertz", "Frequency that the hardware runs the CPU at.", &[CPU]);
 static AVERAGE: Family<Hertz, 1> =
     gauge("node_cpu_frequency_avg_hertz", "Frequency of the CPU on average over the last tick.", &[CPU]);
 static LEAST: Family<Hertz, 1> = gauge("node_cpu_frequency_min_hertz", "Lowest frequency of the CPU.", &[CPU]);

@@ -23,6 +23,7 @@ pub static SPEC: Spec = Spec {
 #[derive(Debug)]
 struct NodeCpufreq;
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeCpufreq))
 }

@@ -42,6 +42,7 @@ struct NodeDiskstats {
     filter: Filter,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     let options = &context.config.collector.diskstats;
     let filter = Filter::new(&options.device_include, &options.device_exclude, DISKSTATS_DEVICE_EXCLUDE);

@@ -64,6 +64,7 @@ struct NodeDmi {
     values: Option<[String; NAMES.len()]>,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeDmi::default()))
 }

@@ -59,6 +59,7 @@ const FOLDER: &str = "devices/system/edac/mc";
 #[derive(Debug)]
 struct NodeEdac;
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeEdac))
 }

@@ -24,6 +24,7 @@ pub static SPEC: Spec = Spec {
 #[derive(Debug)]
 struct NodeEntropy;
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeEntropy))
 }

@@ -26,6 +26,7 @@ const FILE: &str = "sys/fs/file-nr";
 #[derive(Debug)]
 struct NodeFilefd;
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeFilefd))
 }

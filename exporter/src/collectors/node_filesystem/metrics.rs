@@ -14,7 +14,8 @@ const LABELS: &[Label; 4] = &[
 ];
 
 pub(super) static SIZE: Family<Bytes, 4> = gauge("node_filesystem_size_bytes", "Size of the file system.", LABELS);
-pub(super) static FREE: Family<Bytes, 4> = gauge("node_filesystem_free_bytes", "Free space of the file system.", LABELS);
+pub(super) static FREE: Family<Bytes, 4> =
+    gauge("node_filesystem_free_bytes", "Free space of the file system.", LABELS);
 pub(super) static AVAILABLE: Family<Bytes, 4> =
     gauge("node_filesystem_avail_bytes", "Free space of the file system that is not kept for root.", LABELS);
 pub(super) static FILES: Family<Count, 4> =

@@ -40,6 +40,7 @@ struct NodeFilesystem {
     asker: Asker,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeFilesystem::new(context, space::statfs)))
 }
@@ -63,16 +64,16 @@ impl Collector for NodeFilesystem {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, deadline, problems, .. } = scrape;
         let mut mounts = mounts(host, reader)?;
-        mounts.retain(|mount| self.fs_types.passes(&mount.fs_type) && self.mount_points.passes(&mount.mount_point));
-        let paths: HashSet<PathBuf> = mounts.iter().map(|mount| host.rootfs.join(&mount.mount_point)).collect();
+        mounts.retain(|mount| self.fs_types.passes(&mount.fs_type) && self.mount_points.passes(&mount.point));
+        let paths: HashSet<PathBuf> = mounts.iter().map(|mount| host.rootfs.join(&mount.point)).collect();
         self.asker.keep(|path| paths.contains(path));
         let mut seen = HashSet::new();
         for mount in &mounts {
             // What is mounted twice at one place is shown once.
-            if !seen.insert((&mount.device, &mount.mount_point, &mount.fs_type, &mount.major, &mount.minor)) {
+            if !seen.insert((&mount.device, &mount.point, &mount.fs_type, &mount.major, &mount.minor)) {
                 continue;
             }
-            let path = host.rootfs.join(&mount.mount_point);
+            let path = host.rootfs.join(&mount.point);
             match self.asker.space(&path, *deadline) {
                 Ok(space) => emit(mount, space, out),
                 Err(NoAnswer::Stuck) => emit_error(mount, "mountpoint timeout", out),
@@ -100,7 +101,7 @@ fn mounts(host: &Host, reader: &mut Reader) -> Result<Vec<Mount>, ReadError> {
 }
 
 fn emit(mount: &Mount, space: Space, out: &mut Batch) {
-    let labels = [mount.device.as_str(), &mount.mount_point, &mount.fs_type, ""];
+    let labels = [mount.device.as_str(), &mount.point, &mount.fs_type, ""];
     out.put(&ERROR, labels, false);
     out.put(&READ_ONLY, labels, mount.read_only);
     out.put(&SIZE, labels, Bytes(space.size));
@@ -108,12 +109,12 @@ fn emit(mount: &Mount, space: Space, out: &mut Batch) {
     out.put(&AVAILABLE, labels, Bytes(space.available));
     out.put(&FILES, labels, space.files);
     out.put(&FILES_FREE, labels, space.files_free);
-    out.put(&MOUNT, [&mount.device, &mount.major, &mount.minor, &mount.mount_point], true);
+    out.put(&MOUNT, [&mount.device, &mount.major, &mount.minor, &mount.point], true);
     out.put(&PURGEABLE, labels, Bytes(0));
 }
 
 fn emit_error(mount: &Mount, error: &str, out: &mut Batch) {
-    let labels = [mount.device.as_str(), &mount.mount_point, &mount.fs_type, error];
+    let labels = [mount.device.as_str(), &mount.point, &mount.fs_type, error];
     out.put(&ERROR, labels, true);
     out.put(&READ_ONLY, labels, mount.read_only);
 }
@@ -141,6 +142,7 @@ mod tests {
         Ok(Space { size: 409_600, free: 204_800, available: 163_840, files: 64, files_free: 13 })
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
     fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
         Ok(Box::new(NodeFilesystem::new(context, ask)))
     }

@@ -1,4 +1,4 @@
-//! `/proc/<pid>/mountinfo` (proc_pid_mountinfo(5)), read by `procfs-core`:
+//! `/proc/<pid>/mountinfo` (`proc_pid_mountinfo(5)`), read by `procfs-core`:
 //! ```text
 //! 36 35 98:0 / /mnt\040a rw,noatime shared:1 - ext3 /dev/root rw,errors=continue
 //! ```
@@ -13,7 +13,7 @@ use procfs_core::process::MountInfo;
 pub(super) struct Mount {
     pub(super) device: String,
     /// Below the machine's root.
-    pub(super) mount_point: String,
+    pub(super) point: String,
     pub(super) fs_type: String,
     pub(super) major: String,
     pub(super) minor: String,
@@ -31,7 +31,7 @@ pub(super) fn mounts(file: &[u8], rootfs: &Path) -> impl Iterator<Item = Mount> 
         Some(Mount {
             // procfs-core takes the word "none" for nothing.
             device: info.mount_source.as_deref().map_or_else(|| "none".to_owned(), unescaped),
-            mount_point: below(&path, rootfs),
+            point: below(&path, rootfs),
             fs_type: info.fs_type.clone(),
             major: major.to_owned(),
             minor: minor.to_owned(),
@@ -70,10 +70,10 @@ mod tests {
     fn escapes_are_undone_and_the_root_is_taken_off() {
         let file = b"36 35 98:0 / /host/mnt\\040a\\134b rw,noatime shared:1 - ext3 /dev/root rw,errors=continue\n\
                      37 35 0:21 / /host ro - tmpfs none rw\nbroken\n";
-        let found: Vec<_> = mounts(file, Path::new("/host")).map(|m| (m.device, m.mount_point, m.read_only)).collect();
+        let found: Vec<_> = mounts(file, Path::new("/host")).map(|m| (m.device, m.point, m.read_only)).collect();
         let expected = [("/dev/root", "/mnt a\\b", false), ("none", "/", true)];
         assert_eq!(found, expected.map(|(device, path, ro)| (device.to_owned(), path.to_owned(), ro)));
-        let whole: Vec<_> = mounts(file, Path::new("/")).map(|m| m.mount_point).collect();
+        let whole: Vec<_> = mounts(file, Path::new("/")).map(|m| m.point).collect();
         assert_eq!(whole, ["/host/mnt a\\b", "/host"]);
     }
 

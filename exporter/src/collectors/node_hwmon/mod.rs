@@ -36,6 +36,7 @@ struct NodeHwmon {
     sensors: Filter,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     let options = &context.config.collector.hwmon;
     Ok(Box::new(NodeHwmon {

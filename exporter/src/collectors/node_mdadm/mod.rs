@@ -26,25 +26,15 @@ static STATE: Family<Count, 2> = gauge(
     "Whether the array is in this state.",
     &[DEVICE, Label::closed("state", &["active", "inactive", "recovering", "resync", "check"])],
 );
-static DISKS: Family<Count, 2> = gauge(
-    "node_md_disks",
-    "Disks of the array.",
-    &[DEVICE, Label::closed("state", &["active", "failed", "spare"])],
-);
+static DISKS: Family<Count, 2> =
+    gauge("node_md_disks", "Disks of the array.", &[DEVICE, Label::closed("state", &["active", "failed", "spare"])]);
 static REQUIRED: Family<Count, 1> = gauge("node_md_disks_required", "Disks that the array needs.", &[DEVICE]);
 static BLOCKS: Family<Count, 1> = gauge("node_md_blocks", "Blocks of the array.", &[DEVICE]);
 static SYNCED: Family<Count, 1> = gauge("node_md_blocks_synced", "Blocks of the array that are in sync.", &[DEVICE]);
 static RAID_DISKS: Family<Count, 1> = gauge("node_md_raid_disks", "Disks of the array when it is whole.", &[DEVICE]);
 static DEGRADED: Family<Count, 1> = gauge("node_md_degraded", "Disks that the array lacks.", &[DEVICE]);
-static ALL: &[&Desc] = &[
-    STATE.desc(),
-    DISKS.desc(),
-    REQUIRED.desc(),
-    BLOCKS.desc(),
-    SYNCED.desc(),
-    RAID_DISKS.desc(),
-    DEGRADED.desc(),
-];
+static ALL: &[&Desc] =
+    &[STATE.desc(), DISKS.desc(), REQUIRED.desc(), BLOCKS.desc(), SYNCED.desc(), RAID_DISKS.desc(), DEGRADED.desc()];
 
 /// See the module.
 pub static SPEC: Spec = Spec {
@@ -59,6 +49,7 @@ pub static SPEC: Spec = Spec {
 #[derive(Debug)]
 struct NodeMdadm;
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeMdadm))
 }

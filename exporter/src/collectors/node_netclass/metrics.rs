@@ -31,22 +31,79 @@ pub(super) struct Attribute {
 }
 
 pub(super) static ATTRIBUTES: [Attribute; 16] = [
-    Attribute { file: "addr_assign_type", family: gauge("node_network_address_assign_type", "How the device got its address (include/uapi/linux/netdevice.h).", &[DEVICE]) },
-    Attribute { file: "carrier", family: gauge("node_network_carrier", "Whether the device has a carrier.", &[DEVICE]) },
-    Attribute { file: "carrier_changes", family: counter("node_network_carrier_changes_total", "How often the carrier came or went.", &[DEVICE]) },
-    Attribute { file: "carrier_up_count", family: counter("node_network_carrier_up_changes_total", "How often the carrier came.", &[DEVICE]) },
-    Attribute { file: "carrier_down_count", family: counter("node_network_carrier_down_changes_total", "How often the carrier went.", &[DEVICE]) },
-    Attribute { file: "dev_id", family: gauge("node_network_device_id", "Number that tells apart devices that share an address.", &[DEVICE]) },
-    Attribute { file: "dormant", family: gauge("node_network_dormant", "Whether the device waits for something outside before it carries traffic.", &[DEVICE]) },
-    Attribute { file: "flags", family: gauge("node_network_flags", "Flags of the device, as a number (include/uapi/linux/if.h).", &[DEVICE]) },
+    Attribute {
+        file: "addr_assign_type",
+        family: gauge(
+            "node_network_address_assign_type",
+            "How the device got its address (include/uapi/linux/netdevice.h).",
+            &[DEVICE],
+        ),
+    },
+    Attribute {
+        file: "carrier",
+        family: gauge("node_network_carrier", "Whether the device has a carrier.", &[DEVICE]),
+    },
+    Attribute {
+        file: "carrier_changes",
+        family: counter("node_network_carrier_changes_total", "How often the carrier came or went.", &[DEVICE]),
+    },
+    Attribute {
+        file: "carrier_up_count",
+        family: counter("node_network_carrier_up_changes_total", "How often the carrier came.", &[DEVICE]),
+    },
+    Attribute {
+        file: "carrier_down_count",
+        family: counter("node_network_carrier_down_changes_total", "How often the carrier went.", &[DEVICE]),
+    },
+    Attribute {
+        file: "dev_id",
+        family: gauge("node_network_device_id", "Number that tells apart devices that share an address.", &[DEVICE]),
+    },
+    Attribute {
+        file: "dormant",
+        family: gauge(
+            "node_network_dormant",
+            "Whether the device waits for something outside before it carries traffic.",
+            &[DEVICE],
+        ),
+    },
+    Attribute {
+        file: "flags",
+        family: gauge("node_network_flags", "Flags of the device, as a number (include/uapi/linux/if.h).", &[DEVICE]),
+    },
     Attribute { file: "ifindex", family: gauge("node_network_iface_id", "Index of the device.", &[DEVICE]) },
-    Attribute { file: "iflink", family: gauge("node_network_iface_link", "Index of the device that this one stands on, or its own.", &[DEVICE]) },
-    Attribute { file: "link_mode", family: gauge("node_network_iface_link_mode", "Whether the device becomes dormant by itself.", &[DEVICE]) },
-    Attribute { file: "mtu", family: gauge("node_network_mtu_bytes", "Longest packet that the device takes.", &[DEVICE]) },
-    Attribute { file: "name_assign_type", family: gauge("node_network_name_assign_type", "Who chose the device's name (include/uapi/linux/netdevice.h).", &[DEVICE]) },
-    Attribute { file: "netdev_group", family: gauge("node_network_net_dev_group", "Group that the device is in.", &[DEVICE]) },
-    Attribute { file: "tx_queue_len", family: gauge("node_network_transmit_queue_length", "Packets that the device's queue takes.", &[DEVICE]) },
-    Attribute { file: "type", family: gauge("node_network_protocol_type", "What the device speaks (include/uapi/linux/if_arp.h).", &[DEVICE]) },
+    Attribute {
+        file: "iflink",
+        family: gauge("node_network_iface_link", "Index of the device that this one stands on, or its own.", &[DEVICE]),
+    },
+    Attribute {
+        file: "link_mode",
+        family: gauge("node_network_iface_link_mode", "Whether the device becomes dormant by itself.", &[DEVICE]),
+    },
+    Attribute {
+        file: "mtu",
+        family: gauge("node_network_mtu_bytes", "Longest packet that the device takes.", &[DEVICE]),
+    },
+    Attribute {
+        file: "name_assign_type",
+        family: gauge(
+            "node_network_name_assign_type",
+            "Who chose the device's name (include/uapi/linux/netdevice.h).",
+            &[DEVICE],
+        ),
+    },
+    Attribute {
+        file: "netdev_group",
+        family: gauge("node_network_net_dev_group", "Group that the device is in.", &[DEVICE]),
+    },
+    Attribute {
+        file: "tx_queue_len",
+        family: gauge("node_network_transmit_queue_length", "Packets that the device's queue takes.", &[DEVICE]),
+    },
+    Attribute {
+        file: "type",
+        family: gauge("node_network_protocol_type", "What the device speaks (include/uapi/linux/if_arp.h).", &[DEVICE]),
+    },
 ];
 
 const FAMILIES: usize = 3 + ATTRIBUTES.len();

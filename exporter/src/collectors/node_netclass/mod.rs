@@ -32,6 +32,7 @@ struct NodeNetclass {
     options: node_options::Netclass,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeNetclass { options: context.config.collector.netclass.clone() }))
 }

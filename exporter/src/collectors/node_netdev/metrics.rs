@@ -26,17 +26,31 @@ pub(super) static COLUMNS: [Field<Column>; 16] = [
     field("node_network_receive_packets_total", "Packets received.", |device| device.recv_packets),
     field("node_network_receive_errs_total", "Packets that arrived broken.", |device| device.recv_errs),
     field("node_network_receive_drop_total", "Packets that arrived and were dropped.", |device| device.recv_drop),
-    field("node_network_receive_fifo_total", "Packets lost because the device's buffer was full.", |device| device.recv_fifo),
-    field("node_network_receive_frame_total", "Packets that arrived with a wrong length, frame or checksum.", |device| device.recv_frame),
+    field("node_network_receive_fifo_total", "Packets lost because the device's buffer was full.", |device| {
+        device.recv_fifo
+    }),
+    field(
+        "node_network_receive_frame_total",
+        "Packets that arrived with a wrong length, frame or checksum.",
+        |device| device.recv_frame,
+    ),
     field("node_network_receive_compressed_total", "Compressed packets received.", |device| device.recv_compressed),
     field("node_network_receive_multicast_total", "Multicast packets received.", |device| device.recv_multicast),
     field("node_network_transmit_bytes_total", "Bytes sent.", |device| device.sent_bytes),
     field("node_network_transmit_packets_total", "Packets sent.", |device| device.sent_packets),
     field("node_network_transmit_errs_total", "Packets that could not be sent.", |device| device.sent_errs),
     field("node_network_transmit_drop_total", "Packets dropped on the way out.", |device| device.sent_drop),
-    field("node_network_transmit_fifo_total", "Packets not sent because of an error of the device's buffer.", |device| device.sent_fifo),
+    field(
+        "node_network_transmit_fifo_total",
+        "Packets not sent because of an error of the device's buffer.",
+        |device| device.sent_fifo,
+    ),
     field("node_network_transmit_colls_total", "Collisions while sending.", |device| device.sent_colls),
-    field("node_network_transmit_carrier_total", "Packets not sent because of the carrier, an abort, the heartbeat or the window.", |device| device.sent_carrier),
+    field(
+        "node_network_transmit_carrier_total",
+        "Packets not sent because of the carrier, an abort, the heartbeat or the window.",
+        |device| device.sent_carrier,
+    ),
     field("node_network_transmit_compressed_total", "Compressed packets sent.", |device| device.sent_compressed),
 ];
 
@@ -51,7 +65,11 @@ pub(super) static NOHANDLER: Field<&str> = field(
 pub(super) static DETAILS: [Field<&str>; 17] = [
     field("node_network_receive_errors_total", "Packets that arrived broken.", "rx_errors"),
     field("node_network_transmit_errors_total", "Packets that could not be sent.", "tx_errors"),
-    field("node_network_receive_dropped_total", "Packets that arrived and were dropped for want of room.", "rx_dropped"),
+    field(
+        "node_network_receive_dropped_total",
+        "Packets that arrived and were dropped for want of room.",
+        "rx_dropped",
+    ),
     field("node_network_transmit_dropped_total", "Packets dropped on the way out.", "tx_dropped"),
     field("node_network_multicast_total", "Multicast packets received.", "multicast"),
     field("node_network_collisions_total", "Collisions while sending.", "collisions"),
@@ -59,11 +77,27 @@ pub(super) static DETAILS: [Field<&str>; 17] = [
     field("node_network_receive_over_errors_total", "Packets that overran the device's ring.", "rx_over_errors"),
     field("node_network_receive_crc_errors_total", "Packets that arrived with a wrong checksum.", "rx_crc_errors"),
     field("node_network_receive_frame_errors_total", "Packets that arrived misaligned.", "rx_frame_errors"),
-    field("node_network_receive_fifo_errors_total", "Packets lost because the device's buffer was full.", "rx_fifo_errors"),
-    field("node_network_receive_missed_errors_total", "Packets that the machine was too slow to take.", "rx_missed_errors"),
+    field(
+        "node_network_receive_fifo_errors_total",
+        "Packets lost because the device's buffer was full.",
+        "rx_fifo_errors",
+    ),
+    field(
+        "node_network_receive_missed_errors_total",
+        "Packets that the machine was too slow to take.",
+        "rx_missed_errors",
+    ),
     field("node_network_transmit_aborted_errors_total", "Packets whose sending was given up.", "tx_aborted_errors"),
-    field("node_network_transmit_carrier_errors_total", "Packets not sent because the carrier was lost.", "tx_carrier_errors"),
-    field("node_network_transmit_fifo_errors_total", "Packets not sent because of an error of the device's buffer.", "tx_fifo_errors"),
+    field(
+        "node_network_transmit_carrier_errors_total",
+        "Packets not sent because the carrier was lost.",
+        "tx_carrier_errors",
+    ),
+    field(
+        "node_network_transmit_fifo_errors_total",
+        "Packets not sent because of an error of the device's buffer.",
+        "tx_fifo_errors",
+    ),
     field("node_network_transmit_heartbeat_errors_total", "Packets sent without a heartbeat.", "tx_heartbeat_errors"),
     field("node_network_transmit_window_errors_total", "Packets that collided too late.", "tx_window_errors"),
 ];

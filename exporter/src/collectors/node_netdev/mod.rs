@@ -35,6 +35,7 @@ struct NodeNetdev {
     file: String,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     let options = &context.config.collector.netdev;
     Ok(Box::new(NodeNetdev {

@@ -29,6 +29,7 @@ struct NodeNetstat {
     name: String,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     let pattern = &context.config.collector.netstat.fields;
     let fields = Fields::new(pattern, "node_netstat_", "/proc/net/netstat, snmp or snmp6", &DECLARED, &OTHERS);

@@ -1,4 +1,4 @@
-//! `/proc/net/netstat` and `/proc/net/snmp` (networking/snmp_counter.rst): for each protocol a line of names and a line
+//! `/proc/net/netstat` and `/proc/net/snmp` (`networking/snmp_counter.rst`): for each protocol a line of names and a line
 //! of values.
 //! ```text
 //! Udp: InDatagrams NoPorts InErrors OutDatagrams
@@ -6,7 +6,7 @@
 //! ```
 //! `/proc/net/snmp6`: a line each, the protocol and the field in one word.
 //! ```text
-//! Udp6InDatagrams                 	17
+//! Udp6InDatagrams                 17
 //! ```
 //! `procfs-core` reads the last two into one struct field each; here the names go through, since they are the names of
 //! the families.

@@ -1,5 +1,5 @@
-//! NVMe controllers and their namespaces, from `/sys/class/nvme`. Sizes there are in sectors of the namespace's logical
-//! block size as `node_exporter` reads them.
+//! Controllers of NVM Express and their namespaces, from `/sys/class/nvme`. Sizes there are in blocks of the namespace,
+//! as `node_exporter` reads them.
 
 use kernfs::{Host, ReadError, Reader};
 use metric::{Batch, Bytes, Count, Desc, Family, Label};
@@ -32,13 +32,9 @@ static CAPACITY: Family<Bytes, 2> =
 static SIZE: Family<Bytes, 2> = gauge("node_nvme_namespace_size_bytes", "Size of the namespace.", &[DEVICE, NAMESPACE]);
 static USED: Family<Bytes, 2> =
     gauge("node_nvme_namespace_used_bytes", "What the namespace holds.", &[DEVICE, NAMESPACE]);
-static BLOCK: Family<Bytes, 2> = gauge(
-    "node_nvme_namespace_logical_block_size_bytes",
-    "Size of a block of the namespace.",
-    &[DEVICE, NAMESPACE],
-);
-static ALL: &[&Desc] =
-    &[INFO.desc(), NAMESPACE_INFO.desc(), CAPACITY.desc(), SIZE.desc(), USED.desc(), BLOCK.desc()];
+static BLOCK: Family<Bytes, 2> =
+    gauge("node_nvme_namespace_logical_block_size_bytes", "Size of a block of the namespace.", &[DEVICE, NAMESPACE]);
+static ALL: &[&Desc] = &[INFO.desc(), NAMESPACE_INFO.desc(), CAPACITY.desc(), SIZE.desc(), USED.desc(), BLOCK.desc()];
 
 /// See the module.
 pub static SPEC: Spec = Spec {
@@ -55,6 +51,7 @@ const FOLDER: &str = "class/nvme";
 #[derive(Debug)]
 struct NodeNvme;
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeNvme))
 }

@@ -50,6 +50,7 @@ pub static SPEC: Spec = Spec {
 #[derive(Debug)]
 struct NodeOs;
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeOs))
 }

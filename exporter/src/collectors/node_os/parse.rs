@@ -83,7 +83,14 @@ mod tests {
 
     #[test]
     fn the_version_is_major_and_minor() {
-        for (text, version) in [("24.04", Some(24.04)), ("12", Some(12.0)), ("3.19.1", Some(3.19)), ("7.", Some(7.0)), ("", None), ("rolling", None)] {
+        for (text, version) in [
+            ("24.04", Some(24.04)),
+            ("12", Some(12.0)),
+            ("3.19.1", Some(3.19)),
+            ("7.", Some(7.0)),
+            ("", None),
+            ("rolling", None),
+        ] {
             assert_eq!(release(format!("VERSION_ID={text}").as_bytes()).version(), version, "{text}");
         }
         assert_eq!(release(b"SUPPORT_END=2026-05-31").support_end(), Some(Timestamp(1_780_185_600.0)));

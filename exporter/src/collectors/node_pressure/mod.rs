@@ -31,8 +31,7 @@ static IRQ_FULL: Family<Seconds, 0> = counter(
     "Time in which interrupts kept all tasks that had work from running.",
     &[],
 );
-static ALL: &[&Desc] =
-    &[CPU.desc(), IO.desc(), IO_FULL.desc(), MEMORY.desc(), MEMORY_FULL.desc(), IRQ_FULL.desc()];
+static ALL: &[&Desc] = &[CPU.desc(), IO.desc(), IO_FULL.desc(), MEMORY.desc(), MEMORY_FULL.desc(), IRQ_FULL.desc()];
 
 /// See the module.
 pub static SPEC: Spec = Spec {
@@ -57,6 +56,7 @@ static RESOURCES: [Resource; 4] = [
 #[derive(Debug)]
 struct NodePressure;
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodePressure))
 }

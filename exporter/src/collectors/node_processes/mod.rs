@@ -48,6 +48,7 @@ pub static SPEC: Spec = Spec {
 #[derive(Debug)]
 struct NodeProcesses;
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeProcesses))
 }
@@ -66,7 +67,8 @@ impl Collector for NodeProcesses {
             threads += count;
             *by_state.entry(state).or_default() += 1;
             for tid in entries(reader, &host.proc, &format!("{pid}/task"))? {
-                let file = if tid == *pid { None } else { reader.read(&host.proc, &format!("{pid}/task/{tid}/stat"))? };
+                let file =
+                    if tid == *pid { None } else { reader.read(&host.proc, &format!("{pid}/task/{tid}/stat"))? };
                 let state = if tid == *pid { Some(state) } else { file.and_then(parse::stat).map(|(state, _)| state) };
                 if let Some(state) = state {
                     *threads_by_state.entry(state).or_default() += 1;

@@ -1,7 +1,7 @@
-//! How long each collector of the node view took, and whether it worked. The agent's own page says the same of all
-//! collectors under names of its own; these are for dashboards that know the others.
+//! How long each collector of the node view took, and whether it worked; and what agent this is. The agent's own page
+//! says the same under names of its own; these are for dashboards that know the others.
 //!
-//! They can be told only when the other collectors are done, so nothing is collected here: the agent calls [`emit`]. A
+//! What became of the other collectors can be told only when they are done, so the agent calls [`emit`] then. A
 //! collector that found no such hardware has worked; `node_exporter` says it has not.
 
 use kernfs::ReadError;
@@ -18,7 +18,21 @@ const COLLECTOR: &[Label; 1] = &[Label::open("collector", "collectors of the nod
 static DURATION: Family<Seconds, 1> =
     gauge("node_scrape_collector_duration_seconds", "How long the collector took.", COLLECTOR);
 static SUCCESS: Family<Count, 1> = gauge("node_scrape_collector_success", "Whether the collector worked.", COLLECTOR);
-static ALL: &[&Desc] = &[DURATION.desc(), SUCCESS.desc()];
+/// Dashboards list machines by it. What is Go's stays empty.
+static BUILD: Family<Count, 7> = gauge(
+    "node_exporter_build_info",
+    "The agent that stands in for node_exporter.",
+    &[
+        Label::open("branch", "one an agent"),
+        Label::open("goarch", "one an agent"),
+        Label::open("goos", "one an agent"),
+        Label::open("goversion", "one an agent"),
+        Label::open("revision", "one an agent"),
+        Label::open("tags", "one an agent"),
+        Label::open("version", "one an agent"),
+    ],
+);
+static ALL: &[&Desc] = &[DURATION.desc(), SUCCESS.desc(), BUILD.desc()];
 
 /// See the module.
 pub static SPEC: Spec = Spec {
@@ -33,12 +47,15 @@ pub static SPEC: Spec = Spec {
 #[derive(Debug)]
 struct NodeScrape;
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeScrape))
 }
 
 impl Collector for NodeScrape {
-    fn collect(&mut self, _: &mut Scrape<'_>) -> Result<(), ReadError> {
+    fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
+        let labels = ["", std::env::consts::ARCH, std::env::consts::OS, "", "", "", env!("CARGO_PKG_VERSION")];
+        scrape.out.put(&BUILD, labels, true);
         Ok(())
     }
 }
@@ -72,7 +89,9 @@ mod tests {
         emit(&runs, &mut out);
         let told: Vec<_> = out
             .samples(SUCCESS.desc())
-            .map(|sample| (sample.labels().all().map(|(_, value)| value.to_owned()).collect::<String>(), sample.number()))
+            .map(|sample| {
+                (sample.labels().all().map(|(_, value)| value.to_owned()).collect::<String>(), sample.number())
+            })
             .collect();
         assert_eq!(told, [("cpu".to_owned(), 1.0), ("os".to_owned(), 0.0)]);
         out.clear();

@@ -1,4 +1,4 @@
-//! Whether SELinux is on and enforces: `/sys/fs/selinux/enforce` is there when it is on, and `/etc/selinux/config` says
+//! Whether `SELinux` is on and enforces: `/sys/fs/selinux/enforce` is there when it is on, and `/etc/selinux/config` says
 //! what the next boot brings.
 
 use kernfs::{ReadError, text};
@@ -30,6 +30,7 @@ pub static SPEC: Spec = Spec {
 #[derive(Debug)]
 struct NodeSelinux;
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeSelinux))
 }

@@ -35,6 +35,7 @@ struct NodeSockstat {
     page_bytes: i64,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeSockstat {
         fields: Fields::new(&Pattern::default(), "node_sockstat_", "/proc/net/sockstat", &DECLARED, &OTHERS),

@@ -22,15 +22,8 @@ static RUNNING: Family<Count, 0> = gauge("node_procs_running", "Tasks that run o
 static BLOCKED: Family<Count, 0> = gauge("node_procs_blocked", "Tasks that wait for I/O.", &[]);
 static SOFTIRQS: Family<Count, 1> =
     counter("node_softirqs_total", "Soft interrupts.", &[Label::closed("vector", &VECTORS)]);
-static ALL: &[&Desc] = &[
-    INTERRUPTS.desc(),
-    SWITCHES.desc(),
-    FORKS.desc(),
-    BOOT.desc(),
-    RUNNING.desc(),
-    BLOCKED.desc(),
-    SOFTIRQS.desc(),
-];
+static ALL: &[&Desc] =
+    &[INTERRUPTS.desc(), SWITCHES.desc(), FORKS.desc(), BOOT.desc(), RUNNING.desc(), BLOCKED.desc(), SOFTIRQS.desc()];
 
 /// See the module.
 pub static SPEC: Spec = Spec {
@@ -47,6 +40,7 @@ struct NodeStat {
     softirq: bool,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeStat { softirq: context.config.collector.stat.softirq }))
 }

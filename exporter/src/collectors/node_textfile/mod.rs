@@ -44,6 +44,7 @@ struct NodeTextfile {
     taken: HashSet<&'static str>,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     let patterns = context.config.collector.textfile.directory.clone();
     let shown = super::ALL.iter().flat_map(|spec| spec.shows).filter(|(view, _)| *view == View::Node);
@@ -80,7 +81,7 @@ fn gather(patterns: &[String], taken: &HashSet<&'static str>, reader: &mut Reade
         let opened = Dir::open(Path::new(&folder)).map_err(|source| ReadError { path: folder.clone().into(), source });
         match opened.and_then(|dir| Ok((entries(reader, &dir, "")?, dir))) {
             Ok((names, dir)) => {
-                for name in names.iter().filter(|name| name.ends_with(".prom")) {
+                for name in names.iter().filter(|name| name.strip_suffix(".prom").is_some()) {
                     read_file(&dir, name, taken, reader, &mut merged, &mut gathered);
                 }
             }
@@ -147,9 +148,10 @@ mod tests {
         let mut page = Vec::new();
         encode_exposition(&Exposition { families: found.families }, Format::Text004, &mut page).unwrap();
         let cut = |text: String| text.replace(root, "");
-        let problems = found.problems.iter().map(|problem| {
-            cut(format!("{problem}: {}", std::error::Error::source(problem).unwrap()))
-        });
+        let problems = found
+            .problems
+            .iter()
+            .map(|problem| cut(format!("{problem}: {}", std::error::Error::source(problem).unwrap())));
         (cut(String::from_utf8(page).unwrap()), problems.collect(), found.written.len())
     }
 
@@ -188,7 +190,8 @@ mod tests {
 
     #[test]
     fn a_folder_that_is_missing_is_an_error() {
-        let found = gather(&["/nonexistent/textfiles".to_owned(), String::new()], &HashSet::new(), &mut Reader::default());
+        let found =
+            gather(&["/nonexistent/textfiles".to_owned(), String::new()], &HashSet::new(), &mut Reader::default());
         assert_eq!((found.problems.len(), found.families.len()), (1, 0));
     }
 }

@@ -38,6 +38,7 @@ const FOLDER: &str = "class/thermal";
 #[derive(Debug)]
 struct NodeThermalZone;
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeThermalZone))
 }

@@ -2,7 +2,7 @@
 //!
 //! The time zone is that of `/etc/localtime` of the machine, not of the agent's container; UTC without one.
 
-use jiff::{Timestamp as Moment, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp as Moment, tz::TimeZone};
 use kernfs::{Host, ReadError, Reader, text};
 use metric::{Count, Desc, Family, Label, Seconds, Timestamp};
 
@@ -39,6 +39,7 @@ const FOLDER: &str = "devices/system/clocksource";
 #[derive(Debug)]
 struct NodeTime;
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeTime))
 }
@@ -68,7 +69,8 @@ impl Collector for NodeTime {
 fn zone(host: &Host, reader: &mut Reader, now: f64) -> (String, Seconds) {
     let file = local_time(host, reader);
     let zone = file.and_then(|file| TimeZone::tzif("localtime", &file).ok()).unwrap_or(TimeZone::UTC);
-    let moment = Moment::from_millisecond((now * 1000.0) as i64).unwrap_or(Moment::UNIX_EPOCH);
+    let since_epoch = SignedDuration::try_from_secs_f64(now).unwrap_or_default();
+    let moment = Moment::from_duration(since_epoch).unwrap_or(Moment::UNIX_EPOCH);
     let at = zone.to_offset_info(moment);
     (at.abbreviation().to_owned(), Seconds(f64::from(at.offset().seconds())))
 }

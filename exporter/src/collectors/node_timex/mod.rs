@@ -22,7 +22,8 @@ static MOST_ERROR: Family<Seconds, 0> =
     gauge("node_timex_maxerror_seconds", "How far the clock can be off at most.", &[]);
 static ERROR: Family<Seconds, 0> =
     gauge("node_timex_estimated_error_seconds", "How far the clock is off by estimate.", &[]);
-static STATUS: Family<Count, 0> = gauge("node_timex_status", "Status bits, as a number (include/uapi/linux/timex.h).", &[]);
+static STATUS: Family<Count, 0> =
+    gauge("node_timex_status", "Status bits, as a number (include/uapi/linux/timex.h).", &[]);
 static CONSTANT: Family<Count, 0> =
     gauge("node_timex_loop_time_constant", "How slowly the phase-locked loop follows its reference.", &[]);
 static TICK: Family<Seconds, 0> = gauge("node_timex_tick_seconds", "Time between clock ticks.", &[]);
@@ -38,8 +39,7 @@ static PPS_JITTERS: Family<Count, 0> =
     counter("node_timex_pps_jitter_total", "Pulses whose jitter was over the limit.", &[]);
 static PPS_CALIBRATIONS: Family<Count, 0> =
     counter("node_timex_pps_calibration_total", "Calibration intervals of the pulse-per-second signal.", &[]);
-static PPS_ERRORS: Family<Count, 0> =
-    counter("node_timex_pps_error_total", "Calibration intervals that failed.", &[]);
+static PPS_ERRORS: Family<Count, 0> = counter("node_timex_pps_error_total", "Calibration intervals that failed.", &[]);
 static PPS_UNSTABLE: Family<Count, 0> =
     counter("node_timex_pps_stability_exceeded_total", "How often the signal's stability was over the limit.", &[]);
 static TAI: Family<Seconds, 0> =
@@ -84,6 +84,7 @@ const SCALED_PPM: f64 = 65_536e6;
 #[derive(Debug)]
 struct NodeTimex;
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeTimex))
 }

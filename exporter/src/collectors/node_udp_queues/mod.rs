@@ -33,6 +33,7 @@ struct NodeUdpQueues {
     folder: &'static str,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeUdpQueues { folder: net_folder(&context.host) }))
 }

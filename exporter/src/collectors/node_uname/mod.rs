@@ -35,6 +35,7 @@ pub static SPEC: Spec = Spec {
 #[derive(Debug)]
 struct NodeUname;
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(NodeUname))
 }
@@ -48,15 +49,9 @@ impl Collector for NodeUname {
 
 fn emit(out: &mut Batch) {
     let uname = rustix::system::uname();
-    let words = [
-        uname.sysname(),
-        uname.release(),
-        uname.version(),
-        uname.machine(),
-        uname.nodename(),
-        uname.domainname(),
-    ]
-    .map(|word| word.to_string_lossy());
+    let words =
+        [uname.sysname(), uname.release(), uname.version(), uname.machine(), uname.nodename(), uname.domainname()]
+            .map(|word| word.to_string_lossy());
     out.put(&INFO, words.each_ref().map(|word| &**word), true);
 }
 

@@ -26,6 +26,7 @@ struct NodeVmstat {
     fields: Fields,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     let pattern = &context.config.collector.vmstat.fields;
     Ok(Box::new(NodeVmstat { fields: Fields::new(pattern, "node_vmstat_", "/proc/vmstat", &DECLARED, &OTHERS) }))
