@@ -21,8 +21,10 @@ const VIEW: &str = "/metrics/node";
 const MODULE: &str = "github.com/prometheus/node_exporter";
 const VERSION: &str = "1.12.1";
 
-/// Families about the scrape itself; their values cannot be the same.
-const OF_THE_SCRAPE: &str = "node_scrape_";
+/// Families about the program and its scrape; they cannot be the same.
+fn is_of_the_program(series: &Series) -> bool {
+    series.name.starts_with("node_scrape_") || series.name == "node_exporter_build_info"
+}
 
 /// A collector's line of the table.
 #[derive(Debug, Default)]
@@ -138,7 +140,7 @@ fn rows(before: &Page, ours: &Page, after: &Page, owners: &BTreeMap<String, Stri
             continue;
         };
         // What ended between the two reads may be in ours or not.
-        let Some(high) = last.get(series).filter(|_| !series.name.starts_with(OF_THE_SCRAPE)) else { continue };
+        let Some(high) = last.get(series).filter(|_| !is_of_the_program(series)) else { continue };
         let row = rows.entry(collector.clone()).or_default();
         row.theirs += 1;
         let Some(value) = ours_series.get(series) else {
@@ -162,7 +164,7 @@ fn rows(before: &Page, ours: &Page, after: &Page, owners: &BTreeMap<String, Stri
             }
         }
     }
-    for series in ours_series.keys().filter(|series| !series.name.starts_with(OF_THE_SCRAPE)) {
+    for series in ours_series.keys().filter(|series| !is_of_the_program(series)) {
         let Some(collector) = owners.get(&series.name) else { continue };
         let row = rows.entry(collector.clone()).or_default();
         row.ours += 1;

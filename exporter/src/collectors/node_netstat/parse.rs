@@ -1,5 +1,5 @@
-//! `/proc/net/netstat` and `/proc/net/snmp` (`networking/snmp_counter.rst`): for each protocol a line of names and a line
-//! of values.
+//! `/proc/net/netstat` and `/proc/net/snmp` (`networking/snmp_counter.rst`): for each protocol a line of names and a
+//! line of values.
 //! ```text
 //! Udp: InDatagrams NoPorts InErrors OutDatagrams
 //! Udp: 1234 5 0 1180

@@ -1,5 +1,5 @@
-//! Whether `SELinux` is on and enforces: `/sys/fs/selinux/enforce` is there when it is on, and `/etc/selinux/config` says
-//! what the next boot brings.
+//! Whether `SELinux` is on and enforces: `/sys/fs/selinux/enforce` is there when it is on, and `/etc/selinux/config`
+//! says what the next boot brings.
 
 use kernfs::{ReadError, text};
 use metric::{Count, Desc, Family};
