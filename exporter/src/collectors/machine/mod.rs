@@ -2,7 +2,8 @@
 //!
 //! Read are `/proc/{cpuinfo,meminfo}`, `/sys/devices/system/{cpu,node,edac}`, `/etc/machine-id`,
 //! `/sys/class/dmi/id/product_uuid` and `/proc/sys/kernel/random/boot_id`; all but memory once a minute, since CPUs may
-//! be added while the machine runs. An identity that cannot be read is empty: `product_uuid` takes root.
+//! be added while the machine runs. `product_uuid` takes root, and not every virtual machine
+//! has one: the system's identity is then the machine's, as in a kubelet.
 //!
 //! Persistent memory is told through a library of Intel's that a kubelet is not built with either: its families are
 //! there with 0, as in a kubelet.
@@ -46,9 +47,11 @@ impl Identity {
         let mut first = |dir: &Dir, names: &[&str]| {
             names.iter().find_map(|name| line(dir, name, reader)).filter(|text| !text.is_empty()).unwrap_or_default()
         };
+        let machine = first(&host.rootfs, &["etc/machine-id", "var/lib/dbus/machine-id"]);
+        let system = first(&host.sys, &["class/dmi/id/product_uuid", "firmware/devicetree/base/vm,uuid"]);
         Self {
-            machine: first(&host.rootfs, &["etc/machine-id", "var/lib/dbus/machine-id"]),
-            system: first(&host.sys, &["class/dmi/id/product_uuid", "firmware/devicetree/base/vm,uuid"]),
+            system: if system.is_empty() { machine.clone() } else { system },
+            machine,
             boot: first(&host.proc, &["sys/kernel/random/boot_id"]),
         }
     }
