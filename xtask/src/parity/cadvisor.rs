@@ -2,7 +2,6 @@
 //!
 //! What this machine can show is read from a live page; what needs other hardware, another kernel or cgroup v2 is
 //! looked up among the agent's declarations, and named as such.
-#![expect(clippy::indexing_slicing, reason = "a key that a JSON value does not have gives null")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -178,7 +177,7 @@ fn reason(family: &Family<'_>) -> &'static str {
         "perf_event" => "needs hardware performance counters, which cost every process; off in a kubelet",
         "hugetlb" => "needs huge pages and their controller",
         "memory" => "a setting of cgroup v1 that no current runtime makes",
-        "memory_numa" | "cpu_topology" => "one series a node, core or thread that never changes; lscpu tells it",
+        "memory_numa" => "eighteen series a container and NUMA node, which a kubelet never asks for",
         "resctrl" => "needs resctrl hardware and its file system mounted",
         "referenced_memory" => "needs every page table walked and its bits cleared, which slows the processes",
         _ => "no source without a cost that a default may not have",

@@ -113,6 +113,12 @@ pub(crate) const EXPLAINED: &[Difference] = &[
         why: "a kubelet never starts the reader that fills it, so it prints 0; ours counts the tasks",
     },
     Difference {
+        family: "container_oom_events_total",
+        is: |_, (_, high), ours| ours > high,
+        why: "cAdvisor reads the kernel's log and misses what happens before it knows the container; ours is the \
+              cgroup's own count",
+    },
+    Difference {
         family: "container_threads",
         is: |series, theirs, ours| series.label("id") == "/" && theirs == (0.0, 0.0) && ours > 0.0,
         why: "the root has no pids.current, so cAdvisor prints 0; ours counts the machine's threads",
