@@ -6,8 +6,10 @@ use anyhow::{Context as _, Result};
 
 /// The root of the repository.
 pub(crate) fn repo() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_owned()
+    // What `cargo run` says now, for a target directory may be shared by two checkouts; else what it said at build.
+    let run = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).filter(|dir| dir.ends_with("xtask"));
+    let here = run.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
+    here.parent().unwrap_or(&here).to_owned()
 }
 
 /// A directory of the cache that lives between runs, made when it is not there.
