@@ -19,7 +19,7 @@ use self::{
     parse::{Bandwidth, Time},
 };
 use crate::{
-    identity::{AsCadvisor, AsContainer, Controller, Group, Layout, Version},
+    identity::{AsCadvisor, AsContainer, Controller, Group, Layout, PerGroup, Version},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -33,23 +33,33 @@ pub static SPEC: Spec = Spec {
     build,
 };
 
-#[derive(Debug)]
-struct ContainerCpu;
+/// Of version 1: time in all, and its division into user and system when it was last read.
+#[derive(Clone, Copy, Debug)]
+struct Divided {
+    usage: Option<Seconds>,
+    parts: (Option<Seconds>, Option<Seconds>),
+}
+
+#[derive(Debug, Default)]
+struct ContainerCpu {
+    divided: PerGroup<Divided>,
+}
 
 #[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
-    Ok(Box::new(ContainerCpu))
+    Ok(Box::<ContainerCpu>::default())
 }
 
 impl Collector for ContainerCpu {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let layout = Arc::clone(scrape.tree.layout());
         let Scrape { tree, reader, out, problems, now, .. } = scrape;
+        self.divided.begin();
         for group in tree.groups() {
             if group.cadvisor.is_none() && group.own.is_none() {
                 continue;
             }
-            match read(group, &layout, reader, *now) {
+            match self.read(group, &layout, reader, *now) {
                 Ok((time, bandwidth)) => emit(group, time, bandwidth, out),
                 Err(problem) => problems.push(problem),
             }
@@ -62,25 +72,43 @@ impl Collector for ContainerCpu {
 /// They get no series: a ratio over them would divide by zero.
 type Reading = (Time, Option<Bandwidth>);
 
-fn read(group: &mut Group, layout: &Layout, reader: &mut Reader, now: f64) -> Result<Reading, ReadError> {
-    let limited = group.cpu_limits(layout, reader, now)?.quota.is_some();
-    if layout.version(Controller::Cpu) == Some(Version::V2) {
-        let file = group.read(layout, Controller::Cpu, "cpu.stat", reader)?;
-        let (time, bandwidth) = file.map(parse::cpu_stat_v2).unwrap_or_default();
-        return Ok((time, limited.then_some(bandwidth)));
+impl ContainerCpu {
+    fn read(
+        &mut self,
+        group: &mut Group,
+        layout: &Layout,
+        reader: &mut Reader,
+        now: f64,
+    ) -> Result<Reading, ReadError> {
+        let limited = group.cpu_limits(layout, reader, now)?.quota.is_some();
+        if layout.version(Controller::Cpu) == Some(Version::V2) {
+            let file = group.read(layout, Controller::Cpu, "cpu.stat", reader)?;
+            let (time, bandwidth) = file.map(parse::cpu_stat_v2).unwrap_or_default();
+            return Ok((time, limited.then_some(bandwidth)));
+        }
+        let time = self.time_v1(group, layout, reader)?;
+        let mut bandwidth = None;
+        if limited {
+            bandwidth = group.read(layout, Controller::Cpu, "cpu.stat", reader)?.map(parse::cpu_stat_v1);
+        }
+        Ok((time, bandwidth))
     }
-    let mut time = Time::default();
-    if let Some(file) = group.read(layout, Controller::Cpuacct, "cpuacct.usage", reader)? {
-        time.usage = parse::cpuacct_usage(file);
+
+    /// While the time in all stands still nothing ran, and its division, which costs more to read, is the same.
+    fn time_v1(&mut self, group: &mut Group, layout: &Layout, reader: &mut Reader) -> Result<Time, ReadError> {
+        let usage = group.read(layout, Controller::Cpuacct, "cpuacct.usage", reader)?.and_then(parse::cpuacct_usage);
+        let known = self.divided.of(group).copied().filter(|known| known.usage == usage);
+        let parts = match known {
+            Some(known) => known.parts,
+            None => {
+                let file = group.read(layout, Controller::Cpuacct, "cpuacct.stat", reader)?;
+                let parts = file.map(parse::cpuacct_stat).unwrap_or_default();
+                self.divided.remember(group, Divided { usage, parts });
+                parts
+            }
+        };
+        Ok(Time { usage, user: parts.0, system: parts.1 })
     }
-    if let Some(file) = group.read(layout, Controller::Cpuacct, "cpuacct.stat", reader)? {
-        (time.user, time.system) = parse::cpuacct_stat(file);
-    }
-    let mut bandwidth = None;
-    if limited {
-        bandwidth = group.read(layout, Controller::Cpu, "cpu.stat", reader)?.map(parse::cpu_stat_v1);
-    }
-    Ok((time, bandwidth))
 }
 
 fn emit(group: &Group, time: Time, bandwidth: Option<Bandwidth>, out: &mut Batch) {

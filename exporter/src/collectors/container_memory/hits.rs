@@ -11,12 +11,10 @@
 //! A limit that was lowered less than a minute ago may be known by its old value, so a hit of it may show up to a
 //! minute late. It is not lost: the counter is the kernel's.
 
-use std::collections::HashMap;
-
 use kernfs::{Host, ReadError, Reader, text};
 
 use super::parse;
-use crate::identity::{Controller, Group, Layout};
+use crate::identity::{Controller, Group, Layout, PerGroup};
 
 /// More than the kernel charges at once: a huge page and a batch of 64 pages.
 const LARGEST_CHARGE: u64 = 4 << 20;
@@ -34,18 +32,10 @@ pub(super) struct Hits {
     pub(super) oom_kill: Option<u64>,
 }
 
-#[derive(Debug)]
-struct Entry {
-    hits: Hits,
-    created: f64,
-    seen: u64,
-}
-
 /// What was read before.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    entries: HashMap<Box<str>, Entry>,
-    scrape: u64,
+    hits: PerGroup<Hits>,
     kills: Option<u64>,
     killed_at: f64,
     ask_for_kills: bool,
@@ -54,9 +44,7 @@ pub(super) struct Known {
 impl Known {
     /// To be called first in a scrape.
     pub(super) fn begin(&mut self, host: &Host, reader: &mut Reader, now: f64) -> Result<(), ReadError> {
-        let last = self.scrape;
-        self.entries.retain(|_, entry| entry.seen == last);
-        self.scrape += 1;
+        self.hits.begin();
         let kills = reader
             .read(&host.proc, "vmstat")?
             .and_then(|file| text::pairs(file).find(|(key, _)| *key == b"oom_kill").map(|(_, count)| count));
@@ -82,8 +70,7 @@ impl Known {
         let used_up = peak.saturating_add(LARGEST_CHARGE);
         let near = limits.limit.is_some_and(|limit| used_up >= limit.0);
         let near_with_swap = limits.swap.is_some_and(|limit| swapped > 0 || used_up >= limit.0);
-        let known =
-            self.entries.get(&group.path).filter(|entry| entry.created == group.created).map(|entry| entry.hits);
+        let known = self.hits.of(group).copied();
         let mut hits = known.unwrap_or_default();
         let mut number = |name| -> Result<u64, ReadError> {
             Ok(group.read(layout, Controller::Memory, name, reader)?.and_then(text::only_number).unwrap_or(0))
@@ -97,13 +84,7 @@ impl Known {
         if known.is_none() || self.ask_for_kills {
             hits.oom_kill = kills_of(group, layout, reader)?;
         }
-        match self.entries.get_mut(&group.path) {
-            Some(entry) => *entry = Entry { hits, created: group.created, seen: self.scrape },
-            None => {
-                let entry = Entry { hits, created: group.created, seen: self.scrape };
-                self.entries.insert(group.path.clone(), entry);
-            }
-        }
+        self.hits.remember(group, hits);
         Ok(hits)
     }
 }

@@ -19,13 +19,13 @@ mod parse;
 
 use std::sync::Arc;
 
-use kernfs::{Host, ReadError, Reader, text};
+use kernfs::{ReadError, Reader, text};
 use metric::{Batch, Bytes, Of};
 
 use self::{
     hits::{Hits, Known},
     metrics::{cadvisor, own},
-    parse::{Events, Stat},
+    parse::{Events, Stat, Swap},
 };
 use crate::{
     identity::{AsCadvisor, AsContainer, Controller, Group, GroupKind, Layout, Version},
@@ -59,13 +59,17 @@ impl Collector for ContainerMemory {
         if layout.version(Controller::Memory) == Some(Version::V1) {
             self.known.begin(host, reader, *now)?;
         }
+        let machine = match layout.version(Controller::Memory) {
+            Some(Version::V2) => reader.read(&host.proc, "meminfo")?.map(parse::swap).unwrap_or_default(),
+            _ => Swap::default(),
+        };
         for group in tree.groups() {
             if group.cadvisor.is_none() && group.own.is_none() {
                 continue;
             }
             let read = match layout.version(Controller::Memory) {
-                Some(Version::V2) if group.kind == GroupKind::Root => read_root_v2(group, &layout, host, reader),
-                Some(Version::V2) => read_v2(group, &layout, reader),
+                Some(Version::V2) if group.kind == GroupKind::Root => read_root_v2(group, &layout, reader, machine),
+                Some(Version::V2) => read_v2(group, &layout, reader, machine),
                 _ => read_v1(group, &layout, reader, &mut self.known, *now),
             };
             match read {
@@ -95,7 +99,12 @@ struct Memory {
     killed: u64,
 }
 
-fn read_v2(group: &mut Group, layout: &Layout, reader: &mut Reader) -> Result<Option<Memory>, ReadError> {
+fn read_v2(
+    group: &mut Group,
+    layout: &Layout,
+    reader: &mut Reader,
+    machine: Swap,
+) -> Result<Option<Memory>, ReadError> {
     let controller = Controller::Memory;
     let Some(usage) = group.read(layout, controller, "memory.current", reader)?.and_then(text::only_number) else {
         return Ok(None);
@@ -104,7 +113,11 @@ fn read_v2(group: &mut Group, layout: &Layout, reader: &mut Reader) -> Result<Op
         return Ok(None);
     };
     let peak = group.read(layout, controller, "memory.peak", reader)?.and_then(text::only_number);
-    let swap = group.read(layout, controller, "memory.swap.current", reader)?.and_then(text::only_number);
+    // Most nodes of Kubernetes have no swap: nothing to read, and nothing in use.
+    let swap = match machine.total {
+        0 => None,
+        _ => group.read(layout, controller, "memory.swap.current", reader)?.and_then(text::only_number),
+    };
     let events = group.read(layout, controller, "memory.events", reader)?.map(parse::events).unwrap_or_default();
     let killed = match group.kind {
         GroupKind::Container | GroupKind::Sandbox | GroupKind::Service => events.oom_kill,
@@ -125,15 +138,20 @@ fn read_v2(group: &mut Group, layout: &Layout, reader: &mut Reader) -> Result<Op
 fn read_root_v2(
     group: &mut Group,
     layout: &Layout,
-    host: &Host,
     reader: &mut Reader,
+    machine: Swap,
 ) -> Result<Option<Memory>, ReadError> {
     let Some(stat) = group.read(layout, Controller::Memory, "memory.stat", reader)?.map(parse::stat_v2) else {
         return Ok(None);
     };
-    let swap = reader.read(&host.proc, "meminfo")?.map_or(0, parse::swap_used);
     let kernel = stat.kernel.or(Some(stat.kernel_parts));
-    Ok(Some(Memory { usage: stat.anon.saturating_add(stat.file), swap, kernel, stat, ..Memory::default() }))
+    Ok(Some(Memory {
+        usage: stat.anon.saturating_add(stat.file),
+        swap: machine.used,
+        kernel,
+        stat,
+        ..Memory::default()
+    }))
 }
 
 fn read_v1(

@@ -143,17 +143,24 @@ pub(super) fn events(file: &[u8]) -> Events {
     events
 }
 
-/// Swap in use on the machine, in bytes, from `/proc/meminfo`.
-pub(super) fn swap_used(meminfo: &[u8]) -> u64 {
-    let (mut total, mut free) = (0, 0);
+/// The machine's swap, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Swap {
+    pub(super) total: u64,
+    pub(super) used: u64,
+}
+
+/// `SwapTotal` and `SwapFree` of `/proc/meminfo`.
+pub(super) fn swap(meminfo: &[u8]) -> Swap {
+    let (mut total, mut free): (u64, u64) = (0, 0);
     for (key, kib) in text::pairs(meminfo) {
         match key {
-            b"SwapTotal:" => total = kib,
-            b"SwapFree:" => free = kib,
+            b"SwapTotal:" => total = kib.saturating_mul(1024),
+            b"SwapFree:" => free = kib.saturating_mul(1024),
             _ => {}
         }
     }
-    u64::saturating_sub(total, free).saturating_mul(1024)
+    Swap { total, used: total.saturating_sub(free) }
 }
 
 #[cfg(test)]
@@ -183,13 +190,14 @@ mod tests {
 
     #[test]
     fn swap_in_use_is_what_is_not_free() {
-        assert_eq!(swap_used(b"MemTotal: 9 kB\nSwapTotal:  2048 kB\nSwapFree:  1024 kB\n"), 1 << 20);
+        let swap = swap(b"MemTotal: 9 kB\nSwapTotal:  2048 kB\nSwapFree:  1024 kB\n");
+        assert_eq!(swap, Swap { total: 2 << 20, used: 1 << 20 });
     }
 
     proptest! {
         #[test]
         fn nothing_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = (stat_v1(&bytes), stat_v2(&bytes), events(&bytes), swap_used(&bytes));
+            let _ = (stat_v1(&bytes), stat_v2(&bytes), events(&bytes), swap(&bytes));
         }
     }
 }
