@@ -130,6 +130,8 @@ impl ContainerProcess {
             GroupKind::Sandbox | GroupKind::Container => Some(0),
             _ => None,
         };
+        let Some(past) = self.past.get_mut(&group.path) else { return Ok(Figures::default()) };
+        past.asked = now;
         let (pids, own) = group.members(layout, reader)?;
         let mut figures = Figures { own: own as u64, descriptors: Some(0), sockets: Some(0), ..Figures::default() };
         for pid in pids {
@@ -139,14 +141,15 @@ impl ContainerProcess {
             figures.sockets = figures.sockets.zip(seen.sockets).map(|(sum, n)| sum + n);
             figures.threads.add(seen.threads.unwrap_or_default());
         }
-        // The machine's first process is the first of all, a container's the first of its cgroup.
-        let leader = leads.and_then(|pid| if pid > 0 { Some(pid) } else { pids.first().copied() });
-        let Some(past) = self.past.get_mut(&group.path) else { return Ok(figures) };
-        past.asked = now;
-        if let Some(leader) = leader {
-            past.refresh_limit(leader, now, host, reader);
-            figures.limit = past.limit;
+        // The machine's first process is the first of all. A container's is the one asked before, else any: they
+        // inherit the limit from each other, and process ids that started anew tell nothing about who came first.
+        match leads {
+            Some(0) if pids.contains(&past.limit_of) => past.refresh_limit(&[past.limit_of], now, host, reader),
+            Some(0) => past.refresh_limit(pids, now, host, reader),
+            Some(first) => past.refresh_limit(&[first], now, host, reader),
+            None => {}
         }
+        figures.limit = leads.and(past.limit);
         if view == View::Cadvisor {
             past.load.take(figures.threads.running, figures.threads.uninterruptible, now);
         }
@@ -156,15 +159,20 @@ impl ContainerProcess {
 }
 
 impl Past {
-    fn refresh_limit(&mut self, leader: Pid, now: f64, host: &Host, reader: &mut Reader) {
-        // Containers that started together are not all due at once.
-        let every = LIMITS_EVERY - f64::from(leader % 16);
-        if leader == self.limit_of && now - self.limit_at < every {
+    /// Asks the first of these processes that still runs.
+    fn refresh_limit(&mut self, pids: &[Pid], now: f64, host: &Host, reader: &mut Reader) {
+        for pid in pids.iter().copied() {
+            // Containers that started together are not all due at once.
+            let every = LIMITS_EVERY - f64::from(pid % 16);
+            if pid == self.limit_of && now - self.limit_at < every {
+                return;
+            }
+            let file = reader.read(&host.proc, &format!("{pid}/limits"));
+            let Some(limit) = file.ok().flatten().and_then(parse::open_files_limit) else { continue };
+            self.limit = Some(limit);
+            (self.limit_of, self.limit_at) = (pid, now);
             return;
         }
-        let file = reader.read(&host.proc, &format!("{leader}/limits"));
-        self.limit = file.ok().flatten().and_then(parse::open_files_limit);
-        (self.limit_of, self.limit_at) = (leader, now);
     }
 }
 
