@@ -51,7 +51,12 @@ fn main() {
     println!("{} containers with a process each", containers.cgroups.len());
     engine();
     let agent = Path::new(env!("CARGO_BIN_EXE_yagura-exporter"));
-    served("yagura-exporter", agent, &["--web.listen-address={address}", "--log.level=warn"], &["/metrics/cadvisor", "/metrics", "/metrics/node"]);
+    served(
+        "yagura-exporter",
+        agent,
+        &["--web.listen-address={address}", "--log.level=warn"],
+        &["/metrics/cadvisor", "/metrics", "/metrics/node"],
+    );
     if let Some(path) = std::env::var_os("CADVISOR") {
         let args = [
             "--listen_ip=127.0.0.1",
@@ -101,11 +106,14 @@ fn thread_cpu() -> Duration {
 
 /// The engine alone.
 fn engine() {
-    let host = Arc::new(Host::open("/proc".as_ref(), "/sys".as_ref(), "/sys/fs/cgroup".as_ref(), "/".as_ref()).unwrap());
+    let host =
+        Arc::new(Host::open("/proc".as_ref(), "/sys".as_ref(), "/sys/fs/cgroup".as_ref(), "/".as_ref()).unwrap());
     let layout = Arc::new(Layout::find(&host, &mut Reader::default()).unwrap());
     let context = Context { host: Arc::clone(&host), config: Arc::new(Config::default()) };
     println!("\nengine, in this process ({} cgroups), mean of {ROUNDS} scrapes", layout.mode().name());
-    println!("view               samples  cpu ms  µs/container  ns/sample enc  plain  gzip   zstd   allocs  collectors by cost (µs)");
+    println!(
+        "view               samples  cpu ms  µs/container  ns/sample enc  plain  gzip   zstd   allocs  collectors by cost (µs)"
+    );
     for view in View::ALL {
         let budget = Budget::new(100_000);
         let tree = Tree::new(Arc::clone(&host), Arc::clone(&layout), budget).unwrap();
@@ -228,7 +236,11 @@ fn get(address: SocketAddr, path: &str) -> Vec<u8> {
     write!(stream, "GET {path} HTTP/1.0\r\nHost: bench\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
-    assert!(answer.starts_with(b"HTTP/1") && answer.get(9..12) == Some(b"200"), "{path}: {}", String::from_utf8_lossy(&answer[..answer.len().min(200)]));
+    assert!(
+        answer.starts_with(b"HTTP/1") && answer.get(9..12) == Some(b"200"),
+        "{path}: {}",
+        String::from_utf8_lossy(&answer[..answer.len().min(200)])
+    );
     let body = answer.windows(4).position(|w| w == b"\r\n\r\n").map_or(0, |at| at + 4);
     answer.split_off(body)
 }

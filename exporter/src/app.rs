@@ -178,10 +178,15 @@ fn landing(app: &App) -> Landing {
         .fact("Kernel", kernel.release().to_string_lossy())
         .fact("cgroups", app.cgroups());
     let (on, off) = app.features();
+    // What this machine lacks stands first, what nobody asked for last.
+    let (missing, unwanted): (Vec<Off>, Vec<Off>) = off.into_iter().partition(|off| off.spec.default_on);
+    for Off { spec, reason } in missing {
+        page = page.feature(spec.name, false, Some(reason), spec.about);
+    }
     for spec in on {
         page = page.feature(spec.name, true, None, spec.about);
     }
-    for Off { spec, reason } in off {
+    for Off { spec, reason } in unwanted {
         page = page.feature(spec.name, false, Some(reason), spec.about);
     }
     page

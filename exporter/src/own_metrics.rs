@@ -51,20 +51,60 @@ impl OwnMetrics {
             unkept: Gauge::default(),
         };
         let put = telemetry;
-        put.register("yagura_collector_duration_seconds", "How long the collector took in the last scrape of the view", own.duration.clone());
-        put.register("yagura_collector_success", "Whether the collector's last run in the view left all its rows", own.success.clone());
-        put.register("yagura_collector_errors", "Runs of the collector that lost some or all of their rows", own.errors.clone());
-        put.register("yagura_collector_late", "Runs of the collector that were left out because the scrape's deadline had passed", own.late.clone());
-        put.register("yagura_series_dropped", "Samples left out because the family or the page had reached its limit", own.dropped.clone());
-        put.register("yagura_feature_enabled", "Whether the feature is on; if not, the reason says what is missing", own.features.clone());
+        put.register(
+            "yagura_collector_duration_seconds",
+            "How long the collector took in the last scrape of the view",
+            own.duration.clone(),
+        );
+        put.register(
+            "yagura_collector_success",
+            "Whether the collector's last run in the view left all its rows",
+            own.success.clone(),
+        );
+        put.register(
+            "yagura_collector_errors",
+            "Runs of the collector that lost some or all of their rows",
+            own.errors.clone(),
+        );
+        put.register(
+            "yagura_collector_late",
+            "Runs of the collector that were left out because the scrape's deadline had passed",
+            own.late.clone(),
+        );
+        put.register(
+            "yagura_series_dropped",
+            "Samples left out because the family or the page had reached its limit",
+            own.dropped.clone(),
+        );
+        put.register(
+            "yagura_feature_enabled",
+            "Whether the feature is on; if not, the reason says what is missing",
+            own.features.clone(),
+        );
         put.register("yagura_cgroups", "Cgroups that have rows", own.cgroups.clone());
-        put.register("yagura_cgroup_watching", "Whether inotify reports new and removed cgroups; if not, each scrape walks the hierarchies", own.watching.clone());
+        put.register(
+            "yagura_cgroup_watching",
+            "Whether inotify reports new and removed cgroups; if not, each scrape walks the hierarchies",
+            own.watching.clone(),
+        );
         put.register("yagura_cgroup_walks", "Walks over the cgroup hierarchies since the start", own.walks.clone());
-        put.register("yagura_cgroup_resyncs", "Walks over the cgroup hierarchies because events were lost", own.resyncs.clone());
+        put.register(
+            "yagura_cgroup_resyncs",
+            "Walks over the cgroup hierarchies because events were lost",
+            own.resyncs.clone(),
+        );
         put.register("yagura_kept_files", "Kernel files that are kept open between scrapes", own.kept.clone());
         put.register("yagura_kept_files_limit", "Most kernel files that may be kept open", own.kept_most.clone());
-        put.register("yagura_kept_files_evicted", "Kept files that were closed to stay within the limit, since the start", own.evicted.clone());
-        put.register("yagura_unkept_reads", "Reads that opened and closed their file because no more could be kept, since the start", own.unkept.clone());
+        put.register(
+            "yagura_kept_files_evicted",
+            "Kept files that were closed to stay within the limit, since the start",
+            own.evicted.clone(),
+        );
+        put.register(
+            "yagura_unkept_reads",
+            "Reads that opened and closed their file because no more could be kept, since the start",
+            own.unkept.clone(),
+        );
         own
     }
 
