@@ -84,6 +84,8 @@ pub struct Group {
     pub(super) pod_uid: Option<Box<str>>,
     pub(super) container_id: Option<Box<str>>,
     pub(super) named: bool,
+    /// How often its bundle was asked for its name and gave none.
+    pub(super) silent: u8,
     pub(super) seen: u64,
     pub(super) folders: Folders,
     pub(super) inner: Vec<(Box<str>, u64, Folders)>,

@@ -1,6 +1,7 @@
 //! What a collector remembers of each cgroup from scrape to scrape.
 
-use std::collections::HashMap;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 
 use super::group::Group;
 
@@ -15,13 +16,13 @@ struct Entry<T> {
 /// Values by cgroup. A cgroup that was not asked for during a whole scrape is forgotten.
 #[derive(Debug)]
 pub struct PerGroup<T> {
-    entries: HashMap<Box<str>, Entry<T>>,
+    entries: HashMap<Box<str>, Entry<T>, RandomState>,
     scrape: u64,
 }
 
 impl<T> Default for PerGroup<T> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), scrape: 0 }
+        Self { entries: HashMap::default(), scrape: 0 }
     }
 }
 

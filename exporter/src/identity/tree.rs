@@ -27,6 +27,9 @@ use super::{
 /// How often the hierarchies are walked although inotify reports changes.
 const WALK_EVERY: Duration = Duration::from_secs(60);
 
+/// How many scrapes a container is asked for its bundle in.
+const PATIENCE: u8 = 5;
+
 /// What the tree did and holds, for self-telemetry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
@@ -108,7 +111,8 @@ impl Tree {
                 self.last_walk = Some(now);
             }
         }
-        self.name_the_unnamed(reader);
+        let walked = self.last_walk == Some(now);
+        self.name_the_unnamed(reader, walked);
         self.figures.groups = self.groups.len();
         self.figures.watching = self.watch.is_some();
     }
@@ -254,6 +258,7 @@ impl Tree {
             own: None,
             pod_uid: pod_uid.map(String::into_boxed_str),
             container_id: container_id.map(Box::from),
+            silent: 0,
             named: container_id.is_none() && kind != GroupKind::Pod,
             seen: generation,
             folders: Folders::new(&self.layout, path, &self.budget),
@@ -293,11 +298,15 @@ impl Tree {
         }
     }
 
-    /// Asks the bundles of containers that have no name yet. A container that has none is asked again each scrape:
-    /// its bundle may be unreadable for a moment, and a failed look costs microseconds.
-    fn name_the_unnamed(&mut self, reader: &mut Reader) {
+    /// Asks the bundles of containers that have no name yet. A young container is asked in each scrape, since its bundle
+    /// may be unreadable for a moment; one that keeps silent only after each walk.
+    fn name_the_unnamed(&mut self, reader: &mut Reader, walked: bool) {
         for group in self.groups.values_mut().filter(|group| !group.named) {
             let Some(id) = &group.container_id else { continue };
+            if group.silent >= PATIENCE && !walked {
+                continue;
+            }
+            group.silent = group.silent.saturating_add(1);
             let Some(mut named) = bundle::find(&self.host, reader, id) else { continue };
             group.named = true;
             if named.sandbox {
