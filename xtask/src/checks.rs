@@ -47,7 +47,6 @@ pub(crate) fn all() -> Vec<Check> {
     for kernel in vm::KERNELS {
         all.push(Check { name: format!("test-vm {}", kernel.name), run: Box::new(move || vm::test(kernel)) });
     }
-    all.push(check("parity kubelet --vm", vm::parity));
     all
 }
 
