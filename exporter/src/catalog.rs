@@ -51,7 +51,7 @@ pub fn reference(catalog: &Catalog) -> String {
                 let _ = write!(page, "\n`{endpoint}`\n\n| family | type | labels | what |\n|---|---|---|---|\n");
             }
             let namer = family.named_by.map_or_else(String::new, |namer| format!(" ({namer})"));
-            let labels: Vec<String> = family.labels.iter().map(|label| label_cell(label)).collect();
+            let labels: Vec<String> = family.labels.iter().map(label_cell).collect();
             let _ = writeln!(
                 page,
                 "| `{}`{namer} | {} | {} | {} |",

@@ -90,10 +90,12 @@ fn collector_flag(arg: OsString) -> OsString {
 }
 
 fn after_help() -> String {
+    use std::fmt::Write as _;
+
     let mut text = "Collectors (--collector.NAME switches one on, --no-collector.NAME off):\n".to_owned();
     for spec in collectors::ALL {
         let state = if spec.default_on { "on " } else { "off" };
-        text.push_str(&format!("  {state} {:<24} {}\n", spec.name, spec.about));
+        let _ = writeln!(text, "  {state} {:<24} {}", spec.name, spec.about);
     }
     text
 }

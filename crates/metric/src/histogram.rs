@@ -108,7 +108,6 @@ fn frexp(value: f64) -> (f64, i32) {
         return (fraction, exponent - 64);
     }
     let fraction = f64::from_bits((bits & !(0x7ff << 52)) | (1022 << 52));
-    #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "11 bits")]
     let exponent = exponent as i32 - 1022;
     (fraction, exponent)
 }

@@ -42,6 +42,7 @@ impl Label {
     }
 }
 
+#[expect(clippy::indexing_slicing, reason = "a const fn has no checked indexing; it runs at compile time")]
 const fn is_label_name(name: &str) -> bool {
     let bytes = name.as_bytes();
     let mut i = 0;
@@ -52,5 +53,6 @@ const fn is_label_name(name: &str) -> bool {
         }
         i += 1;
     }
-    !bytes.is_empty() && !(bytes.len() > 1 && bytes[0] == b'_' && bytes[1] == b'_')
+    let reserved = bytes.len() > 1 && bytes[0] == b'_' && bytes[1] == b'_';
+    !bytes.is_empty() && !reserved
 }

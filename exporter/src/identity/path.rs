@@ -77,9 +77,8 @@ pub fn place(path: &str) -> Place<'_> {
     if is_ignored(leaf) {
         return Place::Ignored;
     }
-    let elements = Elements { path, from: 0 };
     let mut outer: Option<(Container<'_>, usize)> = None;
-    let mut walk = elements;
+    let mut walk = Elements { path, from: 0 };
     while let Some((element, end)) = walk.next() {
         if let Some((pod, rest)) = pod_of(element) {
             if let Some(id) = rest {
@@ -126,7 +125,7 @@ pub fn unescape(unit: &str) -> std::borrow::Cow<'_, str> {
 }
 
 /// The elements of a path, each with the offset of its end.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Elements<'a> {
     path: &'a str,
     from: usize,

@@ -25,7 +25,7 @@ use super::{
 };
 
 /// How often the hierarchies are walked although inotify reports changes.
-const WALK_EVERY: Duration = Duration::from_secs(60);
+const WALK_EVERY: Duration = Duration::from_mins(1);
 
 /// How many scrapes a container is asked for its bundle in.
 const PATIENCE: u8 = 5;
@@ -54,7 +54,7 @@ pub struct Tree {
     /// Pod uid → (namespace, name), from the bundles of its containers.
     pods: HashMap<Box<str>, (String, String)>,
     /// Image of sandboxes whose bundles do not name it; looked up at first need, and again after each walk.
-    sandbox_image: Option<Option<String>>,
+    sandbox_image: Option<String>,
     watch: Option<Watch>,
     last_walk: Option<Instant>,
     generation: u64,
@@ -224,12 +224,11 @@ impl Tree {
         let generation = self.generation;
         if let Place::Inner { container } = place {
             let Some(group) = self.groups.get_mut(container) else { return };
-            match group.inner.iter_mut().find(|(known, ..)| **known == *path) {
-                Some((_, seen, _)) => *seen = generation,
-                None => {
-                    let folders = Folders::new(&self.layout, path, &self.budget);
-                    group.inner.push((path.into(), generation, folders));
-                }
+            if let Some((_, seen, _)) = group.inner.iter_mut().find(|(known, ..)| **known == *path) {
+                *seen = generation;
+            } else {
+                let folders = Folders::new(&self.layout, path, &self.budget);
+                group.inner.push((path.into(), generation, folders));
             }
             return;
         }
@@ -312,8 +311,8 @@ impl Tree {
             if named.sandbox {
                 group.kind = GroupKind::Sandbox;
                 if named.image.is_empty() {
-                    let image = self.sandbox_image.get_or_insert_with(|| pause::image(&self.host, reader));
-                    named.image = image.clone().unwrap_or_default();
+                    let look = || pause::image(&self.host, reader).unwrap_or_default();
+                    named.image.clone_from(self.sandbox_image.get_or_insert_with(look));
                 }
             }
             if let Some(uid) = &group.pod_uid

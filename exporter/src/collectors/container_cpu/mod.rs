@@ -98,14 +98,13 @@ impl ContainerCpu {
     fn time_v1(&mut self, group: &mut Group, layout: &Layout, reader: &mut Reader) -> Result<Time, ReadError> {
         let usage = group.read(layout, Controller::Cpuacct, "cpuacct.usage", reader)?.and_then(parse::cpuacct_usage);
         let known = self.divided.of(group).copied().filter(|known| known.usage == usage);
-        let parts = match known {
-            Some(known) => known.parts,
-            None => {
-                let file = group.read(layout, Controller::Cpuacct, "cpuacct.stat", reader)?;
-                let parts = file.map(parse::cpuacct_stat).unwrap_or_default();
-                self.divided.remember(group, Divided { usage, parts });
-                parts
-            }
+        let parts = if let Some(known) = known {
+            known.parts
+        } else {
+            let file = group.read(layout, Controller::Cpuacct, "cpuacct.stat", reader)?;
+            let parts = file.map(parse::cpuacct_stat).unwrap_or_default();
+            self.divided.remember(group, Divided { usage, parts });
+            parts
         };
         Ok(Time { usage, user: parts.0, system: parts.1 })
     }
