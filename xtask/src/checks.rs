@@ -10,7 +10,7 @@ use crate::agent::{self, Agent};
 use crate::demo::{Prometheus, promtool_check};
 use crate::exposition::Page;
 use crate::peers::{PROMETHEUS_2, PROMETHEUS_3, PROMTOOL_2, PROMTOOL_3, Peer};
-use crate::{cluster, debian, parity, places, process, vm};
+use crate::{cluster, debian, parity, places, process};
 
 /// The views of the agent.
 const VIEWS: &[&str] = &["/metrics", "/metrics/cadvisor", "/metrics/node"];
