@@ -72,7 +72,7 @@ fn main() {
 /// Containers with a sleeping process each.
 struct Containers {
     cgroups: Vec<Cgroup>,
-    _processes: Vec<Child>,
+    processes: Vec<Child>,
 }
 
 impl Containers {
@@ -89,13 +89,13 @@ impl Containers {
             }
         }
         // Processes end before their cgroups are removed.
-        Self { cgroups, _processes: processes }
+        Self { cgroups, processes: processes }
     }
 }
 
 impl Drop for Containers {
     fn drop(&mut self) {
-        self._processes.clear();
+        self.processes.clear();
     }
 }
 
@@ -120,7 +120,7 @@ fn engine() {
         let mut engine = Engine::new(collectors::ALL, |spec| spec.default_on, &context, tree);
         let mut batch = Batch::default();
         let scrape = |engine: &mut Engine, batch: &mut Batch| {
-            engine.scrape(view, Instant::now() + Duration::from_secs(60), |_| true, batch)
+            engine.scrape(view, Instant::now() + Duration::from_mins(1), |_| true, batch)
         };
         for _ in 0..3 {
             scrape(&mut engine, &mut batch);
@@ -132,7 +132,7 @@ fn engine() {
                 *by_collector.entry(run.collector).or_default() += run.took;
             }
         }
-        let cpu = (thread_cpu() - cpu) / ROUNDS;
+        let cpu = thread_cpu().saturating_sub(cpu) / ROUNDS;
         let allocations = (ALLOCATOR.stats().allocations - allocations) / ROUNDS as usize;
         let samples = batch.len();
         let mut encoder = Encoder::default();
@@ -143,7 +143,7 @@ fn engine() {
             page.clear();
             encoder.encode(&[&batch], Format::Text004, &mut page).unwrap();
         }
-        let encode = (thread_cpu() - started) / ROUNDS;
+        let encode = thread_cpu().saturating_sub(started) / ROUNDS;
         let size = |encoding| {
             let mut compressor = Compressor::new(encoding, Vec::new()).unwrap();
             compressor.write_all(&page).unwrap();
@@ -173,7 +173,7 @@ fn served(name: &str, program: &Path, args: &[&str], paths: &[&str]) {
     let args = args.iter().map(|arg| arg.replace("{address}", &address.to_string()).replace("{port}", &port));
     let mut command = Command::new(program);
     let process = Child::quiet(command.args(args).stderr(Stdio::null())).unwrap();
-    let up = testkit::wait_for(Duration::from_secs(60), || TcpStream::connect(address).ok());
+    let up = testkit::wait_for(Duration::from_mins(1), || TcpStream::connect(address).ok());
     assert!(up.is_some(), "{} does not listen", program.display());
     println!("\n{name} over HTTP, mean of {ROUNDS} scrapes");
     println!("path                 lines   bytes  cpu ms  wall ms (worst)  rss MiB   fds");
