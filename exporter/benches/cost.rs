@@ -89,7 +89,7 @@ impl Containers {
             }
         }
         // Processes end before their cgroups are removed.
-        Self { cgroups, processes: processes }
+        Self { cgroups, processes }
     }
 }
 
