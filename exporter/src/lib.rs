@@ -10,5 +10,6 @@ pub mod config;
 pub mod identity;
 pub mod mounts;
 pub mod own_metrics;
+pub mod probes;
 pub mod scrape;
 pub mod spec;

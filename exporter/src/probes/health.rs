@@ -1,0 +1,125 @@
+//! What the eBPF programs cost and lose: kernel memory of their maps, runs and their time, records and rows that found
+//! no room. RSS shows none of this.
+
+use std::sync::{Arc, Weak};
+
+use kernfs::ReadError;
+use metric::{Bytes, Count, Desc, Family, Label, Nanos, Seconds};
+use parking_lot::Mutex;
+
+use super::object::Costs;
+use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
+
+/// See the module.
+pub static SPEC: Spec = Spec {
+    name: "probes",
+    about: "What the eBPF programs cost and what they lost.",
+    default_on: true,
+    needs: &[Need::Btf, Need::Capability("CAP_BPF"), Need::Capability("CAP_PERFMON")],
+    shows: &[(View::Own, FAMILIES)],
+    build,
+};
+
+const FEATURE: Label = Label::open("feature", "eBPF features of the agent");
+
+static MAP_MEMORY: Family<Bytes, 2> = Family::gauge(
+    "yagura_probe_map_memory_bytes",
+    "Kernel memory that a map of an eBPF feature occupies.",
+    &[FEATURE, Label::open("map", "maps of the agent")],
+);
+static MAP_CAPACITY: Family<Count, 2> = Family::gauge(
+    "yagura_probe_map_capacity",
+    "Most entries of a map of an eBPF feature; of a ring buffer, its bytes.",
+    &[FEATURE, Label::open("map", "maps of the agent")],
+);
+static RUNS: Family<Count, 2> = Family::counter(
+    "yagura_probe_runs_total",
+    "Runs of an eBPF program, counted only while the kernel is asked to.",
+    &[FEATURE, Label::open("program", "programs of the agent")],
+);
+static RUN_TIME: Family<Seconds, 2> = Family::counter(
+    "yagura_probe_run_seconds_total",
+    "Time in an eBPF program, with the two clock readings around each run, counted only while the kernel is asked to.",
+    &[FEATURE, Label::open("program", "programs of the agent")],
+);
+static LOST: Family<Count, 2> = Family::counter(
+    "yagura_probe_lost_total",
+    "Records and map entries of an eBPF feature that found no room.",
+    &[FEATURE, Label::open("what", "kinds of record and of map of the agent")],
+);
+static RESYNCS: Family<Count, 1> = Family::counter(
+    "yagura_probe_resyncs_total",
+    "Times that an eBPF feature compared itself with the kernel because it had lost something.",
+    &[FEATURE],
+);
+static FAMILIES: &[&Desc] =
+    &[MAP_MEMORY.desc(), MAP_CAPACITY.desc(), RUNS.desc(), RUN_TIME.desc(), LOST.desc(), RESYNCS.desc()];
+
+/// How a feature is.
+#[derive(Clone, Debug, Default)]
+pub struct Vitals {
+    /// Its name.
+    pub feature: &'static str,
+    /// What it costs.
+    pub costs: Costs,
+    /// What it lost, by kind.
+    pub lost: Vec<(&'static str, u64)>,
+    /// How often it compared itself with the kernel because of that.
+    pub resyncs: u64,
+}
+
+/// A feature at work.
+pub trait Feature: Send + Sync {
+    /// How it is now.
+    fn vitals(&self) -> Vitals;
+}
+
+static AT_WORK: Mutex<Vec<Weak<dyn Feature>>> = Mutex::new(Vec::new());
+
+/// Has the feature's vitals shown as long as it lives.
+pub fn watch(feature: &Arc<impl Feature + 'static>) {
+    let weak: Weak<dyn Feature> = Arc::downgrade(feature) as Weak<dyn Feature>;
+    let mut all = AT_WORK.lock();
+    all.retain(|known| known.strong_count() > 0);
+    all.push(weak);
+}
+
+/// The vitals of all features at work.
+pub fn vitals() -> Vec<Vitals> {
+    let all: Vec<Arc<dyn Feature>> = AT_WORK.lock().iter().filter_map(Weak::upgrade).collect();
+    all.iter().map(|feature| feature.vitals()).collect()
+}
+
+struct Health;
+
+fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
+    Ok(Box::new(Health))
+}
+
+impl Collector for Health {
+    fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
+        let out = &mut *scrape.out;
+        let mut seen = Vec::new();
+        for vitals in vitals() {
+            let feature = vitals.feature;
+            // Two of one kind exist for a moment while the configuration is reloaded.
+            if seen.contains(&feature) {
+                continue;
+            }
+            seen.push(feature);
+            for (map, memory, capacity) in &vitals.costs.maps {
+                out.put(&MAP_MEMORY, [feature, map], Bytes(*memory));
+                out.put(&MAP_CAPACITY, [feature, map], Count(*capacity as f64));
+            }
+            for run in &vitals.costs.programs {
+                out.put(&RUNS, [feature, run.program], Count(run.runs as f64));
+                out.put(&RUN_TIME, [feature, run.program], Nanos(run.ns));
+            }
+            for (what, count) in &vitals.lost {
+                out.put(&LOST, [feature, what], Count(*count as f64));
+            }
+            out.put(&RESYNCS, [feature], Count(vitals.resyncs as f64));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,48 @@
+//! Which unit a cgroup belongs to, from its path.
+
+use crate::identity::path::{self, Place};
+
+/// What a unit is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A container, in a pod or not.
+    Container {
+        /// Uid of its pod.
+        pod: Option<String>,
+    },
+    /// A pod's own cgroup, by its uid.
+    Pod(String),
+    /// Any other cgroup.
+    Other,
+}
+
+/// The path of the unit that a cgroup belongs to, a prefix of its own, and what the unit is.
+pub(super) fn of(path: &str) -> (&str, Role) {
+    match path::place(path) {
+        Place::Container(container) => (path, Role::Container { pod: container.pod.map(|uid| uid.canonical()) }),
+        Place::Inner { container } => (container, of(container).1),
+        Place::Pod(uid) => (path, Role::Pod(uid.canonical())),
+        _ => (path, Role::Other),
+    }
+}
+
+/// The id of the container at this path.
+pub(super) fn container_id(path: &str) -> Option<&str> {
+    match path::place(path) {
+        Place::Container(container) => Some(container.id),
+        _ => None,
+    }
+}
+
+/// The parent's path; `/` for those at the top.
+pub(super) fn parent(path: &str) -> &str {
+    match path.rsplit_once('/') {
+        Some(("", _)) | None => "/",
+        Some((parent, _)) => parent,
+    }
+}
+
+/// What a unit without a better name is called: the id of a container, else the path.
+pub(super) fn called(path: &str) -> &str {
+    container_id(path).unwrap_or_else(|| path.trim_start_matches('/'))
+}

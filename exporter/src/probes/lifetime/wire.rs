@@ -1,0 +1,238 @@
+//! The structs that `lifetime.bpf.c` shares with us (`lifetime.h`), with the same sizes and offsets.
+
+use std::{mem::offset_of, ops::AddAssign};
+
+use serde::{Deserialize, Serialize};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// What the tasks of one cgroup have used, its own and not those of cgroups inside it. Only rises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Usage {
+    /// Id of the parent cgroup; 0: it has none.
+    pub parent: u64,
+    /// When it was made, in ns of the monotonic clock; 0: before we came.
+    pub opened_ns: u64,
+    /// When it was removed; 0: it is there.
+    pub closed_ns: u64,
+    /// When its last process ended; 0: it has processes, or never had any.
+    pub emptied_ns: u64,
+    /// CPU time.
+    pub cpu_ns: u64,
+    /// Time runnable while another task had the CPU.
+    pub wait_ns: u64,
+    /// Bytes fetched from storage.
+    pub read_bytes: u64,
+    /// Bytes caused to be written to storage.
+    pub written_bytes: u64,
+    /// Tasks (processes and threads) started.
+    pub tasks_started: u64,
+    /// Processes started.
+    pub processes_started: u64,
+    /// Tasks ended.
+    pub tasks_ended: u64,
+    /// Processes ended with status 0.
+    pub ended_ok: u64,
+    /// Processes ended with another status.
+    pub ended_error: u64,
+    /// Processes ended by a signal.
+    pub ended_signal: u64,
+    /// When the process ended whose status follows.
+    pub last_end_ns: u64,
+    /// Status of the process that went last, as wait(2) gives it.
+    pub last_status: u32,
+    padding: u32,
+    /// Most memory, in pages, where the memory controller is in the owning hierarchy; known when removed.
+    pub peak_pages: u64,
+    /// Memory events in the order of [`MEMORY_EVENTS`], known when removed.
+    pub memory_events: [u64; 5],
+}
+
+const _: () = {
+    assert!(size_of::<Usage>() == 176);
+    assert!(offset_of!(Usage, cpu_ns) == 32);
+    assert!(offset_of!(Usage, last_status) == 120);
+    assert!(offset_of!(Usage, peak_pages) == 128);
+};
+
+/// Names of memory events, in wire order.
+pub const MEMORY_EVENTS: [&str; 5] = ["low", "high", "max", "oom", "oom_kill"];
+
+/// Fixed part of a record; the path follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct Event {
+    kind: u32,
+    hierarchy: u32,
+    id: u64,
+    time_ns: u64,
+    peak_pages: u64,
+    memory_events: [u64; 5],
+    has_memory: u32,
+    path_len: u32,
+}
+
+const _: () = {
+    assert!(size_of::<Event>() == 80);
+    assert!(offset_of!(Event, memory_events) == 32);
+    assert!(offset_of!(Event, path_len) == 76);
+};
+
+/// What is left of a cgroup's memory accounting when it is removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// The most it had, in pages.
+    pub peak_pages: u64,
+    /// Events, in the order of [`MEMORY_EVENTS`].
+    pub events: [u64; 5],
+}
+
+/// A record of the ring buffer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// A cgroup was made in the owning hierarchy.
+    Made {
+        /// Its id.
+        id: u64,
+        /// Its path.
+        path: String,
+    },
+    /// A cgroup was removed, in the owning hierarchy or in that of the memory controller.
+    Removed {
+        /// Which hierarchy.
+        hierarchy: u32,
+        /// Its id in that hierarchy.
+        id: u64,
+        /// Its path.
+        path: String,
+        /// Its memory, if the memory controller is in that hierarchy.
+        memory: Option<Memory>,
+    },
+}
+
+/// Reads a record; `None` when it is none of ours.
+pub fn decode(bytes: &[u8]) -> Option<Record> {
+    let (event, rest) = Event::read_from_prefix(bytes).ok()?;
+    let path = rest.get(..event.path_len as usize)?;
+    let path = String::from_utf8_lossy(path).into_owned();
+    match event.kind {
+        1 => Some(Record::Made { id: event.id, path }),
+        2 => {
+            let memory = Memory { peak_pages: event.peak_pages, events: event.memory_events };
+            let memory = (event.has_memory != 0).then_some(memory);
+            Some(Record::Removed { hierarchy: event.hierarchy, id: event.id, path, memory })
+        }
+        _ => None,
+    }
+}
+
+/// Kinds of loss that the programs count, by index.
+pub const LOSSES: [&str; 4] = ["made_event", "removed_event", "cgroup", "task"];
+/// How many of [`LOSSES`] are of events.
+pub const EVENT_LOSSES: usize = 2;
+
+/// The part of [`Usage`] that adds up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Totals {
+    /// CPU time, in ns.
+    pub cpu_ns: u64,
+    /// Time spent waiting for a CPU, in ns.
+    pub wait_ns: u64,
+    /// Bytes fetched from storage.
+    pub read_bytes: u64,
+    /// Bytes written to storage.
+    pub written_bytes: u64,
+    /// Processes and threads started.
+    pub tasks_started: u64,
+    /// Processes started.
+    pub processes_started: u64,
+    /// Processes and threads ended.
+    pub tasks_ended: u64,
+    /// Processes ended with status 0.
+    pub ended_ok: u64,
+    /// Processes ended with another status.
+    pub ended_error: u64,
+    /// Processes ended by a signal.
+    pub ended_signal: u64,
+}
+
+impl From<&Usage> for Totals {
+    fn from(usage: &Usage) -> Self {
+        Self {
+            cpu_ns: usage.cpu_ns,
+            wait_ns: usage.wait_ns,
+            read_bytes: usage.read_bytes,
+            written_bytes: usage.written_bytes,
+            tasks_started: usage.tasks_started,
+            processes_started: usage.processes_started,
+            tasks_ended: usage.tasks_ended,
+            ended_ok: usage.ended_ok,
+            ended_error: usage.ended_error,
+            ended_signal: usage.ended_signal,
+        }
+    }
+}
+
+impl Totals {
+    /// How much was added since an earlier state of the same cgroup.
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            cpu_ns: self.cpu_ns.saturating_sub(earlier.cpu_ns),
+            wait_ns: self.wait_ns.saturating_sub(earlier.wait_ns),
+            read_bytes: self.read_bytes.saturating_sub(earlier.read_bytes),
+            written_bytes: self.written_bytes.saturating_sub(earlier.written_bytes),
+            tasks_started: self.tasks_started.saturating_sub(earlier.tasks_started),
+            processes_started: self.processes_started.saturating_sub(earlier.processes_started),
+            tasks_ended: self.tasks_ended.saturating_sub(earlier.tasks_ended),
+            ended_ok: self.ended_ok.saturating_sub(earlier.ended_ok),
+            ended_error: self.ended_error.saturating_sub(earlier.ended_error),
+            ended_signal: self.ended_signal.saturating_sub(earlier.ended_signal),
+        }
+    }
+
+    /// Whether a task was ever seen.
+    pub fn is_real(&self) -> bool {
+        self.cpu_ns > 0 || self.tasks_started > 0 || self.tasks_ended > 0
+    }
+}
+
+impl AddAssign for Totals {
+    fn add_assign(&mut self, more: Self) {
+        self.cpu_ns += more.cpu_ns;
+        self.wait_ns += more.wait_ns;
+        self.read_bytes += more.read_bytes;
+        self.written_bytes += more.written_bytes;
+        self.tasks_started += more.tasks_started;
+        self.processes_started += more.processes_started;
+        self.tasks_ended += more.tasks_ended;
+        self.ended_ok += more.ended_ok;
+        self.ended_error += more.ended_error;
+        self.ended_signal += more.ended_signal;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_record_is_read_with_its_path() {
+        let event =
+            Event { kind: 2, hierarchy: 4, id: 9, peak_pages: 7, has_memory: 1, path_len: 4, ..Event::default() };
+        let mut bytes = event.as_bytes().to_vec();
+        bytes.extend(b"/a/b\0\0\0\0");
+        let memory = Some(Memory { peak_pages: 7, events: [0; 5] });
+        assert_eq!(decode(&bytes), Some(Record::Removed { hierarchy: 4, id: 9, path: "/a/b".into(), memory }));
+        bytes.truncate(82);
+        assert_eq!(decode(&bytes), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            decode(&bytes);
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What the kernel itself counts for us: one eBPF object a feature, compiled from the `*.bpf.c` beside it.
+//!
+//! A feature that this machine cannot have is off with a reason; the others work.
+
+pub mod exec;
+pub mod health;
+pub mod lifetime;
+pub mod object;
+pub mod oom;
+pub mod pump;
+mod reason;
+pub mod tally;
+
+use crate::spec::Spec;
+
+/// Every feature, in the order in which their families are shown. Those that share `lifetime`'s books follow it.
+pub static ALL: &[&Spec] = &[&lifetime::SPEC, &oom::SPEC, &exec::SPEC, &health::SPEC];

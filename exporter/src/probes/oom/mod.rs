@@ -1,0 +1,93 @@
+//! Who was killed because memory ran out, by container and by workload; kept when the container is gone.
+//!
+//! `oom.bpf.c` counts victims by cgroup at the hook `mark_victim`; the sums stand on `lifetime`'s books.
+
+use std::sync::Arc;
+
+use kernfs::{Host, ReadError};
+use metric::{Count, Desc, Extra, Family};
+
+use super::{
+    lifetime::{AsWorkload, Books, ledger::Tally},
+    object::{Hook, Plan},
+    tally::Counting,
+};
+use crate::{
+    identity::AsContainer,
+    spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
+};
+
+/// See the module.
+pub static SPEC: Spec = Spec {
+    name: "oom",
+    about: "Processes that were killed because memory ran out, counted on their container and workload.",
+    default_on: true,
+    needs: &[
+        Need::Kernel(6, 8),
+        Need::Btf,
+        Need::Capability("CAP_BPF"),
+        Need::Capability("CAP_PERFMON"),
+        Need::Hook("mark_victim"),
+    ],
+    shows: &[(View::Own, FAMILIES)],
+    build,
+};
+
+static WORKLOAD_KILLS: Family<Count, 0, AsWorkload> = Family::counter(
+    "workload_oom_kills_total",
+    "Processes of all containers that the workload has and had which were killed because memory ran out.",
+    &[],
+);
+static KILLS: Family<Count, 0, AsContainer> = Family::counter(
+    "container_oom_kills_total",
+    "Processes of the container that were killed because memory ran out; stays for a while when the container is gone.",
+    &[],
+);
+static FAMILIES: &[&Desc] = &[WORKLOAD_KILLS.desc(), KILLS.desc()];
+
+static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/oom.bpf.o"));
+static HOOKS: &[(&str, Hook)] = &[("on_victim", Hook::Tracepoint("mark_victim"))];
+
+/// Starts counting. `refuse` has the verifier refuse the program, for tests.
+pub fn start(host: &Host, books: Books, refuse: bool) -> Result<Arc<Counting>, Unavailable> {
+    let plan = Plan {
+        name: "oom",
+        image: IMAGE,
+        hooks: HOOKS,
+        constants: Vec::new(),
+        sizes: Vec::new(),
+        cgroup: None,
+        pin: None,
+        refuse,
+    };
+    Counting::start(host, plan, "kills", &["cgroup"], Tally::OomKills, books)
+}
+
+struct Oom(Arc<Counting>);
+
+fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
+    Ok(Box::new(Oom(start(&context.host, Books::current()?, false)?)))
+}
+
+impl Collector for Oom {
+    fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
+        let out = &mut *scrape.out;
+        self.0.books.look(|ledger| {
+            for workload in ledger.workloads() {
+                let key = &workload.key;
+                let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.workload, key.kind]);
+                let extra = Extra { created: Some(workload.created), exemplar: None };
+                let [kills, _] = workload.tallies;
+                out.put_with(&WORKLOAD_KILLS, Some(of), [], Count(kills as f64), extra);
+            }
+            for unit in ledger.shown_units() {
+                let [namespace, pod, container] = &unit.labels;
+                let of = out.subject::<AsContainer, 3>([namespace, pod, container]);
+                let extra = Extra { created: Some(unit.created), exemplar: None };
+                let [kills, _] = unit.tallies;
+                out.put_with(&KILLS, Some(of), [], Count(kills as f64), extra);
+            }
+        });
+        Ok(())
+    }
+}

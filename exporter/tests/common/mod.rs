@@ -1,0 +1,140 @@
+//! What the probe tests and the proofs share: a folder of cgroups, the burner, and its truth.
+
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+};
+
+use kernfs::Host;
+use yagura_exporter::spec::Unavailable;
+
+/// This machine.
+pub(crate) fn host() -> Arc<Host> {
+    let host = Host::open(Path::new("/proc"), Path::new("/sys"), Path::new("/sys/fs/cgroup"), Path::new("/"));
+    Arc::new(host.unwrap())
+}
+
+/// Why live probe tests cannot run here.
+pub(crate) fn unable() -> Option<String> {
+    if !testkit::is_root() {
+        return Some("needs root".into());
+    }
+    if !Path::new("/sys/kernel/btf/vmlinux").exists() {
+        return Some("the kernel has no BTF".into());
+    }
+    owner_root().is_none().then(|| "no cgroup version 2 tree is mounted".into())
+}
+
+/// Folder of the version 2 tree.
+pub(crate) fn owner_root() -> Option<PathBuf> {
+    ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
+        .map(PathBuf::from)
+        .into_iter()
+        .find(|path| path.join("cgroup.controllers").exists())
+}
+
+/// The reason, when a feature is off on this machine although the test could run.
+pub(crate) fn on<T>(started: Result<T, Unavailable>) -> T {
+    started.unwrap_or_else(|reason| panic!("off: {reason}"))
+}
+
+/// A cgroup folder of the test's own, removed at the end.
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    /// Makes it below the given root.
+    pub(crate) fn make(root: &Path, name: &str) -> Self {
+        let path = root.join(format!("yagura-{name}-{}", std::process::id()));
+        std::fs::create_dir(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        Self(path)
+    }
+
+    /// Its path in the hierarchy.
+    pub(crate) fn name(&self) -> String {
+        format!("/{}", self.0.file_name().unwrap().to_str().unwrap())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = remove(&self.0);
+    }
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(path)?.flatten() {
+        if entry.file_type()?.is_dir() {
+            remove(&entry.path())?;
+        }
+    }
+    std::fs::remove_dir(path)
+}
+
+/// What really happened in one cgroup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Truth {
+    /// CPU time, in ns.
+    pub(crate) cpu_ns: u64,
+    /// Processes that ended in it.
+    pub(crate) processes: u64,
+    /// Wait status of its first process.
+    pub(crate) status: u32,
+}
+
+/// Compiles the burner.
+pub(crate) fn burner(into: &Path) -> PathBuf {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/burner/burner.c");
+    let program = into.join("burner");
+    let done = Command::new("cc").args(["-O2", "-Wall", "-pthread", "-o"]).arg(&program).arg(source).status();
+    assert!(done.expect("cc runs").success(), "{source} does not compile");
+    program
+}
+
+/// A burner at work.
+pub(crate) struct Burning(Child);
+
+impl Burning {
+    /// Starts it.
+    pub(crate) fn start(burner: &Path, parent: &Path, args: &[String]) -> Self {
+        let child = Command::new(burner).arg(parent).args(args).stdout(Stdio::piped()).spawn();
+        Self(child.expect("burner starts"))
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn is_done(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
+    }
+
+    /// What it did, by cgroup.
+    pub(crate) fn truth(self) -> BTreeMap<String, Truth> {
+        let output = self.0.wait_with_output().unwrap();
+        assert!(output.status.success(), "burner failed");
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines()
+            .map(|line| {
+                let mut words = line.split(' ');
+                let mut word = || words.next().unwrap();
+                let name = word().to_owned();
+                let cpu_ns = word().parse().unwrap();
+                let processes = word().parse().unwrap();
+                (name, Truth { cpu_ns, processes, status: word().parse::<i32>().unwrap() as u32 })
+            })
+            .collect()
+    }
+}
+
+/// Runs the burner to its end: so many cgroups, each burning so many milliseconds, so many at a time.
+pub(crate) fn burn(
+    burner: &Path,
+    parent: &Path,
+    count: usize,
+    ms: [u64; 2],
+    parallel: usize,
+) -> BTreeMap<String, Truth> {
+    let args = [count as u64, ms[0], ms[1], parallel as u64].map(|number| number.to_string());
+    Burning::start(burner, parent, &args).truth()
+}

@@ -1,0 +1,74 @@
+//! Containers that live for milliseconds, on the real kernel: nothing that they used is lost, nothing is counted twice.
+
+mod common;
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use common::{Folder, Truth, burn, burner, host, on, owner_root, unable};
+use yagura_exporter::probes::lifetime::{Lifetime, Options, ledger};
+
+/// Waits until the ledger has settled what went, then gives units and workloads below a folder.
+fn settled(
+    lifetime: &Lifetime,
+    folder: &str,
+    truth: &BTreeMap<String, Truth>,
+) -> (Vec<ledger::Unit>, Vec<ledger::Workload>) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let (units, workloads) = lifetime
+            .read(|ledger| {
+                let units: Vec<_> = ledger.units().filter(|unit| unit.path.starts_with(folder)).cloned().collect();
+                let workloads = ledger.workloads().filter(|workload| workload.key.workload.starts_with(folder));
+                (units, workloads.cloned().collect::<Vec<_>>())
+            })
+            .unwrap();
+        let exited: u64 = workloads.iter().flat_map(|workload| workload.exited).sum();
+        let ended: u64 =
+            units.iter().map(|unit| unit.totals.ended_ok + unit.totals.ended_error + unit.totals.ended_signal).sum();
+        let all = exited >= truth.len() as u64 && ended >= truth.values().map(|truth| truth.processes).sum();
+        if all || Instant::now() > deadline {
+            return (units, workloads);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn containers_that_live_for_milliseconds_are_accounted_in_full() {
+    if let Some(reason) = unable() {
+        return testkit::skipped(&reason);
+    }
+    let lifetime = on(Lifetime::start(&host(), &Options::default()));
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = Folder::make(&owner_root().unwrap(), "short");
+    let truth = burn(&burner(scratch.path()), &folder.0, 200, [3, 20], 2);
+    let (units, workloads) = settled(&lifetime, &folder.name(), &truth);
+
+    let mut accounted = 0;
+    for (name, real) in &truth {
+        let path = format!("{}/{name}", folder.name());
+        let unit = units.iter().find(|unit| unit.path == path).unwrap_or_else(|| panic!("{path} was missed"));
+        let error = unit.totals.cpu_ns.abs_diff(real.cpu_ns);
+        assert!(error < real.cpu_ns / 20 + 500_000, "{path}: {} of {} ns", unit.totals.cpu_ns, real.cpu_ns);
+        let ended = unit.totals.ended_ok + unit.totals.ended_error + unit.totals.ended_signal;
+        assert_eq!(ended, real.processes, "processes of {path}");
+        if real.processes == 1 {
+            assert_eq!(unit.status, Some(real.status), "status of {path}");
+        }
+        accounted += unit.totals.cpu_ns;
+    }
+    let real: u64 = truth.values().map(|truth| truth.cpu_ns).sum();
+    let percent = accounted as f64 / real as f64 * 100.0;
+    println!("{} cgroups, {:.1} ms of CPU time, accounted {percent:.3} %", truth.len(), real as f64 / 1e6);
+    assert!((percent - 100.0).abs() <= 0.2, "accounted {percent} %");
+
+    let sum: u64 = workloads.iter().map(|workload| workload.totals.cpu_ns).sum();
+    assert_eq!(sum, accounted, "workloads and containers differ");
+    let started: u64 = workloads.iter().map(|workload| workload.started).sum();
+    let exited: u64 = workloads.iter().flat_map(|workload| workload.exited).sum();
+    assert_eq!((started, exited), (truth.len() as u64, truth.len() as u64));
+    assert!(lifetime.lost().iter().all(|(_, lost)| *lost == 0), "{:?}", lifetime.lost());
+}
