@@ -69,17 +69,46 @@ pub(crate) fn bench(args: &mut Args) -> Result<()> {
     process::run(command.arg("--").args(args.rest()))
 }
 
-/// `cargo xtask fuzz [SECONDS]`: each target for so long.
+/// `cargo xtask fuzz [SECONDS] [TARGET]…`: each target, or those that are named, for so long. The flags that libFuzzer
+/// needs are in the workspace of the targets; the stable compiler will do. New inputs are kept outside the committed
+/// corpus, and what breaks a target is left in `fuzz/artifacts`.
 pub(crate) fn fuzz(args: &mut Args) -> Result<()> {
     let seconds = args.positional().unwrap_or_else(|| "60".to_owned());
+    let named: Vec<String> = std::iter::from_fn(|| args.positional()).collect();
     args.finish()?;
     seconds.parse::<u32>().map_err(|_| usage(format!("fuzz: {seconds:?} is not a number of seconds")))?;
     let dir = places::repo().join("fuzz");
-    let targets = process::output(Command::new("cargo").current_dir(&dir).args(["fuzz", "list"]))
-        .context("fuzzing needs cargo-fuzz and a nightly compiler")?;
-    for target in targets.lines() {
-        let limit = format!("-max_total_time={seconds}");
-        process::run(Command::new("cargo").current_dir(&dir).args(["fuzz", "run", target, "--", &limit]))?;
+    let fuzz_cargo = |words: &[&str]| {
+        let mut command = cargo(words);
+        command.current_dir(&dir);
+        command
+    };
+    process::run(&mut fuzz_cargo(&["build", "--release", "--quiet"]))?;
+    let mut targets: Vec<String> = Vec::new();
+    for entry in std::fs::read_dir(dir.join("corpus")).context("no fuzz/corpus")? {
+        targets.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    targets.sort();
+    if let Some(unknown) = named.iter().find(|name| !targets.contains(name)) {
+        return Err(usage(format!("fuzz: no target is called {unknown:?}; there are {}", targets.join(", "))));
+    }
+    targets.retain(|target| named.is_empty() || named.contains(target));
+    for target in &targets {
+        let found = dir.join("target/found").join(target);
+        let artifacts = dir.join("artifacts").join(target);
+        std::fs::create_dir_all(&found)?;
+        std::fs::create_dir_all(&artifacts)?;
+        let mut command = fuzz_cargo(&["run", "--release", "--quiet", "--bin", target, "--"]);
+        command.args([&found, &dir.join("corpus").join(target)]).args([
+            format!("-max_total_time={seconds}"),
+            format!("-artifact_prefix={}/", artifacts.display()),
+            "-timeout=20".to_owned(),
+            "-rss_limit_mb=1024".to_owned(),
+            "-verbosity=0".to_owned(),
+            "-print_final_stats=1".to_owned(),
+        ]);
+        println!("fuzz: {target}");
+        process::run(&mut command)?;
     }
     Ok(())
 }

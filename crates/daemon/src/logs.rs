@@ -33,7 +33,9 @@ pub enum LogFormat {
 /// Starts logging to stderr. The second call in a process does nothing.
 pub fn start(args: &LogArgs) -> Result<(), crate::Invalid> {
     let filter = filter(&args.level).map_err(|what| crate::Invalid::new("log.level", what))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A line that cannot be written is lost. The library would say so on stderr, and panic, for that is what failed.
+    let builder =
+        tracing_subscriber::fmt().log_internal_errors(false).with_env_filter(filter).with_writer(std::io::stderr);
     let started = match args.format {
         LogFormat::Json => {
             let json = builder.json().flatten_event(true).with_current_span(false).with_timer(Rfc3339);

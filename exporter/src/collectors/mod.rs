@@ -14,6 +14,8 @@ pub mod container_pids;
 pub mod container_pressure;
 pub mod container_process;
 pub mod container_spec;
+#[cfg(test)]
+mod golden;
 pub mod machine;
 mod node;
 pub mod node_arp;
@@ -53,8 +55,6 @@ pub mod node_timex;
 pub mod node_udp_queues;
 pub mod node_uname;
 pub mod node_vmstat;
-#[cfg(test)]
-mod golden;
 
 /// Every collector, in the order in which its families are shown.
 pub static ALL: &[&Spec] = &[
