@@ -45,7 +45,8 @@ pub fn cgroup_path(data: &[u8]) {
     let whole = format!("/{}", text.trim_matches('/'));
     match path::place(&whole) {
         path::Place::Inner { container } => assert!(whole.starts_with(container) && container.len() < whole.len()),
-        path::Place::Pod(uid) => assert_eq!(uid.canonical().len(), 36),
+        // Static pods are called by a hash of 32 digits.
+        path::Place::Pod(uid) => assert!([32, 36].contains(&uid.canonical().len())),
         path::Place::Container(container) => assert!(!container.id.is_empty() && whole.contains(container.id)),
         _ => {}
     }
