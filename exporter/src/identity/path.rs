@@ -159,8 +159,13 @@ fn in_pod<'a>(path: &'a str, pod: PodUid<'a>, mut below: Elements<'a>) -> Place<
     in_container(path, end, Container { id, pod: Some(pod), sandbox })
 }
 
-fn in_container<'a>(path: &'a str, end: usize, container: Container<'a>) -> Place<'a> {
-    match path.get(..end) {
+fn in_container<'a>(path: &'a str, end: usize, mut container: Container<'a>) -> Place<'a> {
+    let own = path.get(..end);
+    if container.id.is_empty() {
+        // `cri-containerd-`: no runtime makes that, but whoever may make cgroups can. It goes by all of its name.
+        container.id = own.and_then(|own| own.rsplit('/').next()).unwrap_or(path);
+    }
+    match own {
         Some(own) if end < path.len() => Place::Inner { container: own },
         _ => Place::Container(container),
     }
@@ -287,6 +292,16 @@ mod tests {
             Place::Inner { container } => format!("inner of {container}"),
             Place::Service(unit) => format!("service {unit}"),
             Place::Ignored => "ignored".into(),
+        }
+    }
+
+    #[test]
+    fn a_container_always_has_a_name() {
+        for path in
+            [format!("/kubepods/pod{UID}/cri-containerd-"), format!("/x-pod{UID_}.slice:cri:"), "/lxc.payload.".into()]
+        {
+            let Place::Container(container) = place(&path) else { panic!("{path}") };
+            assert!(path.ends_with(container.id) && !container.id.is_empty(), "{path}");
         }
     }
 
