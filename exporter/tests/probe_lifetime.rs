@@ -1,5 +1,7 @@
 //! Containers that live for milliseconds, on the real kernel: nothing that they used is lost, nothing is counted twice.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are test code")]
+
 mod common;
 
 use std::{

@@ -4,14 +4,16 @@
 
 pub mod exec;
 pub mod health;
+pub mod iterators;
 pub mod lifetime;
 pub mod object;
 pub mod oom;
 pub mod pump;
 mod reason;
+pub mod runqueue;
 pub mod tally;
 
 use crate::spec::Spec;
 
 /// Every feature, in the order in which their families are shown. Those that share `lifetime`'s books follow it.
-pub static ALL: &[&Spec] = &[&lifetime::SPEC, &oom::SPEC, &exec::SPEC, &health::SPEC];
+pub static ALL: &[&Spec] = &[&lifetime::SPEC, &oom::SPEC, &exec::SPEC, &runqueue::SPEC, &health::SPEC];

@@ -450,7 +450,7 @@ impl<K, V> Default for Entries<K, V> {
 
 impl<K, V> Entries<K, V> {
     /// Key and value of each, in no order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&K, &V)> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&K, &V)> + Clone {
         self.keys.iter().zip(&self.values)
     }
 
@@ -645,13 +645,8 @@ mod command {
 }
 
 /// `union bpf_attr`, filled by offset. The parts that we use have not moved since they were added.
+#[derive(Default)]
 struct Attr([u64; 18]);
-
-impl Default for Attr {
-    fn default() -> Self {
-        Self([0; 18])
-    }
-}
 
 impl Attr {
     fn u32(&mut self, at: usize, value: u32) {

@@ -11,7 +11,8 @@ use crate::spec::Unavailable;
 /// Looks at what is needed before the kernel is asked: it answers all of these with the same EPERM.
 pub(super) fn preconditions(host: &Host) -> Result<(), Unavailable> {
     let has = |capability| caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false);
-    if !has(Capability::CAP_SYS_ADMIN) && !(has(Capability::CAP_BPF) && has(Capability::CAP_PERFMON)) {
+    let may = has(Capability::CAP_SYS_ADMIN) || (has(Capability::CAP_BPF) && has(Capability::CAP_PERFMON));
+    if !may {
         let missing = if has(Capability::CAP_BPF) { "CAP_PERFMON" } else { "CAP_BPF and CAP_PERFMON" };
         return Err(Unavailable(format!("{missing} missing (before Linux 5.8: CAP_SYS_ADMIN)")));
     }

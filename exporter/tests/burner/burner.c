@@ -251,6 +251,8 @@ static void one(const char *parent, const char *memory, u64 limit, u64 bytes, un
 int main(int argc, char **argv)
 {
 	self = "/proc/self/exe";
+	/* Whole lines: the workers share the pipe. */
+	setvbuf(stdout, NULL, _IOLBF, 4096);
 	if (argc == 3 && !strcmp(argv[1], "burn")) {
 		burn(CLOCK_PROCESS_CPUTIME_ID, strtoull(argv[2], NULL, 10));
 		return 0;

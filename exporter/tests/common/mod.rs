@@ -1,6 +1,7 @@
 //! What the probe tests and the proofs share: a folder of cgroups, the burner, and its truth.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "test code that is not in a test function")]
 
 use std::{
     collections::BTreeMap,
@@ -121,7 +122,7 @@ impl Burning {
                 let name = word().to_owned();
                 let cpu_ns = word().parse().unwrap();
                 let processes = word().parse().unwrap();
-                (name, Truth { cpu_ns, processes, status: word().parse::<i32>().unwrap() as u32 })
+                (name, Truth { cpu_ns, processes, status: word().parse::<i32>().unwrap().cast_unsigned() })
             })
             .collect()
     }

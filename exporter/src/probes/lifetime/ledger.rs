@@ -189,10 +189,10 @@ impl Unit {
 
     /// How it ended.
     pub fn reason(&self) -> Reason {
-        let status = self.status;
-        match status {
-            _ if self.memory.events.last().is_some_and(|kills| *kills > 0) => Reason::Oom,
-            _ if self.tallies[Tally::OomKills as usize] > 0 => Reason::Oom,
+        let [oom_kills, _] = self.tallies;
+        let [.., oom_kill_events] = self.memory.events;
+        match self.status {
+            _ if oom_kills > 0 || oom_kill_events > 0 => Reason::Oom,
             None => Reason::Unknown,
             Some(0) => Reason::Completed,
             Some(status) if status & 0x7f != 0 => Reason::Signal,
@@ -463,7 +463,8 @@ impl Ledger {
     }
 
     /// Rows of the kernel's map, as they are now.
-    pub fn measured<'u>(&mut self, rows: impl Iterator<Item = (&'u u64, &'u Usage)>, now: Moment) {
+    pub fn measured<'u>(&mut self, rows: impl Iterator<Item = (&'u u64, &'u Usage)> + Clone, now: Moment) {
+        self.adopt_strays(rows.clone(), now);
         for (id, usage) in rows {
             let totals = Totals::from(usage);
             if *id == 0 {
@@ -474,25 +475,35 @@ impl Ledger {
                     let other = self.workload(Key::other(), now.wall);
                     self.flush(other, more, now.wall);
                 }
-                continue;
-            }
-            if *id == self.root {
+            } else if *id == self.root {
                 let more = totals.cpu_ns.saturating_sub(self.root_ns);
                 self.root_ns += more;
                 self.all += more;
-                continue;
+            } else {
+                self.apply(*id, usage, &totals, now);
             }
-            if !self.members.contains_key(id) {
-                // The record may be on its way; the row will not run away.
-                let since = *self.unclaimed.entry(*id).or_insert(now.mono_ns);
-                if now.mono_ns.saturating_sub(since) < CLAIM_NS {
-                    continue;
-                }
-                self.adopt(*id, usage.parent, now.wall);
-            }
-            self.apply(*id, usage, &totals, now);
         }
         self.resolve_all(now.wall);
+    }
+
+    /// Gives rows that have waited for their record long enough a place beside their siblings.
+    fn adopt_strays<'u>(&mut self, rows: impl Iterator<Item = (&'u u64, &'u Usage)>, now: Moment) {
+        let mut due = Vec::new();
+        for (id, usage) in rows {
+            if *id == 0 || *id == self.root || self.members.contains_key(id) {
+                continue;
+            }
+            // The record may be on its way; the row will not run away.
+            let since = *self.unclaimed.entry(*id).or_insert(now.mono_ns);
+            if now.mono_ns.saturating_sub(since) >= CLAIM_NS {
+                due.push((*id, usage.parent));
+            }
+        }
+        // Parents are older than their children and have smaller ids.
+        due.sort_unstable();
+        for (id, parent) in due {
+            self.adopt(id, parent, now.wall);
+        }
     }
 
     /// What another feature counted of a cgroup so far. Called after [`Ledger::measured`], which knows the cgroups.
@@ -596,12 +607,11 @@ impl Ledger {
             if !unit.is_real() {
                 continue;
             }
-            let workload = match unit.workload {
-                Some(workload) => workload,
-                None => {
-                    let Some(key) = self.key_of(unit) else { continue };
-                    self.workload(key, now)
-                }
+            let workload = if let Some(workload) = unit.workload {
+                workload
+            } else {
+                let Some(key) = self.key_of(unit) else { continue };
+                self.workload(key, now)
             };
             let Some(unit) = self.units.get_mut(&number) else { continue };
             unit.workload = Some(workload);
@@ -623,12 +633,9 @@ impl Ledger {
 
     /// `None` while a pod's name may still be learnt.
     fn key_of(&self, unit: &Unit) -> Option<Key> {
-        let uid = match &unit.role {
-            Role::Container { pod: Some(uid) } | Role::Pod(uid) => uid,
-            _ => {
-                let workload = owner::parent(&unit.path).to_owned();
-                return Some(Key { namespace: String::new(), workload, kind: "cgroup" });
-            }
+        let (Role::Container { pod: Some(uid) } | Role::Pod(uid)) = &unit.role else {
+            let workload = owner::parent(&unit.path).to_owned();
+            return Some(Key { namespace: String::new(), workload, kind: "cgroup" });
         };
         match self.pods.get(uid) {
             Some((namespace, pod)) => Some(Key { namespace: namespace.clone(), workload: pod.clone(), kind: "pod" }),
@@ -828,6 +835,11 @@ impl Ledger {
         let mut taken = HashSet::new();
         units.retain(|unit| taken.insert(&unit.labels));
         units
+    }
+
+    /// Whether this is the root of the hierarchy.
+    pub fn is_root(&self, id: u64) -> bool {
+        id == self.root
     }
 
     /// The unit of a cgroup.

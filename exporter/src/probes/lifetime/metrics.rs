@@ -211,7 +211,7 @@ fn emit_unit(unit: &Unit, out: &mut Batch) {
     if unit.closed.is_some()
         && let Some(status) = unit.status
     {
-        let code = if status & 0x7f == 0 { (status >> 8) & 0xff } else { 128 + (status & 0x7f) };
+        let code = if status.trailing_zeros() >= 7 { (status >> 8) & 0xff } else { 128 + (status & 0x7f) };
         out.put_of(&CONTAINER_EXIT_CODE, of, [], Count(f64::from(code)));
     }
 }

@@ -80,7 +80,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// How often it settles what is gone.
 const SETTLE_EVERY: Duration = Duration::from_secs(2);
 /// How often the hierarchy is walked although nothing was lost.
-const WALK_EVERY: Duration = Duration::from_secs(60);
+const WALK_EVERY: Duration = Duration::from_mins(1);
 
 /// How large the maps are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -346,6 +346,7 @@ impl Shared {
                 }
             }
             Turn::Idle => {
+                self.name_the_unnamed(reader);
                 let mut state = self.state.lock();
                 let waited = state.settled.elapsed();
                 let pending = state.ledger.pending();
@@ -379,6 +380,16 @@ impl Shared {
                 if let Some(memory) = memory {
                     state.ledger.memory_at_end(&path, memory, now.wall);
                 }
+            }
+        }
+    }
+
+    /// Asks again for bundles that were not there when their container's cgroup was made.
+    fn name_the_unnamed(&self, reader: &mut Reader) {
+        let unnamed = self.state.lock().ledger.unnamed();
+        for (id, container) in unnamed {
+            if let Some(named) = bundle::find(&self.host, reader, &container) {
+                self.state.lock().ledger.named(id, &named);
             }
         }
     }

@@ -176,6 +176,7 @@ impl From<&Usage> for Totals {
 
 impl Totals {
     /// How much was added since an earlier state of the same cgroup.
+    #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         Self {
             cpu_ns: self.cpu_ns.saturating_sub(earlier.cpu_ns),

@@ -1,0 +1,235 @@
+//! A feature that this machine cannot have is off with a reason that helps; what is lost is counted; nothing is made up.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are test code")]
+
+mod common;
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use common::{Folder, burn, burner, host, on, owner_root, unable};
+use kernfs::{Host, Reader};
+use yagura_exporter::probes::{
+    exec,
+    iterators::Iterators,
+    lifetime::{Lifetime, Options, Sizes},
+    oom,
+    runqueue::Runqueue,
+};
+
+#[test]
+fn an_object_that_the_verifier_refuses_takes_nothing_else_with_it() {
+    if let Some(reason) = unable() {
+        return testkit::skipped(&reason);
+    }
+    let host = host();
+    let refused = Lifetime::start(&host, &Options { refuse: true, ..Options::default() }).unwrap_err();
+    assert!(refused.0.contains("refused by the verifier"), "{refused}");
+    let lifetime = on(Lifetime::start(&host, &Options::default()));
+    let reasons = [
+        oom::start(&host, lifetime.books(), true).map(drop).unwrap_err(),
+        exec::start(&host, lifetime.books(), exec::Mode::Refused).map(drop).unwrap_err(),
+        Runqueue::start(&host, lifetime.books(), true).map(drop).unwrap_err(),
+        Iterators::start(&host, &owner_root().unwrap(), true).map(drop).unwrap_err(),
+    ];
+    for reason in reasons {
+        println!("off: {reason}");
+        assert!(reason.0.contains("refused by the verifier: "), "{reason}");
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = Folder::make(&owner_root().unwrap(), "refused");
+    let truth = burn(&burner(scratch.path()), &folder.0, 16, [3, 10], 2);
+    let real: u64 = truth.values().map(|truth| truth.cpu_ns).sum();
+    let counted = wait_for_cpu(&lifetime, &folder.name(), real);
+    assert!(counted.abs_diff(real) < real / 100 + 2_000_000, "{counted} of {real} ns");
+}
+
+/// What workloads below a folder used, once it is about what it should be.
+fn wait_for_cpu(lifetime: &Lifetime, folder: &str, expected: u64) -> u64 {
+    let deadline = Instant::now() + Duration::from_secs(15);
+    loop {
+        let sum = lifetime
+            .read(|ledger| {
+                let all = ledger.workloads().filter(|workload| workload.key.workload.starts_with(folder));
+                all.map(|workload| workload.totals.cpu_ns).sum::<u64>()
+            })
+            .unwrap();
+        if sum >= expected - expected / 500 || Instant::now() > deadline {
+            return sum;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn without_btf_the_reason_names_the_file() {
+    if let Some(reason) = unable() {
+        return testkit::skipped(&reason);
+    }
+    let empty = tempfile::tempdir().unwrap();
+    let hidden = Host::open(Path::new("/proc"), empty.path(), Path::new("/sys/fs/cgroup"), Path::new("/")).unwrap();
+    let reason = Lifetime::start(&hidden.into(), &Options::default()).unwrap_err();
+    assert!(reason.0.contains("/sys/kernel/btf/vmlinux"), "{reason}");
+}
+
+#[test]
+fn without_capabilities_the_reason_names_them_and_what_runs_goes_on() {
+    if let Some(reason) = unable() {
+        return testkit::skipped(&reason);
+    }
+    let lifetime = on(Lifetime::start(&host(), &Options::default()));
+    // Capabilities belong to threads: the other tests keep theirs.
+    let (reason, still_reads) = std::thread::scope(|scope| {
+        let dropped = scope.spawn(|| {
+            for set in [caps::CapSet::Effective, caps::CapSet::Permitted] {
+                caps::clear(None, set).unwrap();
+            }
+            let reason = Lifetime::start(&host(), &Options::default()).unwrap_err();
+            (reason, lifetime.read(|ledger| ledger.audit().total_ns()))
+        });
+        dropped.join().unwrap()
+    });
+    assert!(reason.0.contains("CAP_BPF"), "{reason}");
+    println!("off: {reason}; reading after the drop: {still_reads:?}");
+    lifetime.read(|ledger| assert!(ledger.audit().total_ns() > 0)).unwrap();
+}
+
+#[test]
+fn a_starved_ring_costs_names_and_no_time() {
+    if let Some(reason) = unable() {
+        return testkit::skipped(&reason);
+    }
+    let sizes = Sizes { ring: 4096, ..Options::default().sizes };
+    let lifetime = on(Lifetime::start(&host(), &Options { sizes, starve: true, ..Options::default() }));
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = Folder::make(&owner_root().unwrap(), "starved");
+    let truth = burn(&burner(scratch.path()), &folder.0, 100, [2, 5], 2);
+    let real: u64 = truth.values().map(|truth| truth.cpu_ns).sum();
+    let counted = wait_for_cpu(&lifetime, &folder.name(), real);
+    let lost: u64 = lifetime.lost().iter().filter(|(what, _)| what.ends_with("_event")).map(|(_, lost)| lost).sum();
+    println!("{lost} records lost, {counted} of {real} ns counted");
+    assert!(lost > 0);
+    assert!(counted.abs_diff(real) < real / 100 + 2_000_000, "{counted} of {real} ns");
+}
+
+#[test]
+fn maps_that_are_too_small_put_what_is_over_on_other_and_say_so() {
+    if let Some(reason) = unable() {
+        return testkit::skipped(&reason);
+    }
+    let sizes = Sizes { cgroups: 16, ..Options::default().sizes };
+    let lifetime = on(Lifetime::start(&host(), &Options { sizes, ..Options::default() }));
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = Folder::make(&owner_root().unwrap(), "small");
+    let truth = burn(&burner(scratch.path()), &folder.0, 100, [2, 5], 2);
+    let real: u64 = truth.values().map(|truth| truth.cpu_ns).sum();
+    let sum = |name: &str| {
+        let matching = |ledger: &yagura_exporter::probes::lifetime::ledger::Ledger| {
+            let all = ledger.workloads().filter(|workload| workload.key.workload.starts_with(name));
+            all.map(|workload| workload.totals.cpu_ns).sum::<u64>()
+        };
+        lifetime.read(matching).unwrap()
+    };
+    let deadline = Instant::now() + Duration::from_secs(15);
+    let counted = loop {
+        let counted = sum(&folder.name()) + sum("other");
+        if counted >= real - real / 500 || Instant::now() > deadline {
+            break counted;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    let lost = lifetime.lost().into_iter().find(|(what, _)| *what == "cgroup").unwrap().1;
+    println!("{lost} times no room, {counted} of {real} ns counted");
+    assert!(lost > 0);
+    assert!(counted >= real - real / 100, "{counted} of {real} ns");
+}
+
+#[test]
+fn iterators_and_files_give_the_same_numbers() {
+    if let Some(reason) = unable() {
+        return testkit::skipped(&reason);
+    }
+    let root = owner_root().unwrap();
+    let mut iterators = match Iterators::start(&host(), &root, false) {
+        Ok(iterators) => iterators,
+        Err(reason) => return testkit::skipped(&reason.0),
+    };
+    let folder = Folder::make(&root, "same");
+    for i in 0..300 {
+        let path = folder.0.join(format!("c{i}"));
+        std::fs::create_dir(&path).unwrap();
+        if i % 30 == 0 {
+            let mut child = std::process::Command::new("sh")
+                .args(["-c", "echo 0 > \"$0/cgroup.procs\"; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"])
+                .arg(&path)
+                .spawn()
+                .unwrap();
+            assert!(child.wait().unwrap().success());
+        }
+    }
+    let mut reader = Reader::default();
+    let mut compared = 0;
+    let readings: Vec<_> = iterators.read(&mut reader).unwrap().copied().collect();
+    for i in 0..300 {
+        use std::os::unix::fs::MetadataExt;
+        let path = folder.0.join(format!("c{i}"));
+        let id = std::fs::metadata(&path).unwrap().ino();
+        let file = std::fs::read_to_string(path.join("cpu.stat")).unwrap();
+        let micros: u64 = file.lines().find_map(|line| line.strip_prefix("usage_usec ")).unwrap().parse().unwrap();
+        let reading = readings.iter().find(|reading| reading.id == id).unwrap_or_else(|| panic!("c{i} was missed"));
+        assert_eq!(reading.cpu_ns / 1000, micros, "c{i}");
+        compared += u64::from(micros > 0);
+    }
+    assert!(compared >= 10, "only {compared} cgroups used CPU time");
+    let started = Instant::now();
+    for _ in 0..100 {
+        assert!(iterators.read(&mut reader).unwrap().len() > 300);
+    }
+    let micros = started.elapsed().as_secs_f64() * 1e6 / 100.0;
+    println!("{} cgroups in one pass: {micros:.0} µs, {:.2} µs each", readings.len(), micros / readings.len() as f64);
+}
+
+#[test]
+fn pinned_programs_go_on_counting_while_no_agent_runs() {
+    if let Some(reason) = unable() {
+        return testkit::skipped(&reason);
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let bpffs = BpfFs(scratch.path().join("bpf"));
+    std::fs::create_dir(&bpffs.0).unwrap();
+    let mounted = rustix::mount::mount("bpf", &bpffs.0, "bpf", rustix::mount::MountFlags::empty(), None);
+    if let Err(error) = mounted {
+        return testkit::skipped(&format!("no BPF file system can be mounted: {error}"));
+    }
+    let pin = Some(yagura_exporter::probes::lifetime::Pin { bpffs: bpffs.0.clone() });
+    let options = Options { pin, ..Options::default() };
+    let first = on(Lifetime::start(&host(), &options));
+    assert!(!first.is_reused());
+    drop(first);
+    let folder = Folder::make(&owner_root().unwrap(), "pinned");
+    let truth = burn(&burner(scratch.path()), &folder.0, 16, [3, 10], 2);
+    let real: u64 = truth.values().map(|truth| truth.cpu_ns).sum();
+    let second = on(Lifetime::start(&host(), &options));
+    assert!(second.is_reused());
+    let counted = wait_for_cpu(&second, &folder.name(), real);
+    println!("{counted} of {real} ns counted while no agent ran");
+    assert!(counted.abs_diff(real) < real / 100 + 2_000_000, "{counted} of {real} ns");
+    // Programs that differ in any way are not taken over: the old ones end.
+    let sizes = Sizes { tasks: 20_000, ..options.sizes };
+    drop(second);
+    let third = on(Lifetime::start(&host(), &Options { sizes, ..options }));
+    assert!(!third.is_reused());
+    let ours = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().starts_with("lifetime-");
+    assert_eq!(std::fs::read_dir(&bpffs.0).unwrap().flatten().filter(ours).count(), 1);
+}
+
+/// A mounted BPF file system, gone at the end with all that is pinned there.
+struct BpfFs(std::path::PathBuf);
+
+impl Drop for BpfFs {
+    fn drop(&mut self) {
+        let _ = rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH);
+    }
+}
