@@ -59,7 +59,8 @@ pub struct Report {
 struct Slot {
     spec: &'static Spec,
     collector: Box<dyn Collector>,
-    failing: bool,
+    /// Views in which its last run lost rows.
+    failing: Vec<View>,
 }
 
 /// A slice that is off, and why.
@@ -92,7 +93,7 @@ impl Engine {
                 continue;
             }
             match (spec.build)(context) {
-                Ok(collector) => slots.push(Slot { spec, collector, failing: false }),
+                Ok(collector) => slots.push(Slot { spec, collector, failing: Vec::new() }),
                 Err(unavailable) => off.push(Off { spec, reason: unavailable.0 }),
             }
         }
@@ -157,7 +158,7 @@ impl Engine {
                     batch.rollback(&mark);
                     others.families.truncate(others_before);
                 }
-                slot.judge(result, &mut problems)
+                slot.judge(view, result, &mut problems)
             };
             report.runs.push(Run { collector: slot.spec.name, took: started.elapsed(), outcome });
         }
@@ -172,6 +173,7 @@ impl Slot {
     /// Logs when a failure starts and when it ends; in between it is only counted.
     fn judge(
         &mut self,
+        view: View,
         result: Result<Result<(), ReadError>, Box<dyn Any + Send>>,
         problems: &mut Vec<ReadError>,
     ) -> Outcome {
@@ -185,12 +187,18 @@ impl Slot {
         };
         problems.clear();
         let collector = self.spec.name;
-        match (&error, self.failing) {
-            (Some(error), false) => tracing::warn!(collector, error, ?outcome, "collector fails"),
-            (None, true) => tracing::info!(collector, "collector works again"),
+        let path = view.path();
+        match (&error, self.failing.contains(&view)) {
+            (Some(error), false) => {
+                tracing::warn!(collector, view = path, error, ?outcome, "collector fails");
+                self.failing.push(view);
+            }
+            (None, true) => {
+                tracing::info!(collector, view = path, "collector works again");
+                self.failing.retain(|failing| *failing != view);
+            }
             _ => {}
         }
-        self.failing = error.is_some();
         outcome
     }
 }
