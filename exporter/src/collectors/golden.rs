@@ -68,13 +68,10 @@ fn run_built(spec: &'static Spec, build: Build, folder: &Path, view: View, confi
     let host = Arc::new(Host::below(copy.path()).unwrap());
     let mut reader = Reader::default();
     let mut out = Batch::default();
-    let layout = match Layout::find(&host, &mut reader) {
-        Ok(layout) => layout,
-        Err(_) => {
-            std::fs::write(copy.path().join("cgroup/cgroup.controllers"), "").unwrap();
-            Layout::find(&host, &mut reader).unwrap()
-        }
-    };
+    let layout = Layout::find(&host, &mut reader).unwrap_or_else(|_| {
+        std::fs::write(copy.path().join("cgroup/cgroup.controllers"), "").unwrap();
+        Layout::find(&host, &mut reader).unwrap()
+    });
     let mut tree = Tree::new(Arc::clone(&host), Arc::new(layout), Budget::new(1000)).unwrap();
     tree.refresh(&mut reader, Instant::now());
     match view {
@@ -93,7 +90,7 @@ fn run_built(spec: &'static Spec, build: Build, folder: &Path, view: View, confi
         host: &host,
         reader: &mut reader,
         now: 1_750_000_000.0,
-        deadline: Instant::now() + Duration::from_secs(60),
+        deadline: Instant::now() + Duration::from_mins(1),
         problems: &mut problems,
         others: &mut others,
     };
@@ -118,7 +115,8 @@ fn run_built(spec: &'static Spec, build: Build, folder: &Path, view: View, confi
         text.extend(lines);
     }
     for problem in problems {
-        text.push_str(&format!("# {}\n", problem.to_string().replace(&copy.path().display().to_string(), "")));
+        let said = problem.to_string().replace(&copy.path().display().to_string(), "");
+        text.extend(["# ", &said, "\n"]);
     }
     text
 }

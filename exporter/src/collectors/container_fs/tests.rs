@@ -39,7 +39,17 @@ fn scrape(collector: &mut dyn Collector, tree: &mut Tree, host: &Host, view: Vie
     let deadline = Instant::now() + Duration::from_secs(10);
     let (reader, problems_of) = (&mut reader, &mut problems);
     collector
-        .collect(&mut Scrape { view, out: &mut out, tree, host, reader, now: 1.75e9, deadline, problems: problems_of, others: &mut expo::Exposition::default() })
+        .collect(&mut Scrape {
+            view,
+            out: &mut out,
+            tree,
+            host,
+            reader,
+            now: 1.75e9,
+            deadline,
+            problems: problems_of,
+            others: &mut expo::Exposition::default(),
+        })
         .unwrap();
     let mut lines = Vec::new();
     for desc in out.families() {
