@@ -1,6 +1,4 @@
 //! Containers that live for milliseconds, on the real kernel: nothing that they used is lost, nothing is counted twice.
-#![expect(clippy::unwrap_used, reason = "a test may end with a panic")]
-
 #![allow(clippy::unwrap_used, reason = "helpers of tests are test code")]
 
 mod common;

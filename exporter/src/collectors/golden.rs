@@ -125,6 +125,10 @@ fn copy_tree(from: &Path, to: &Path) {
     let Ok(entries) = std::fs::read_dir(from) else { return };
     for entry in entries {
         let entry = entry.unwrap();
+        // What keeps an empty folder in the repository.
+        if entry.file_name() == ".keep" {
+            continue;
+        }
         let target = to.join(entry.file_name());
         let kind = entry.file_type().unwrap();
         if kind.is_dir() {
