@@ -20,6 +20,7 @@ use crate::{
     identity::{Layout, Tree},
     own_metrics::OwnMetrics,
     scrape::{Engine, Off},
+    slices,
     spec::{Context, Spec, View},
 };
 
@@ -49,11 +50,11 @@ impl App {
         let budget = Budget::new(config.files.kept.min(room_for_files()));
         let context = Context { host: Arc::clone(&host), config: Arc::clone(config) };
         let (of_node, of_containers): (Vec<&'static Spec>, Vec<&'static Spec>) =
-            collectors::ALL.iter().copied().partition(|spec| spec.shows.iter().all(|(view, _)| *view == View::Node));
+            slices::all().partition(|spec| spec.shows.iter().all(|(view, _)| *view == View::Node));
         let engine = |specs: &[&'static Spec]| -> Result<Engine> {
             let tree = Tree::new(Arc::clone(&host), Arc::clone(&layout), Arc::clone(&budget))
                 .context("cannot open the cgroup hierarchies")?;
-            Ok(Engine::new(specs, |spec| config.collector.wants(spec), &context, tree))
+            Ok(Engine::new(specs, |spec| config.wants(spec), &context, tree))
         };
         let app = Self {
             containers: Mutex::new(engine(&of_containers)?),

@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 
 use metric::{Catalog, FamilyEntry, Section};
 
-use crate::{collectors, spec::Spec};
+use crate::{slices, spec::Spec};
 
-/// The declarations of all collectors.
+/// The declarations of all slices.
 pub fn catalog() -> Catalog {
     Catalog {
         program: env!("CARGO_PKG_NAME"),
         version: env!("CARGO_PKG_VERSION"),
-        sections: collectors::ALL.iter().map(|spec| section(spec)).collect(),
+        sections: slices::all().map(section).collect(),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use daemon::{Cli, Loaded, Program};
 
-use crate::{catalog, collectors, config::Config};
+use crate::{catalog, config::Config, slices};
 
 /// Who we are.
 pub static PROGRAM: Program = Program {
@@ -81,7 +81,7 @@ fn collector_flag(arg: OsString) -> OsString {
     let Some(text) = arg.to_str() else { return arg };
     for (prefix, option) in [("--collector.", "enable"), ("--no-collector.", "disable")] {
         if let Some(name) = text.strip_prefix(prefix)
-            && collectors::ALL.iter().any(|spec| crate::config::is_called(spec, name))
+            && slices::all().any(|spec| crate::config::is_called(spec, name))
         {
             return format!("--collector.{option}={name}").into();
         }
@@ -93,7 +93,7 @@ fn after_help() -> String {
     use std::fmt::Write as _;
 
     let mut text = "Collectors (--collector.NAME switches one on, --no-collector.NAME off):\n".to_owned();
-    for spec in collectors::ALL {
+    for spec in slices::all() {
         let state = if spec.default_on { "on " } else { "off" };
         let _ = writeln!(text, "  {state} {:<24} {}", spec.name, spec.about);
     }

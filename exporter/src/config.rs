@@ -7,10 +7,7 @@ use daemon::{Invalid, LogArgs, WebArgs};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    collectors::{self, node_options},
-    spec::Spec,
-};
+use crate::{collectors::node_options, slices, spec::Spec};
 
 /// The agent's configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +21,8 @@ pub struct Config {
     pub path: Paths,
     /// What is measured.
     pub collector: Collectors,
+    /// eBPF programs.
+    pub probe: Probes,
     /// How many samples a page may have.
     pub series: Series,
     /// File descriptors.
@@ -84,6 +83,14 @@ pub struct Collectors {
     pub vmstat: node_options::Vmstat,
 }
 
+/// eBPF programs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Probes {
+    /// Load no eBPF program: every collector that is made of one is off.
+    pub disable: bool,
+}
+
 /// How many samples a page may have. What is over is left out and counted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -129,6 +136,11 @@ pub fn is_called(spec: &Spec, name: &str) -> bool {
 }
 
 impl Config {
+    /// Whether a slice is to run.
+    pub fn wants(&self, spec: &Spec) -> bool {
+        self.collector.wants(spec) && !(self.probe.disable && slices::is_probe(spec))
+    }
+
     /// What must hold beyond the types.
     pub fn check(&self) -> Result<(), Invalid> {
         self.web.check()?;
@@ -141,7 +153,7 @@ impl Config {
             [("collector.enable", &self.collector.enable), ("collector.disable", &self.collector.disable)]
         {
             for name in names {
-                if !collectors::ALL.iter().any(|spec| is_called(spec, name)) {
+                if !slices::all().any(|spec| is_called(spec, name)) {
                     return Err(Invalid::new(key, format!("no collector is called `{name}`{}", nearest(name))));
                 }
             }
@@ -174,6 +186,6 @@ impl Config {
 /// "; did you mean `x`?" for the name that is most like the wrong one.
 fn nearest(wrong: &str) -> String {
     let likeness = |name: &&str| strsim::jaro_winkler(name, wrong);
-    let best = collectors::ALL.iter().map(|spec| spec.name).max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let best = slices::all().map(|spec| spec.name).max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     best.filter(|name| likeness(name) > 0.8).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }

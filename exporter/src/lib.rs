@@ -12,4 +12,5 @@ pub mod mounts;
 pub mod own_metrics;
 pub mod probes;
 pub mod scrape;
+pub mod slices;
 pub mod spec;

@@ -180,9 +180,9 @@ impl Slot {
         let (outcome, error) = match result {
             Ok(Ok(())) => match problems.first() {
                 None => (Outcome::Complete, None),
-                Some(first) => (Outcome::Partial(problems.len()), Some(chain(first))),
+                Some(first) => (Outcome::Partial(problems.len()), Some(daemon::chain(first))),
             },
-            Ok(Err(error)) => (Outcome::Failed, Some(chain(&error))),
+            Ok(Err(error)) => (Outcome::Failed, Some(daemon::chain(&error))),
             Err(panic) => (Outcome::Failed, Some(panic_text(&*panic))),
         };
         problems.clear();
@@ -201,17 +201,6 @@ impl Slot {
         }
         outcome
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        next = source.source();
-    }
-    text
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

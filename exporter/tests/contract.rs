@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use yagura_exporter::{collectors, spec::View};
+use yagura_exporter::{collectors, probes, slices, spec::View};
 
 fn names(view: View) -> Vec<(&'static str, &'static str)> {
-    collectors::ALL
-        .iter()
+    slices::all()
         .flat_map(|spec| {
             spec.shows.iter().filter(|(v, _)| *v == view).flat_map(|(_, f)| f.iter().map(|d| (d.name, spec.name)))
         })
@@ -38,7 +37,7 @@ fn our_own_view_repeats_no_name_of_the_others() {
 
 #[test]
 fn names_that_break_our_rules_say_whose_they_are() {
-    for spec in collectors::ALL {
+    for spec in slices::all() {
         for (view, families) in spec.shows {
             for desc in *families {
                 assert_eq!(desc.named_by.is_some(), *view != View::Own, "{} in {}", desc.name, view.path());
@@ -48,17 +47,31 @@ fn names_that_break_our_rules_say_whose_they_are() {
 }
 
 #[test]
-fn every_collector_folder_is_in_the_list() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/collectors");
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let entry = entry.unwrap();
-        let name = entry.file_name().into_string().unwrap();
-        let is_slice = entry.file_type().unwrap().is_dir() && entry.path().join("metrics.rs").exists();
-        if is_slice {
-            assert!(
-                collectors::ALL.iter().any(|spec| spec.name.starts_with(&name)),
-                "{name} is not in collectors::ALL"
-            );
+fn slices_have_names_of_their_own() {
+    let mut seen = std::collections::HashSet::new();
+    for spec in slices::all() {
+        assert!(seen.insert(spec.name), "two slices are called {}", spec.name);
+    }
+}
+
+/// Folders of slices, which have their families in a file or say it in the module.
+fn folders(of: &str) -> Vec<String> {
+    let folder = format!("{}/src/{of}", env!("CARGO_MANIFEST_DIR"));
+    let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let folders = entries.filter(|entry| entry.file_type().unwrap().is_dir()).filter(|entry| {
+        let module = std::fs::read_to_string(entry.path().join("mod.rs")).unwrap_or_default();
+        module.contains("pub static SPEC: Spec")
+    });
+    folders.map(|entry| entry.file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn every_folder_of_a_slice_is_in_its_list() {
+    for (of, list) in [("collectors", collectors::ALL), ("probes", probes::ALL)] {
+        let folders = folders(of);
+        assert!(folders.len() >= 4, "{of}: {folders:?}");
+        for name in folders {
+            assert!(list.iter().any(|spec| spec.name.starts_with(&name)), "{name} is not in {of}::ALL");
         }
     }
 }

@@ -23,8 +23,8 @@ use machine::{Agent, Container, engine, engine_of, page, program, read, scrape, 
 use metric::{Batch, Count, Desc, Family};
 use testkit::{container_id, pod_path};
 use yagura_exporter::{
-    collectors,
     scrape::Outcome,
+    slices,
     spec::{Collector, Context, Scrape, Spec, Unavailable, View},
 };
 
@@ -63,9 +63,9 @@ fn root() -> Option<()> {
 }
 
 fn declared(view: View) -> impl Iterator<Item = (&'static Spec, &'static Desc)> {
-    collectors::ALL.iter().flat_map(move |spec| {
+    slices::all().flat_map(move |spec| {
         let shown = spec.shows.iter().filter(move |(shown, _)| *shown == view);
-        shown.flat_map(|(_, families)| families.iter()).map(|desc| (*spec, *desc))
+        shown.flat_map(|(_, families)| families.iter()).map(move |desc| (spec, *desc))
     })
 }
 
@@ -85,7 +85,8 @@ fn every_page_is_valid_in_every_format_and_shows_what_is_declared() {
     let Some(()) = root() else { return };
     let _container = Container::start(&pod_path("yagura-live-pages", 10, 0));
     let budget = Budget::new(10_000);
-    let mut engine = engine(&this_host(), &budget);
+    let specs: Vec<&Spec> = slices::all().collect();
+    let mut engine = engine_of(&specs, &this_host(), &budget);
     for view in View::ALL {
         let mut batch = Batch::default();
         let report = scrape(&mut engine, view, &mut batch);

@@ -1,6 +1,7 @@
 //! What the kernel itself counts for us: one eBPF object a feature, compiled from the `*.bpf.c` beside it.
 //!
-//! A feature that this machine cannot have is off with a reason; the others work.
+//! A feature that this machine cannot have is off with a reason; the others work. [`ALL`] is where they are registered;
+//! a slice's `build` gets what it starts through a [`running::Running`], so that a reload does not load it twice.
 
 pub mod exec;
 pub mod health;
@@ -10,6 +11,7 @@ pub mod object;
 pub mod oom;
 pub mod pump;
 mod reason;
+pub mod running;
 pub mod runqueue;
 pub mod tally;
 

@@ -13,6 +13,7 @@ use metric::{Count, Desc, Extra, Family};
 use super::{
     lifetime::{AsWorkload, Books, ledger::Tally},
     object::{Hook, Plan},
+    running::Running,
     tally::Counting,
 };
 use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
@@ -70,10 +71,12 @@ pub fn start(host: &Host, books: Books, mode: Mode) -> Result<Arc<Counting>, Una
     Counting::start(host, plan, "execs", &["cgroup", "record"], Tally::Execs, books)
 }
 
+static RUNNING: Running<Counting> = Running::none();
+
 struct Exec(Arc<Counting>);
 
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
-    Ok(Box::new(Exec(start(&context.host, Books::current()?, Mode::Count)?)))
+    Ok(Box::new(Exec(RUNNING.or_start(|| start(&context.host, Books::current()?, Mode::Count))?)))
 }
 
 impl Collector for Exec {

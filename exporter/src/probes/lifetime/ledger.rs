@@ -511,7 +511,7 @@ impl Ledger {
         let at = tally as usize;
         let last = match self.members.get_mut(&id) {
             Some(member) => member.tallies.get_mut(at),
-            None if id == 0 || id == self.root => self.overflow_tallies.get_mut(at),
+            None if id == 0 => self.overflow_tallies.get_mut(at),
             None => return,
         };
         let Some(last) = last else { return };

@@ -32,6 +32,7 @@ use super::{
     health::{self, Feature, Vitals},
     object::{Entries, Hook, Iterator, Object, Plan, Table},
     pump::{Pump, Turn},
+    running::Running,
 };
 use crate::{
     identity::bundle,
@@ -160,9 +161,6 @@ struct Shared {
     sources: Mutex<Vec<(Tally, Weak<Table>)>>,
 }
 
-/// The books of the running feature, for the features that keep their counts there.
-static CURRENT: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
-
 /// The books, for features that keep their counts there.
 #[derive(Clone, Debug)]
 pub struct Books(Arc<Shared>);
@@ -170,8 +168,10 @@ pub struct Books(Arc<Shared>);
 impl Books {
     /// Those of the `lifetime` feature that is at work.
     pub fn current() -> Result<Self, Unavailable> {
-        let books = CURRENT.lock().upgrade().map(Self);
-        books.ok_or_else(|| Unavailable("needs the feature lifetime, which is off".into()))
+        RUNNING
+            .get()
+            .map(|running| running.books())
+            .ok_or_else(|| Unavailable("needs the feature lifetime, which is off".into()))
     }
 
     /// Values of the constants that say which cgroup owns a task.
@@ -273,7 +273,6 @@ impl Lifetime {
             state: Mutex::new(state),
             sources: Mutex::default(),
         });
-        *CURRENT.lock() = Arc::downgrade(&shared);
         shared.first_reading();
         health::watch(&shared);
         let mut pump = None;
@@ -461,17 +460,24 @@ impl Feature for Shared {
     }
 }
 
+static RUNNING: Running<Lifetime> = Running::none();
+
+/// Shows the books.
+struct Shows(Arc<Lifetime>);
+
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
-    Ok(Box::new(Lifetime::start(&context.host, &Options::default())?))
+    let start = || Lifetime::start(&context.host, &Options::default()).map(Arc::new);
+    Ok(Box::new(Shows(RUNNING.or_start(start)?)))
 }
 
-impl Collector for Lifetime {
+impl Collector for Shows {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let problem = |source| ReadError { path: "bpf/lifetime/usage".into(), source };
-        self.shared.living.run().map_err(problem)?;
-        let mut state = self.shared.state.lock();
-        self.shared.update(&mut state).map_err(problem)?;
-        let kernel = self.shared.kernel_since_start(&mut state);
+        let shared = &self.0.shared;
+        shared.living.run().map_err(problem)?;
+        let mut state = shared.state.lock();
+        shared.update(&mut state).map_err(problem)?;
+        let kernel = shared.kernel_since_start(&mut state);
         let page_size = rustix::param::page_size() as u64;
         metrics::emit(&state.ledger, page_size, kernel, scrape.out);
         state.ledger.shown();

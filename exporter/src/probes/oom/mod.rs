@@ -10,6 +10,7 @@ use metric::{Count, Desc, Extra, Family};
 use super::{
     lifetime::{AsWorkload, Books, ledger::Tally},
     object::{Hook, Plan},
+    running::Running,
     tally::Counting,
 };
 use crate::{
@@ -63,10 +64,12 @@ pub fn start(host: &Host, books: Books, refuse: bool) -> Result<Arc<Counting>, U
     Counting::start(host, plan, "kills", &["cgroup"], Tally::OomKills, books)
 }
 
+static RUNNING: Running<Counting> = Running::none();
+
 struct Oom(Arc<Counting>);
 
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
-    Ok(Box::new(Oom(start(&context.host, Books::current()?, false)?)))
+    Ok(Box::new(Oom(RUNNING.or_start(|| start(&context.host, Books::current()?, false))?)))
 }
 
 impl Collector for Oom {

@@ -13,6 +13,7 @@ use super::{
     health::{self, Feature, Vitals},
     lifetime::Books,
     object::{Entries, Hook, Object, Plan, Table},
+    running::Running,
 };
 use crate::{
     identity::AsContainer,
@@ -141,13 +142,15 @@ impl Feature for Runqueue {
     }
 }
 
+static RUNNING: Running<Runqueue> = Running::none();
+
 struct Waits {
     feature: Arc<Runqueue>,
     scratch: Entries<u64, Delays>,
 }
 
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
-    let feature = Runqueue::start(&context.host, Books::current()?, false)?;
+    let feature = RUNNING.or_start(|| Runqueue::start(&context.host, Books::current()?, false))?;
     Ok(Box::new(Waits { feature, scratch: Entries::default() }))
 }
 
