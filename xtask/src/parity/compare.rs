@@ -2,7 +2,8 @@
 //!
 //! The reference is read several times, before and after ours, because it measures on its own schedule: a kubelet's
 //! value is up to 15 s old. A counter of ours must lie between the reference's last sample before our read and its
-//! first sample after it; a gauge within all samples of the reference, or within what its [`Near`] allows.
+//! first sample after it. A gauge that moves was measured at other instants than ours, so ours is read several times
+//! too: what ours showed and what the reference showed in that time must overlap, or be within what [`Near`] allows.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -45,13 +46,14 @@ pub(crate) struct Report {
     beyond_rows: BTreeMap<String, usize>,
 }
 
-/// Compares every series that all reads of the reference show with ours, read within `time_ms`.
-pub(crate) fn compare(reads: &[Read], ours: &Page, time_ms: &RangeInclusive<i64>) -> Report {
+/// Compares every series that all reads of the reference show with ours: the first page read within `time_ms`, the
+/// others while the reference was read.
+pub(crate) fn compare(reads: &[Read], pages: &[Page], time_ms: &RangeInclusive<i64>) -> Report {
     let mut report = Report::default();
-    let Some((first, rest)) = reads.split_first() else { return report };
+    let (Some((first, rest)), Some(ours)) = (reads.split_first(), pages.first()) else { return report };
     for series in first.page.samples.keys() {
         if rest.iter().all(|read| read.page.samples.contains_key(series)) {
-            report.verdicts.insert(series.clone(), verdict(series, reads, ours, time_ms));
+            report.verdicts.insert(series.clone(), verdict(series, reads, pages, time_ms));
         } else {
             report.ended += 1;
         }
@@ -69,11 +71,12 @@ pub(crate) fn compare(reads: &[Read], ours: &Page, time_ms: &RangeInclusive<i64>
     report
 }
 
-fn verdict(series: &Series, reads: &[Read], ours: &Page, time_ms: &RangeInclusive<i64>) -> Verdict {
+fn verdict(series: &Series, reads: &[Read], pages: &[Page], time_ms: &RangeInclusive<i64>) -> Verdict {
     let type_of = |page: &Page| page.types.get(&series.name).cloned().unwrap_or_default();
     let theirs = reads.first().map(|read| type_of(&read.page)).unwrap_or_default();
-    let Some(sample) = find(series, ours) else {
-        return Verdict::Missing { instead: instead(series, ours) };
+    let found = |page| find(series, page).map(|sample| (0, sample.value));
+    let Some((ours, (_, value))) = pages.first().and_then(|ours| Some((ours, found(ours)?))) else {
+        return Verdict::Missing { instead: pages.first().and_then(|ours| instead(series, ours)) };
     };
     if type_of(ours) != theirs {
         return Verdict::OtherType { theirs, ours: type_of(ours) };
@@ -81,13 +84,18 @@ fn verdict(series: &Series, reads: &[Read], ours: &Page, time_ms: &RangeInclusiv
     let samples: Vec<(i64, f64)> = reads.iter().filter_map(|read| read.sample(series)).collect();
     let counter = theirs == "counter";
     let (low, high) = if counter { around(&samples, time_ms) } else { extent(&samples) };
-    let value = sample.value;
     if low == value && high == value {
         return Verdict::Equal;
     }
     let rounding = value.abs() * 1e-9; // the same nanoseconds through another division
     if low - rounding <= value && value <= high + rounding {
         return Verdict::Between;
+    }
+    if !counter {
+        let (least, most) = extent(&pages.iter().filter_map(found).collect::<Vec<_>>());
+        if least <= high && low <= most {
+            return Verdict::Between;
+        }
     }
     if let Some(difference) = differences::EXPLAINED.iter().find(|d| d.covers(series, (low, high), value)) {
         return Verdict::Explained(difference);
@@ -254,7 +262,7 @@ mod tests {
     }
 
     fn against(reads: &[Read], ours: &str) -> Report {
-        compare(reads, &Page::parse(ours).unwrap(), &(100..=110))
+        compare(reads, &[Page::parse(ours).unwrap()], &(100..=110))
     }
 
     #[test]
@@ -266,6 +274,15 @@ mod tests {
         }
         // Without the last read the counter could not be judged by a sample that is older than ours.
         assert!(!against(&reads[..1], &text(7, 0)).is_clean());
+    }
+
+    #[test]
+    fn a_gauge_that_moves_must_have_met_the_other_at_some_time() {
+        let page = |value| Page::parse(&format!("# TYPE g gauge\ng {value}\n")).unwrap();
+        let reads = [5, 8].map(|value| read(90, &format!("# TYPE g gauge\ng {value}\n")));
+        for (ours, good) in [([4, 5], true), ([9, 7], true), ([4, 9], true), ([9, 12], false), ([1, 4], false)] {
+            assert_eq!(compare(&reads, &ours.map(page), &(100..=110)).is_clean(), good, "{ours:?}");
+        }
     }
 
     #[test]

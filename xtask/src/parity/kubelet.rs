@@ -76,11 +76,13 @@ fn measure(cluster: &Cluster, agent: &Agent) -> Result<Report> {
     wait_for_rows()?;
     let mut reads = vec![kubelet()?];
     let start = now_ms();
-    let ours = Page::parse(&agent.page("/metrics/cadvisor")?)?;
+    let read_ours = || Page::parse(&agent.page("/metrics/cadvisor")?);
+    let mut ours = vec![read_ours()?];
     let time = start..=now_ms();
     let deadline = Instant::now() + 3 * HOUSEKEEPING;
     loop {
         std::thread::sleep(Duration::from_secs(2));
+        ours.push(read_ours()?);
         let read = kubelet()?;
         let current = read.page.samples.values().all(|s| s.time_ms.is_none_or(|at| at >= *time.end()));
         reads.push(read);
@@ -88,7 +90,7 @@ fn measure(cluster: &Cluster, agent: &Agent) -> Result<Report> {
             break;
         }
     }
-    println!("the kubelet was read {} times around one read of ours", reads.len());
+    println!("the kubelet was read {} times and ours {} times", reads.len(), ours.len());
     Ok(compare::compare(&reads, &ours, &time))
 }
 
