@@ -34,6 +34,7 @@ const NEEDS_MORE: &[(&str, &str)] = &[
     ("container_io", "on version 1 a scheduler or a limit that counts"),
     ("container_hugetlb", "reserved huge pages"),
     ("container_network", "pods with a network of their own"),
+    ("node_arp", "neighbours on the network"),
     ("node_bonding", "bonded network devices"),
     ("node_conntrack", "the connection tracker, loaded"),
     ("node_cpufreq", "CPUs with a frequency to choose"),
@@ -169,7 +170,7 @@ fn what_runs_in_cgroups_inside_a_container_is_the_containers() {
     let path = pod_path("yagura-live-inner", 40, 0);
     let mut container = Container::start(&path);
     let inner = format!("{path}/init.scope");
-    let _inside = Container::start(&inner);
+    let _inside = container.start_inside("init.scope");
     container.add();
     let budget = Budget::new(10_000);
     let mut engine = engine(&this_host(), &budget);

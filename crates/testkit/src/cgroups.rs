@@ -50,7 +50,25 @@ impl Cgroup {
             None => builder,
         };
         let inner = builder.build(hierarchies::auto()).with_context(|| format!("cannot make cgroup {path}"))?;
-        // Beside version 1 controllers there may be a version 2 tree; runtimes put their containers there too.
+        Self::beside(inner, path)
+    }
+
+    /// Makes a cgroup in this one, as a process in a container does. On version 2 it has no controllers of its own:
+    /// only a cgroup without processes can hand them on.
+    pub fn make_inside(&self, name: &str) -> Result<Self> {
+        let path = format!("{}/{name}", self.path);
+        let hierarchy = hierarchies::auto();
+        if !hierarchy.v2() {
+            return Self::make(&path, Limits::default());
+        }
+        let relative = path.trim_start_matches('/');
+        let folder = hierarchy.root().join(relative);
+        std::fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Self::beside(cgroups_rs::fs::Cgroup::load(hierarchy, relative), &path)
+    }
+
+    /// Beside version 1 controllers there may be a version 2 tree; runtimes put their containers there too.
+    fn beside(inner: cgroups_rs::fs::Cgroup, path: &str) -> Result<Self> {
         let beside = Path::new("/sys/fs/cgroup/unified");
         let beside = beside.join("cgroup.procs").exists().then(|| beside.join(path.trim_start_matches('/')));
         if let Some(folder) = &beside {

@@ -6,8 +6,9 @@
  *   burner PARENT COUNT MIN_MS MAX_MS [PARALLEL [PAUSE_US [SECOND_PARENT LIMIT_BYTES EAT_BYTES]]]
  *
  * PARENT is a cgroup folder. One line a cgroup: name, CPU time in ns, processes that ended in it, wait status of the
- * first process. With a second parent (of the version 1 memory controller) each cgroup is made there too, with a limit,
- * and its process eats memory until it is killed.
+ * first process, and ns of that CPU time that may belong to the cgroup before: a process cannot tell at which moment of
+ * its write it moved. With a second parent (of the version 1 memory controller) each cgroup is made there too, with a
+ * limit, and its process eats memory until it is killed; on version 2 the second parent is the first.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,6 +35,7 @@ struct notes {
 	u64 before; /* CPU time of the first process before it joined */
 	u64 inner; /* CPU time that belongs to the second cgroup */
 	u64 inner_processes;
+	u64 doubt, inner_doubt; /* CPU time of the moves themselves */
 	u64 processes; /* that ended in the first cgroup, the first process included */
 };
 
@@ -73,8 +75,8 @@ static void *burn_thread(void *ns)
 	return NULL;
 }
 
-/* Moves the process into a cgroup. Returns the CPU time that it had used until the very moment. */
-static u64 join(const char *folder)
+/* Moves the process into a cgroup. Returns the CPU time that it had used before, and how much it took. */
+static u64 join(const char *folder, u64 *doubt)
 {
 	char path[4096];
 	snprintf(path, sizeof(path), "%s/cgroup.procs", folder);
@@ -82,6 +84,7 @@ static u64 join(const char *folder)
 	u64 before = cpu();
 	if (fd < 0 || write(fd, "0", 1) != 1)
 		_exit(99);
+	*doubt = cpu() - before;
 	close(fd);
 	return before;
 }
@@ -101,7 +104,7 @@ static void first_process(enum kind kind, const char *folder, const char *second
 	u64 quarter = ns / 4;
 	int i, n = 1 + (int)(ns / 1000) % 4;
 
-	notes->before = join(folder);
+	notes->before = join(folder, &notes->doubt);
 	notes->processes = 1;
 	switch (kind) {
 	case FORKS:
@@ -125,7 +128,7 @@ static void first_process(enum kind kind, const char *folder, const char *second
 		u64 *before = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 		pid_t pid = fork();
 		if (!pid) {
-			*before = join(second);
+			*before = join(second, &notes->inner_doubt);
 			burn(CLOCK_PROCESS_CPUTIME_ID, ns / 2);
 			_exit(0);
 		}
@@ -162,7 +165,8 @@ static void first_process(enum kind kind, const char *folder, const char *second
 	case MOVES: {
 		u64 start;
 		burn(CLOCK_PROCESS_CPUTIME_ID, ns / 2);
-		start = join(second);
+		start = join(second, &notes->inner_doubt);
+		notes->doubt += notes->inner_doubt;
 		burn(CLOCK_PROCESS_CPUTIME_ID, ns / 2);
 		notes->processes = 0;
 		notes->inner_processes = 1;
@@ -180,8 +184,10 @@ static void first_process(enum kind kind, const char *folder, const char *second
 
 static void eat(const char *folder, const char *second, u64 bytes, struct notes *notes)
 {
-	notes->before = join(folder);
-	join(second);
+	u64 ignored;
+	notes->before = join(folder, &notes->doubt);
+	if (strcmp(folder, second))
+		join(second, &ignored);
 	notes->processes = 1;
 	char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	for (u64 at = 0; at < bytes; at += 4096)
@@ -215,11 +221,13 @@ static void one(const char *parent, const char *memory, u64 limit, u64 bytes, un
 		snprintf(second, sizeof(second), "%s/c%lu-to", parent, i);
 	else if (memory)
 		snprintf(second, sizeof(second), "%s/c%lu", memory, i);
-	if (*second && mkdir(second, 0755))
+	if (*second && strcmp(folder, second) && mkdir(second, 0755))
 		die(second);
 	if (memory) {
 		char path[2200];
-		snprintf(path, sizeof(path), "%s/memory.limit_in_bytes", second);
+		snprintf(path, sizeof(path), "%s/memory.max", second);
+		if (access(path, W_OK))
+			snprintf(path, sizeof(path), "%s/memory.limit_in_bytes", second);
 		snprintf(text, sizeof(text), "%llu", limit);
 		fd = open(path, O_WRONLY);
 		if (fd < 0 || write(fd, text, strlen(text)) < 0)
@@ -237,14 +245,14 @@ static void one(const char *parent, const char *memory, u64 limit, u64 bytes, un
 		total += reap(-1, NULL);
 	if (kind == MOVES)
 		notes->inner = total - (notes->inner - notes->before);
-	if (*second)
+	if (*second && strcmp(folder, second))
 		remove_folder(second);
 	remove_folder(folder);
-	printf("c%lu %llu %llu %d\n", i, total - notes->inner, notes->processes, status);
+	printf("c%lu %llu %llu %d %llu\n", i, total - notes->inner, notes->processes, status, notes->doubt);
 	if (kind == NESTED)
-		printf("c%lu/inner %llu %llu 0\n", i, notes->inner, notes->inner_processes);
+		printf("c%lu/inner %llu %llu 0 %llu\n", i, notes->inner, notes->inner_processes, notes->inner_doubt);
 	if (kind == MOVES)
-		printf("c%lu-to %llu %llu 0\n", i, notes->inner, notes->inner_processes);
+		printf("c%lu-to %llu %llu 0 %llu\n", i, notes->inner, notes->inner_processes, notes->inner_doubt);
 	munmap(notes, 4096);
 }
 

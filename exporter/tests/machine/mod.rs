@@ -80,7 +80,16 @@ impl Container {
     /// Makes it, with one process.
     pub(crate) fn start(path: &str) -> Self {
         let limits = Limits { memory: Some(64 << 20), cpu_quota: Some(50_000), pids: Some(100) };
-        let mut container = Self { cgroup: Cgroup::make(path, limits).unwrap(), processes: Vec::new() };
+        Self::in_cgroup(Cgroup::make(path, limits).unwrap())
+    }
+
+    /// A cgroup that something in this container made, with one process.
+    pub(crate) fn start_inside(&self, name: &str) -> Self {
+        Self::in_cgroup(self.cgroup.make_inside(name).unwrap())
+    }
+
+    fn in_cgroup(cgroup: Cgroup) -> Self {
+        let mut container = Self { cgroup, processes: Vec::new() };
         container.add();
         container
     }

@@ -65,16 +65,14 @@ impl Collector for NodeFilesystem {
         let Scrape { host, reader, out, deadline, problems, .. } = scrape;
         let mut mounts = mounts(host, reader)?;
         mounts.retain(|mount| self.fs_types.passes(&mount.fs_type) && self.mount_points.passes(&mount.point));
-        let paths: HashSet<PathBuf> = mounts.iter().map(|mount| host.rootfs.join(&mount.point)).collect();
-        self.asker.keep(|path| paths.contains(path));
+        // What is mounted twice at one place is shown once.
         let mut seen = HashSet::new();
-        for mount in &mounts {
-            // What is mounted twice at one place is shown once.
-            if !seen.insert((&mount.device, &mount.point, &mount.fs_type, &mount.major, &mount.minor)) {
-                continue;
-            }
-            let path = host.rootfs.join(&mount.point);
-            match self.asker.space(&path, *deadline) {
+        mounts.retain(|mount| seen.insert(mount.clone()));
+        let paths: Vec<PathBuf> = mounts.iter().map(|mount| host.rootfs.join(&mount.point)).collect();
+        self.asker.keep(|path| paths.iter().any(|mounted| mounted == path));
+        let answers = self.asker.spaces(&paths, *deadline);
+        for ((mount, path), answer) in mounts.iter().zip(paths).zip(answers) {
+            match answer {
                 Ok(space) => emit(mount, space, out),
                 Err(NoAnswer::Stuck) => emit_error(mount, "mountpoint timeout", out),
                 Err(NoAnswer::Refused(error)) => emit_error(mount, &reason(&error), out),

@@ -9,7 +9,7 @@ use kernfs::text;
 use procfs_core::process::MountInfo;
 
 /// A mounted file system.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Mount {
     pub(super) device: String,
     /// Below the machine's root.

@@ -1,8 +1,9 @@
 //! Asking file systems for their space, when each of them may hang forever.
 //!
 //! `statfs(2)` on a network file system whose server is gone does not return, and cannot be interrupted. So a thread of
-//! its own asks; when it is not back in time the mount is marked as stuck, the thread is left to it, and another goes
-//! on with the rest. In good times there is one thread. A stuck mount is not asked again until its answer has come.
+//! its own asks; when it is not back promptly the thread is left to it, and another goes on with the rest. Those that
+//! are late are waited for at the end, all at once, so that many hung mounts take no longer than one. In good times
+//! there is one thread. A stuck mount is not asked again until its answer has come.
 
 use std::{
     collections::HashMap,
@@ -50,6 +51,9 @@ pub(super) enum NoAnswer {
     NotAsked,
 }
 
+/// So long a file system is waited for before the next one is asked meanwhile.
+const PROMPT: Duration = Duration::from_millis(10);
+
 /// More hung mounts than this are not waited for: each holds a thread.
 const MOST_STUCK: usize = 64;
 
@@ -89,16 +93,40 @@ impl Asker {
         Self { ask, timeout, worker: None, stuck: HashMap::new() }
     }
 
-    /// The space of the file system at `path`. Waits no longer than the timeout, and not beyond `deadline`.
-    pub(super) fn space(&mut self, path: &Path, deadline: Instant) -> Result<Space, NoAnswer> {
+    /// The space of each file system, in the order of `paths`. Takes no longer than the timeout, and not beyond
+    /// `deadline`.
+    pub(super) fn spaces(&mut self, paths: &[PathBuf], deadline: Instant) -> Vec<Result<Space, NoAnswer>> {
+        let until = deadline.min(Instant::now() + self.timeout);
+        let mut late = Vec::new();
+        let mut answers = Vec::with_capacity(paths.len());
+        for (index, path) in paths.iter().enumerate() {
+            let known = self.stuck.contains_key(path);
+            let answer = self.space(path, until);
+            if matches!(answer, Err(NoAnswer::Stuck)) && !known {
+                late.push((index, path));
+            }
+            answers.push(answer);
+        }
+        for (index, path) in late {
+            let wait = until.saturating_duration_since(Instant::now());
+            let answer = self.stuck.get(path).and_then(|worker| worker.answers.recv_timeout(wait).ok());
+            if let (Some(answer), Some(slot)) = (answer, answers.get_mut(index)) {
+                *slot = answer.map_err(NoAnswer::Refused);
+                self.worker = self.stuck.remove(path);
+            }
+        }
+        answers
+    }
+
+    /// The space of the file system at `path`, when it is told promptly.
+    fn space(&mut self, path: &Path, until: Instant) -> Result<Space, NoAnswer> {
         if let Some(worker) = self.stuck.get(path) {
             match worker.answers.try_recv() {
                 Err(TryRecvError::Empty) => return Err(NoAnswer::Stuck),
                 Ok(_) | Err(TryRecvError::Disconnected) => drop(self.stuck.remove(path)),
             }
         }
-        let wait = self.timeout.min(deadline.saturating_duration_since(Instant::now()));
-        if wait.is_zero() || self.stuck.len() >= MOST_STUCK {
+        if Instant::now() >= until || self.stuck.len() >= MOST_STUCK {
             return Err(NoAnswer::NotAsked);
         }
         let worker = match self.worker.take() {
@@ -108,7 +136,7 @@ impl Asker {
         if worker.questions.send(path.to_owned()).is_err() {
             return Err(NoAnswer::NotAsked);
         }
-        match worker.answers.recv_timeout(wait) {
+        match worker.answers.recv_timeout(PROMPT) {
             Ok(answer) => {
                 self.worker = Some(worker);
                 answer.map_err(NoAnswer::Refused)
@@ -134,9 +162,12 @@ mod tests {
 
     static OPEN: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
 
-    /// Hangs on `/hung` until `OPEN`.
+    /// Hangs on some until `OPEN`; one is slow.
     fn ask(path: &Path) -> io::Result<Space> {
-        if path == Path::new("/hung") {
+        if path == Path::new("/slow") {
+            thread::sleep(3 * PROMPT);
+        }
+        if hang(path) {
             let mut open = OPEN.0.lock().unwrap();
             while !*open {
                 open = OPEN.1.wait(open).unwrap();
@@ -145,23 +176,36 @@ mod tests {
         if path == Path::new("/gone") { Err(io::ErrorKind::NotFound.into()) } else { Ok(Space::default()) }
     }
 
+    fn hang(path: &Path) -> bool {
+        ["/hung", "/too", "/three"].iter().any(|hung| path == Path::new(hung))
+    }
+
     #[test]
-    fn a_hung_mount_costs_itself_only_and_comes_back() {
-        let mut asker = Asker::new(ask, Duration::from_millis(50));
+    fn hung_mounts_cost_themselves_only_and_come_back() {
+        let timeout = Duration::from_millis(200);
+        let mut asker = Asker::new(ask, timeout);
         let far = Instant::now() + Duration::from_mins(1);
-        assert!(asker.space(Path::new("/a"), far).is_ok());
-        assert!(matches!(asker.space(Path::new("/hung"), far), Err(NoAnswer::Stuck)));
+        let paths = ["/a", "/hung", "/too", "/slow", "/three", "/gone", "/b"].map(PathBuf::from);
         let before = Instant::now();
-        assert!(matches!(asker.space(Path::new("/hung"), far), Err(NoAnswer::Stuck)));
-        assert!(before.elapsed() < Duration::from_millis(50), "a stuck mount is not waited for again");
-        assert!(asker.space(Path::new("/a"), far).is_ok());
-        assert!(matches!(asker.space(Path::new("/gone"), far), Err(NoAnswer::Refused(_))));
-        assert!(matches!(asker.space(Path::new("/a"), Instant::now()), Err(NoAnswer::NotAsked)));
+        let answers = asker.spaces(&paths, far);
+        assert!(before.elapsed() < 2 * timeout, "three hung mounts take no longer than one: {:?}", before.elapsed());
+        for (path, answer) in paths.iter().zip(&answers) {
+            match answer {
+                Ok(_) => assert!(!hang(path) && !path.ends_with("gone"), "{path:?}"),
+                Err(NoAnswer::Stuck) => assert!(hang(path), "{path:?}"),
+                Err(NoAnswer::Refused(_)) => assert!(path.ends_with("gone"), "{path:?}"),
+                Err(NoAnswer::NotAsked) => panic!("{path:?} was not asked"),
+            }
+        }
+        let before = Instant::now();
+        assert!(matches!(asker.spaces(&paths[1..2], far)[..], [Err(NoAnswer::Stuck)]));
+        assert!(before.elapsed() < timeout, "a stuck mount is not waited for again");
+        assert!(matches!(asker.spaces(&paths[..1], Instant::now())[..], [Err(NoAnswer::NotAsked)]));
         *OPEN.0.lock().unwrap() = true;
         OPEN.1.notify_all();
         let give_up = Instant::now() + Duration::from_secs(20);
-        while asker.space(Path::new("/hung"), far).is_err() {
-            assert!(Instant::now() < give_up, "the mount answers and is still stuck");
+        while asker.spaces(&paths, far).iter().filter(|answer| answer.is_err()).count() > 1 {
+            assert!(Instant::now() < give_up, "the mounts answer and are still stuck");
             thread::yield_now();
         }
         assert!(asker.stuck.is_empty());
