@@ -16,7 +16,7 @@ mount -t tmpfs tmpfs /dev/shm
 mount -t bpf bpf /sys/fs/bpf
 mount -t tracefs tracefs /sys/kernel/tracing
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
-for name in virtio_blk ext4 veth bridge dummy; do module "$name"; done
+for name in virtio_blk ext4 veth bridge fuse; do module "$name"; done
 
 # A disk of its own: overlays cannot lie on the overlay that the root is, and only a disk has io statistics.
 mkdir -p /var/lib/yagura
@@ -26,8 +26,9 @@ ln -s "$CACHE"/* /var/lib/yagura/cache/
 rm -f /var/lib/yagura/cache/{cluster,cluster.lock,logs,scratch}
 export YAGURA_CACHE=/var/lib/yagura/cache YAGURA_PATIENCE="${PATIENCE:-1}"
 ip link set lo up
-ip link add uplink type dummy && ip addr add 192.0.2.2/24 dev uplink && ip link set uplink up
-ip route add default via 192.0.2.1 dev uplink
+ip link add uplink type veth peer name beyond && ip addr add 192.0.2.2/24 dev uplink
+ip link set uplink up && ip link set beyond up && ip route add default via 192.0.2.1 dev uplink
+ip neigh add 192.0.2.1 lladdr 02:00:00:00:00:01 dev uplink
 
 # A cgroup with processes cannot hand its controllers on, so they leave the root first.
 mkdir /sys/fs/cgroup/init

@@ -68,6 +68,7 @@ fn check() {
     let point = |name: &str| folder.path().join(name);
     healthy(&point("before"));
     let points: Vec<PathBuf> = (0..HUNG).map(|number| point(&format!("hung-{number}"))).collect();
+    let first_hung = points.first().unwrap();
     let servers: Vec<File> = points.iter().map(|point| hung(point)).collect();
     healthy(&point("after"));
     let agent = Agent::start(program().arg("--collector.filesystem.mount-timeout=1s"));
@@ -80,9 +81,9 @@ fn check() {
         assert_eq!(value(&first, "node_filesystem_device_error", &point(name)), Some(0.0), "{name}");
     }
     for point in &points {
-        assert_eq!(value(&first, "node_filesystem_size_bytes", point), None, "{point:?}");
-        assert_eq!(value(&first, "node_filesystem_device_error", point), Some(1.0), "{point:?}");
-        assert_eq!(error(&first, point).as_deref(), Some("mountpoint timeout"), "{point:?}");
+        assert_eq!(value(&first, "node_filesystem_size_bytes", point), None, "{}", point.display());
+        assert_eq!(value(&first, "node_filesystem_device_error", point), Some(1.0), "{}", point.display());
+        assert_eq!(error(&first, point).as_deref(), Some("mountpoint timeout"), "{}", point.display());
     }
     assert_eq!(first.value("node_scrape_collector_success", &[("collector", "filesystem")]), Some(1.0));
     for family in ["node_cpu_seconds_total", "node_memory_MemTotal_bytes", "node_time_seconds", "node_uname_info"] {
@@ -94,11 +95,11 @@ fn check() {
     println!("{HUNG} hung mounts: the first scrape took {took:?}, the second {:?}", begin.elapsed());
     assert!(took < Duration::from_secs(HUNG as u64 / 2), "they were waited for one after another: {took:?}");
     assert!(begin.elapsed() < Duration::from_millis(900), "they were waited for again: {:?}", begin.elapsed());
-    assert_eq!(error(&again, &points[0]).as_deref(), Some("mountpoint timeout"));
+    assert_eq!(error(&again, first_hung).as_deref(), Some("mountpoint timeout"));
 
     // The server is gone for good: now the kernel says so, and that is shown in its words.
     drop(servers);
-    let gone = || error(&agent.page(View::Node), &points[0]).filter(|error| error != "mountpoint timeout");
+    let gone = || error(&agent.page(View::Node), first_hung).filter(|error| error != "mountpoint timeout");
     let error = wait_for(Duration::from_secs(10), gone);
     assert_eq!(error.as_deref(), Some("transport endpoint is not connected"));
 }

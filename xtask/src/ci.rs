@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::args::Args;
 use crate::checks::{self, Skip};
+use crate::counts::Counts;
 use crate::{process, setup, tasks};
 
 /// What all steps came to.
@@ -125,7 +126,7 @@ fn cargo_test(tally: &mut Tally) -> Result<()> {
         }
     })?;
     let failed_before = tally.failed;
-    tally.passed += counts.passed.saturating_sub(counts.skips.len());
+    tally.passed += counts.passed();
     tally.failed += counts.failed;
     tally.skips.append(&mut counts.skips);
     tally.failures.append(&mut counts.failures);
@@ -144,102 +145,9 @@ fn each_line(command: &mut Command, mut line: impl FnMut(&str)) -> Result<bool> 
     Ok(child.wait()?.success())
 }
 
-/// What the lines of `cargo test -- --show-output` say.
-#[derive(Debug, Default)]
-struct Counts {
-    passed: usize,
-    failed: usize,
-    skips: Vec<String>,
-    failures: Vec<String>,
-    /// The test whose output follows, until it has said that it skipped.
-    test: Option<String>,
-    /// Whether what follows is the output of tests that passed.
-    passing: bool,
-}
-
-impl Counts {
-    /// Takes one line; whether a person should see it.
-    fn line(&mut self, line: &str) -> bool {
-        if let Some(rest) = line.strip_prefix("test result: ") {
-            self.passed += number_before(rest, " passed");
-            self.failed += number_before(rest, " failed");
-            self.passing = false;
-            return true;
-        }
-        match line {
-            "successes:" => self.passing = true,
-            "failures:" => self.passing = false,
-            _ => {}
-        }
-        if let Some(name) = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----")) {
-            self.test = Some(name.to_owned());
-            return !self.passing;
-        }
-        if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
-            self.failures.push(name.to_owned());
-            return true;
-        }
-        if let Some(reason) = line.trim_start().strip_prefix("skipped: ").filter(|_| self.passing) {
-            // A test skips once, however often it says so.
-            if let Some(test) = self.test.take() {
-                self.skips.push(format!("{test}: {reason}"));
-            }
-            return false;
-        }
-        !self.passing && !line.is_empty() && !line.ends_with(" ... ok")
-    }
-}
-
-fn number_before(text: &str, word: &str) -> usize {
-    let before = text.split(word).next().unwrap_or_default();
-    before.rsplit(' ').next().and_then(|digits| digits.parse().ok()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const OUTPUT: &str = "
-running 3 tests
-test a ... ok
-test b ... ok
-test c ... FAILED
-
-successes:
-
----- a stdout ----
-skipped: no cgroup v2
-skipped: no cgroup v2, again
-
----- b stdout ----
-all good
-
-successes:
-    a
-    b
-
-failures:
-
----- c stdout ----
-skipped: not a skip, for it failed
-assertion failed
-
-failures:
-    c
-
-test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out
-test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out
-";
-
-    #[test]
-    fn a_test_that_skips_is_counted_once_and_not_as_passed() {
-        let mut counts = Counts::default();
-        let shown: Vec<&str> = OUTPUT.lines().filter(|line| counts.line(line)).collect();
-        assert_eq!((counts.passed, counts.failed), (14, 1));
-        assert_eq!(counts.skips, ["a: no cgroup v2"]);
-        assert_eq!(counts.failures, ["c"]);
-        assert!(shown.contains(&"assertion failed") && !shown.contains(&"all good"));
-    }
 
     #[test]
     fn a_skip_is_neither_passed_nor_failed() {

@@ -10,6 +10,7 @@ mod args;
 mod checks;
 mod ci;
 mod cluster;
+mod counts;
 mod debian;
 mod demo;
 mod exposition;

@@ -51,7 +51,7 @@ pub(crate) fn up(cluster: &Cluster, options: &Options) -> Result<()> {
     let asked = options.to_json();
     if !process::marked(&cluster.mark()).is_empty() {
         let same = fs::read_to_string(cluster.dir.join("options.json")).is_ok_and(|text| text == asked);
-        if same && cluster.is_ready() && (!options.node || cluster.node_is_ready()) {
+        if same && cluster.answers(options) {
             eprintln!("the cluster runs already");
             return Ok(());
         }
@@ -124,6 +124,12 @@ fn prepare(cluster: &Cluster, binary: &Path, options: &str) -> Result<()> {
 }
 
 fn start_all(cluster: &Cluster, options: &Options) -> Result<()> {
+    if !options.api {
+        start_containerd(cluster)?;
+        start_kubelet(cluster, options)?;
+        let answers = || cluster.answers(options);
+        return process::wait_for("the kubelet", Duration::from_mins(1), answers);
+    }
     start(cluster, &cluster.program("etcd"), &etcd_flags())?;
     start(cluster, &cluster.program("kube-apiserver"), &api_flags(cluster, options))?;
     if options.node {
@@ -170,13 +176,17 @@ fn start_kubelet(cluster: &Cluster, options: &Options) -> Result<()> {
     let file = cluster.dir.join("kubelet.yaml");
     places::write(&file, config::kubelet(cluster, options))?;
     teardown::make_cgroup_root(&options.cgroup_root)?;
-    let flags = [
+    let mut flags = vec![
         format!("--config={}", file.display()),
-        format!("--kubeconfig={}", cluster.kubeconfig().display()),
         format!("--root-dir={dir}/kubelet"),
         format!("--cert-dir={dir}/pki"),
         format!("--hostname-override={NODE}"),
     ];
+    if !options.api {
+        fs::create_dir_all(cluster.manifests())?;
+        return start(cluster, &cluster.program("kubelet"), &flags);
+    }
+    flags.push(format!("--kubeconfig={}", cluster.kubeconfig().display()));
     start(cluster, &cluster.program("kubelet"), &flags)?;
     process::wait_for("the node", Duration::from_secs(90), || cluster.node_is_ready())
 }

@@ -21,10 +21,10 @@ pub(crate) use lifecycle::{missing, up};
 pub(crate) use teardown::{down, hierarchies};
 
 use crate::args::{Args, usage};
-use crate::{places, process};
+use crate::{http, places, process};
 
 pub(crate) const USAGE: &str = "build\n\
-    up [--no-node] [--no-controllers] [--kubelet-cgroup-root PATH] [--api-flag FLAG]…\n\
+    up [--no-node] [--no-controllers | --standalone] [--kubelet-cgroup-root PATH] [--api-flag FLAG]…\n\
     down\n\
     status\n\
     kubectl [ARGS]";
@@ -48,6 +48,8 @@ const PAUSE_IMAGE: &str = "registry.test/pause:1";
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) node: bool,
+    /// Without, the kubelet is alone and has its pods from files.
+    pub(crate) api: bool,
     pub(crate) controllers: bool,
     pub(crate) cgroup_root: String,
     pub(crate) api_flags: Vec<String>,
@@ -55,16 +57,23 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { node: true, controllers: true, cgroup_root: "/".to_owned(), api_flags: Vec::new() }
+        Self { node: true, api: true, controllers: true, cgroup_root: "/".to_owned(), api_flags: Vec::new() }
     }
 }
 
 impl Options {
+    /// A kubelet and its container runtime, without a control plane.
+    pub(crate) fn standalone() -> Self {
+        Self { api: false, controllers: false, ..Self::default() }
+    }
+
     /// As it is kept beside the running cluster.
     fn to_json(&self) -> String {
-        let Self { node, controllers, cgroup_root, api_flags } = self;
-        json!({"node": node, "controllers": controllers, "cgroup_root": cgroup_root, "api_flags": api_flags})
-            .to_string()
+        let Self { node, api, controllers, cgroup_root, api_flags } = self;
+        json!({
+            "node": node, "api": api, "controllers": controllers, "cgroup_root": cgroup_root, "api_flags": api_flags
+        })
+        .to_string()
     }
 
     fn from_args(args: &mut Args) -> Result<Self> {
@@ -75,6 +84,9 @@ impl Options {
             ..Self::default()
         };
         options.node &= options.controllers;
+        if args.flag("--standalone") {
+            options = Self { api_flags: options.api_flags, ..Self::standalone() };
+        }
         if let Some(root) = args.option("--kubelet-cgroup-root")? {
             if !root.starts_with('/') || root.contains("..") {
                 return Err(usage(format!("--kubelet-cgroup-root {root:?} is not an absolute path of a cgroup")));
@@ -123,6 +135,27 @@ impl Cluster {
     /// Whether the API server answers that it is ready.
     pub(crate) fn is_ready(&self) -> bool {
         self.kubeconfig().exists() && self.kubectl(&["get", "--raw", "/readyz"]).is_ok_and(|text| text == "ok")
+    }
+
+    /// Whether all that runs with these options answers.
+    pub(crate) fn answers(&self, options: &Options) -> bool {
+        if !options.api {
+            return self.standalone_pods().is_ok();
+        }
+        self.is_ready() && (!options.node || self.node_is_ready())
+    }
+
+    /// The folder whose files are the pods of a kubelet that is alone.
+    pub(crate) fn manifests(&self) -> PathBuf {
+        self.dir.join("manifests")
+    }
+
+    /// What a kubelet that is alone says of its pods: a JSON list.
+    pub(crate) fn standalone_pods(&self) -> Result<String> {
+        if !self.manifests().exists() {
+            bail!("no kubelet with pods from files runs");
+        }
+        http::get(&format!("{KUBELET}/pods"))
     }
 
     /// Whether the node says it can run pods.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Result, bail};
 
 use super::compare::{self, Read, Report};
-use super::workload;
+use super::workload::{self, Way};
 use crate::agent::{self, Agent};
 use crate::args::Args;
 use crate::cluster::{self, Cluster, KUBELET, Options};
@@ -16,7 +16,7 @@ use crate::{http, vm};
 /// The kubelet measures a container every 10 to 15 s.
 const HOUSEKEEPING: Duration = Duration::from_secs(16);
 
-/// `cargo xtask parity kubelet [--agent URL] [--keep] [--verbose] [--vm]`
+/// `cargo xtask parity kubelet [--agent URL] [--keep] [--verbose] [--standalone | --vm]`
 pub(super) fn run(args: &mut Args) -> Result<()> {
     if args.flag("--vm") {
         args.finish()?;
@@ -24,7 +24,8 @@ pub(super) fn run(args: &mut Args) -> Result<()> {
     }
     let after = if args.flag("--keep") { After::Keep } else { After::Remove };
     let verbose = args.flag("--verbose");
-    let report = on_cluster(after, || {
+    let options = if args.flag("--standalone") { Options::standalone() } else { Options::default() };
+    let report = on_cluster(&options, after, || {
         let agent = Agent::from_args(args, &[])?;
         args.finish()?;
         Ok(agent)
@@ -34,7 +35,7 @@ pub(super) fn run(args: &mut Args) -> Result<()> {
 
 /// The comparison with the built agent, as a check.
 pub(crate) fn check() -> Result<()> {
-    let report = on_cluster(After::Remove, || Agent::start(&agent::binary()?, &[]))?;
+    let report = on_cluster(&Options::default(), After::Remove, || Agent::start(&agent::binary()?, &[]))?;
     judge(&report, false)
 }
 
@@ -45,13 +46,14 @@ enum After {
     Remove,
 }
 
-fn on_cluster(after: After, agent: impl FnOnce() -> Result<Agent>) -> Result<Report> {
+fn on_cluster(options: &Options, after: After, agent: impl FnOnce() -> Result<Agent>) -> Result<Report> {
     let machine = Cluster::of_this_machine()?;
-    let ran = machine.is_ready();
-    cluster::up(&machine, &Options::default())?;
-    let outcome = agent().and_then(|agent| measure(&machine, &agent));
+    let ran = machine.answers(options);
+    cluster::up(&machine, options)?;
+    let way = if options.api { Way::Api } else { Way::Files };
+    let outcome = agent().and_then(|agent| measure(&machine, way, &agent));
     if after == After::Remove && ran {
-        workload::remove(&machine)?;
+        workload::remove(&machine, way)?;
     } else if after == After::Remove {
         cluster::down(&machine)?;
     }
@@ -68,12 +70,12 @@ fn judge(report: &Report, verbose: bool) -> Result<()> {
 }
 
 /// Compares on a cluster that is up; leaves its pods.
-fn measure(cluster: &Cluster, agent: &Agent) -> Result<Report> {
+fn measure(cluster: &Cluster, way: Way, agent: &Agent) -> Result<Report> {
     let begin = Instant::now();
-    workload::create(cluster)?;
+    workload::create(cluster, way)?;
     let (pods, containers) = workload::size();
     println!("{pods} pods with {containers} containers settled after {:.0} s", begin.elapsed().as_secs_f64());
-    wait_for_rows()?;
+    wait_for_rows(way)?;
     let mut reads = vec![kubelet()?];
     let start = now_ms();
     let read_ours = || Page::parse(&agent.page("/metrics/cadvisor")?);
@@ -95,13 +97,13 @@ fn measure(cluster: &Cluster, agent: &Agent) -> Result<Report> {
 }
 
 /// Waits until the kubelet shows every running container, and shows the same series for a whole round of measuring.
-fn wait_for_rows() -> Result<()> {
+fn wait_for_rows(way: Way) -> Result<()> {
     let deadline = Instant::now() + Duration::from_mins(2);
     let mut before: BTreeSet<Series> = BTreeSet::new();
     let mut since = Instant::now();
     loop {
         let page = kubelet()?.page;
-        let missing = rowless(&page);
+        let missing = rowless(&page, way);
         let series: BTreeSet<Series> = page.samples.into_keys().collect();
         if series != before {
             before = series;
@@ -121,10 +123,11 @@ fn wait_for_rows() -> Result<()> {
 }
 
 /// A running container that the page does not show yet.
-fn rowless(page: &Page) -> Option<String> {
+fn rowless(page: &Page, way: Way) -> Option<String> {
     let shown: BTreeSet<(&str, &str)> =
         page.series("container_memory_usage_bytes").map(|(s, _)| (s.label("pod"), s.label("container"))).collect();
-    workload::running().into_iter().find(|row| !shown.contains(row)).map(|(pod, name)| format!("{pod}/{name}"))
+    let hidden = |(pod, name): &(&str, &str)| !shown.contains(&(way.name(pod).as_str(), *name));
+    workload::running().into_iter().find(hidden).map(|(pod, name)| format!("{pod}/{name}"))
 }
 
 fn kubelet() -> Result<Read> {

@@ -12,7 +12,7 @@ use anyhow::Result;
 
 use crate::args::{Args, usage};
 
-pub(crate) const USAGE: &str = "kubelet [--agent URL] [--keep] [--verbose] [--vm]\n\
+pub(crate) const USAGE: &str = "kubelet [--agent URL] [--keep] [--verbose] [--standalone | --vm]\n\
     cadvisor [FILE.json] [--agent URL]\n\
     node [--agent URL] [--verbose]";
 

@@ -1,13 +1,14 @@
 //! The pods that the comparison looks at: every shape that changes what a node shows of a container.
 #![expect(clippy::indexing_slicing, reason = "a key that a JSON value does not have gives null")]
 
+use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::cluster::{BOX_IMAGE, Cluster};
-use crate::process;
+use crate::cluster::{BOX_IMAGE, Cluster, NODE};
+use crate::{places, process};
 
 /// Their namespace; deleted afterwards with all that is in it.
 pub(super) const NAMESPACE: &str = "parity";
@@ -142,20 +143,78 @@ pub(super) fn running() -> Vec<(&'static str, &'static str)> {
     all
 }
 
-/// Creates the pods and a Job, and waits until each is what it shall be.
-pub(super) fn create(cluster: &Cluster) -> Result<()> {
-    remove(cluster)?;
-    cluster.kubectl(&["create", "namespace", NAMESPACE])?;
-    let account = ["-n", NAMESPACE, "get", "serviceaccount", "default"];
-    process::wait_for("the service account", Duration::from_secs(30), || cluster.kubectl(&account).is_ok())?;
-    cluster.create(&manifest())?;
-    process::wait_for("the pods", Duration::from_mins(2), || settled(cluster).unwrap_or(false))
+/// How the node gets its pods.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Way {
+    /// From the API server.
+    Api,
+    /// From files. Their names then end in the node's.
+    Files,
+}
+
+impl Way {
+    /// What the node shows of that name.
+    pub(super) fn name(self, pod: &str) -> String {
+        match self {
+            Self::Api => pod.to_owned(),
+            Self::Files => format!("{pod}-{NODE}"),
+        }
+    }
+
+    fn list(self, cluster: &Cluster) -> Result<String> {
+        match self {
+            Self::Api => cluster.kubectl(&["-n", NAMESPACE, "get", "pods", "-o", "json"]),
+            Self::Files => cluster.standalone_pods(),
+        }
+    }
+}
+
+/// Creates the pods and one that ends, and waits until each is what it shall be.
+pub(super) fn create(cluster: &Cluster, way: Way) -> Result<()> {
+    remove(cluster, way)?;
+    match way {
+        Way::Api => {
+            cluster.kubectl(&["create", "namespace", NAMESPACE])?;
+            let account = ["-n", NAMESPACE, "get", "serviceaccount", "default"];
+            process::wait_for("the service account", Duration::from_secs(30), || cluster.kubectl(&account).is_ok())?;
+            cluster.create(&manifest())?;
+        }
+        Way::Files => {
+            for (number, pod) in PODS.iter().map(Pod::manifest).chain([ONCE.manifest()]).enumerate() {
+                places::write(&cluster.manifests().join(format!("{number}.yaml")), pod)?;
+            }
+        }
+    }
+    process::wait_for("the pods", Duration::from_mins(2), || settled(cluster, way).unwrap_or(false))
+        .with_context(|| states(&way.list(cluster).unwrap_or_default()))
 }
 
 /// Removes the pods; nothing to do when there are none.
-pub(super) fn remove(cluster: &Cluster) -> Result<()> {
+pub(super) fn remove(cluster: &Cluster, way: Way) -> Result<()> {
+    if way == Way::Files {
+        for entry in fs::read_dir(cluster.manifests())?.flatten() {
+            fs::remove_file(entry.path())?;
+        }
+        let gone = || cluster.standalone_pods().is_ok_and(|text| !text.contains(NAMESPACE));
+        return process::wait_for("the end of the pods", Duration::from_mins(1), gone);
+    }
     cluster.kubectl(&["-n", NAMESPACE, "delete", "pods,jobs", "--all", "--grace-period=0", "--force"])?;
     cluster.kubectl(&["delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=60s"]).map(drop)
+}
+
+/// One line a container, for when they do not come to where they should.
+fn states(list: &str) -> String {
+    let list: Value = serde_json::from_str(list).unwrap_or_default();
+    let mut lines = Vec::new();
+    for pod in list["items"].as_array().into_iter().flatten() {
+        let status = &pod["status"];
+        let containers = ["initContainerStatuses", "containerStatuses"].map(|key| status[key].as_array());
+        let containers = containers.into_iter().flatten().flatten();
+        let containers: Vec<String> =
+            containers.map(|c| format!("{} {} restarts {}", c["name"], c["state"], c["restartCount"])).collect();
+        lines.push(format!("{} {}: {}", pod["metadata"]["name"], status["phase"], containers.join(", ")));
+    }
+    lines.join("\n")
 }
 
 /// How many pods and containers the manifest names.
@@ -163,8 +222,12 @@ pub(super) fn size() -> (usize, usize) {
     (PODS.len() + 1, PODS.iter().map(|pod| pod.init.len() + pod.containers.len()).sum::<usize>() + 1)
 }
 
+/// In the place of a Job where there is none.
+const ONCE: Pod =
+    Pod { name: "once", spec: "restartPolicy: Never", init: &[], containers: &[container("main", "true", "")] };
+
 fn manifest() -> String {
-    let main = containers(&[container("main", "true", "")]);
+    let main = containers(ONCE.containers);
     let job = format!(
         "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: once, namespace: {NAMESPACE}}}\n\
          spec: {{template: {{spec: {{restartPolicy: Never, containers: [{main}]}}}}}}\n"
@@ -195,15 +258,14 @@ fn containers(list: &[Container]) -> String {
 }
 
 /// Whether every pod has come to where it stays.
-fn settled(cluster: &Cluster) -> Result<bool> {
-    let text = cluster.kubectl(&["-n", NAMESPACE, "get", "pods", "-o", "json"])?;
-    let list: Value = serde_json::from_str(&text).context("kubectl's JSON")?;
+fn settled(cluster: &Cluster, way: Way) -> Result<bool> {
+    let list: Value = serde_json::from_str(&way.list(cluster)?).context("the list of pods is not JSON")?;
     let items = list.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let phase = |name: &str| {
         let pod = items.iter().find(|pod| pod["metadata"]["name"].as_str().is_some_and(|n| n.starts_with(name)));
         pod.and_then(|pod| pod["status"]["phase"].as_str()).unwrap_or_default()
     };
-    let running = running().iter().all(|(pod, container)| is_running(items, pod, container));
+    let running = running().iter().all(|(pod, container)| is_running(items, &way.name(pod), container));
     Ok(running && phase("once") == "Succeeded" && phase("oom-ended") == "Failed")
 }
 
