@@ -2,15 +2,24 @@
 //!
 //! A word about flags with one dash: klog's `-v` is the only one that has a short form.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    io::ErrorKind,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::Parser;
+use daemon::{ConfigError, Limits, LogArgs, LogFormat, WebArgs, WebConfigFile};
 use jiff::tz::TimeZone;
 
 use crate::{
+    api::Access,
     select::{AllowLists, BadSelection, Families, Selection, comma_list},
     shard::{NoSuchShard, Shard},
 };
+
+mod file;
 
 /// The flags as given.
 #[derive(Clone, Debug, Parser)]
@@ -128,6 +137,30 @@ pub struct Flags {
     /// Take lists from the API server's cache, which may be behind.
     #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true")]
     pub use_apiserver_cache: bool,
+    /// Check the configuration and exit: 0 valid, 2 not.
+    #[arg(long = "config.check", help_heading = "Ours")]
+    pub check_only: bool,
+    /// Print the ClusterRole that this configuration needs, as YAML, and exit.
+    #[arg(long, help_heading = "Ours")]
+    pub print_rbac: bool,
+    /// Print every family that can be served, as JSON, and exit.
+    #[arg(long, help_heading = "Ours")]
+    pub print_catalog: bool,
+    /// How a log line looks: logfmt or json.
+    #[arg(long = "log.format", default_value = "logfmt", value_parser = ["logfmt", "json"], help_heading = "Ours")]
+    pub log_format: String,
+    /// Least severe level that is logged: error, warn, info, debug, trace. By default -v says it.
+    #[arg(long = "log.level", default_value = "", help_heading = "Ours")]
+    pub log_level: String,
+    /// Write the pages that are made from the code into this folder, and exit.
+    #[arg(long = "docs.write", hide = true)]
+    pub write_docs: Option<PathBuf>,
+    /// Compare the pages that are made from the code with those in this folder, and exit.
+    #[arg(long = "docs.check", hide = true)]
+    pub check_docs: Option<PathBuf>,
+    /// `version` prints the version and exits.
+    #[arg(hide = true, value_parser = ["version"])]
+    pub command: Option<String>,
     #[command(flatten)]
     klog: Klog,
 }
@@ -187,8 +220,14 @@ pub struct Config {
     pub namespaces: Vec<String>,
     /// Not these namespaces.
     pub without_namespaces: Vec<String>,
-    /// How talkative the log is.
-    pub verbosity: u8,
+    /// The way to the API server.
+    pub access: Access,
+    /// The most objects that a list takes.
+    pub object_limit: Option<u64>,
+    /// Whether lists may be of what the server has at hand.
+    pub from_cache: bool,
+    /// This process' pod, when its shard is to be found: namespace and name.
+    pub pod: Option<(String, String)>,
 }
 
 /// Which pods are watched.
@@ -213,9 +252,15 @@ impl Pods {
     }
 }
 
-/// What is wrong with the flags.
+/// What is wrong with flags and configuration file.
 #[derive(Debug, thiserror::Error)]
 pub enum BadFlags {
+    /// The configuration file.
+    #[error(transparent)]
+    File(#[from] daemon::ConfigError),
+    /// A value.
+    #[error(transparent)]
+    Value(#[from] daemon::Invalid),
     /// See inside.
     #[error("--{flag}")]
     Selection {
@@ -236,12 +281,72 @@ pub enum BadFlags {
 }
 
 impl Flags {
+    /// How talkative the log is, in upstream's numbers.
+    pub fn verbosity(&self) -> u8 {
+        self.klog.verbosity
+    }
+
+    /// The flags with what the configuration file says in place of theirs, and the text of that file.
+    pub fn with_file(&self) -> Result<(Self, Option<String>), BadFlags> {
+        let Some(path) = &self.config else { return Ok((self.clone(), None)) };
+        match std::fs::read_to_string(path) {
+            Ok(text) => Ok((file::overlay(self.clone(), &text, path)?, Some(text))),
+            Err(error) if error.kind() == ErrorKind::NotFound && self.continue_without_config => {
+                Ok((self.clone(), None))
+            }
+            Err(error) => Err(ConfigError::whole(path, format!("cannot be read: {error}")).into()),
+        }
+    }
+
+    /// What is logged, and how.
+    pub fn log(&self) -> LogArgs {
+        let level = match (self.log_level.as_str(), self.verbosity()) {
+            ("", 0..4) => "info",
+            ("", 4..8) => "debug",
+            ("", _) => "trace",
+            (level, _) => level,
+        };
+        let format = if self.log_format == "json" { LogFormat::Json } else { LogFormat::Logfmt };
+        LogArgs { format, level: level.to_owned() }
+    }
+
+    /// How the page of objects is reached.
+    pub fn web(&self) -> WebArgs {
+        self.web_at(self.host, self.port)
+    }
+
+    /// How the page about this process is reached.
+    pub fn telemetry_web(&self) -> WebArgs {
+        self.web_at(self.telemetry_host, self.telemetry_port)
+    }
+
+    fn web_at(&self, host: IpAddr, port: u16) -> WebArgs {
+        // All addresses of IPv6 are those of IPv4 too, where there is no IPv6.
+        let everywhere = host == IpAddr::from(Ipv6Addr::UNSPECIFIED);
+        let address = if everywhere { format!(":{port}") } else { SocketAddr::new(host, port).to_string() };
+        let config = WebConfigFile { file: self.tls_config.clone() };
+        WebArgs { listen_address: vec![address], config, ..WebArgs::default() }
+    }
+
+    /// Times of the server of objects.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            headers: self.server_read_header_timeout,
+            idle: self.server_idle_timeout,
+            write: self.server_write_timeout,
+            ..Limits::default()
+        }
+    }
+
     /// Checks the flags against each other, and builds what they name.
     pub fn check(&self) -> Result<Config, BadFlags> {
         let at = |flag| move |source| BadFlags::Selection { flag, source };
         if !(self.auto_gomemlimit_ratio > 0.0 && self.auto_gomemlimit_ratio <= 1.0) {
             return Err(BadFlags::MemoryRatio(self.auto_gomemlimit_ratio));
         }
+        self.web().check()?;
+        self.telemetry_web().check()?;
+        self.log().check()?;
         let kinds = split(&self.resources);
         if !self.node.is_empty() && kinds.iter().any(|kind| kind != "pods") {
             return Err(BadFlags::NodeWithOtherKinds);
@@ -270,7 +375,14 @@ impl Flags {
             },
             namespaces: split(&self.namespaces),
             without_namespaces: split(&self.namespaces_denylist),
-            verbosity: self.klog.verbosity,
+            access: Access {
+                kubeconfig: self.kubeconfig.clone(),
+                server: Some(self.apiserver.clone()).filter(|address| !address.is_empty()),
+            },
+            object_limit: Some(self.object_limit).filter(|limit| *limit > 0),
+            from_cache: self.use_apiserver_cache,
+            pod: (!self.pod.is_empty() && !self.pod_namespace.is_empty())
+                .then(|| (self.pod_namespace.clone(), self.pod.clone())),
         })
     }
 }
@@ -324,7 +436,7 @@ mod tests {
         ];
         let flags = flags(&args);
         let config = flags.check().unwrap();
-        assert_eq!(config.verbosity, 2);
+        assert_eq!(flags.verbosity(), 2);
         assert_eq!(flags.server_read_timeout, Duration::from_secs(90));
         assert!(!flags.enable_gzip_encoding && flags.use_apiserver_cache);
         assert_eq!((config.shard.ordinal(), config.shard.total()), (1, 3));

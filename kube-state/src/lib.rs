@@ -7,17 +7,28 @@
 #![expect(clippy::doc_markdown, reason = "kinds are written as Kubernetes writes them")]
 #![expect(clippy::struct_field_names, reason = "fields are named as the API names them")]
 
+pub mod api;
+pub mod app;
+pub mod cli;
 pub mod conformance;
 pub mod cron;
+pub mod engine;
 pub mod family;
 pub mod flags;
+pub mod guard;
 pub mod labels;
 pub mod lax;
 pub mod meta;
 pub mod number;
+pub mod own_metrics;
+pub mod page;
+pub mod plan;
 pub mod quantity;
+pub mod rbac;
 pub mod resources;
 pub mod rows;
 pub mod select;
 pub mod shard;
+pub mod shards;
 pub mod store;
+pub mod watch;

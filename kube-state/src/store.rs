@@ -284,13 +284,24 @@ impl Snapshot {
     /// Writes the series, family by family. Families without series still have their header lines, unless there is no
     /// object at all: then nothing is written. `is_first` says whether a family's name comes for the first time in
     /// this answer; if not, its header is left out.
-    pub fn write(&self, out: &mut dyn Write, mut is_first: impl FnMut(&str) -> bool) -> io::Result<()> {
-        if self.blocks.iter().all(|block| block.is_empty()) {
+    pub fn write(&self, out: &mut dyn Write, is_first: impl FnMut(&str) -> bool) -> io::Result<()> {
+        Self::write_together(std::slice::from_ref(self), out, is_first)
+    }
+
+    /// Writes the series of several stores of the same families as if they were one, see [`Snapshot::write`].
+    pub fn write_together(
+        together: &[Self],
+        out: &mut dyn Write,
+        mut is_first: impl FnMut(&str) -> bool,
+    ) -> io::Result<()> {
+        let blocks: Vec<&Block> = together.iter().flat_map(|snapshot| &snapshot.blocks).map(AsRef::as_ref).collect();
+        let Some(first) = together.first() else { return Ok(()) };
+        if blocks.iter().all(|block| block.is_empty()) {
             return Ok(());
         }
         let mut text = Vec::with_capacity(CHUNK + CHUNK / 4);
         let mut name = Vec::new();
-        for (family, head) in self.heads.iter().enumerate() {
+        for (family, head) in first.heads.iter().enumerate() {
             let Some(head) = head else { continue };
             if is_first(&head.name) {
                 text.extend_from_slice(&head.header);
@@ -298,7 +309,7 @@ impl Snapshot {
             name.clear();
             name.extend_from_slice(head.name.as_bytes());
             name.push(b'{');
-            for block in &self.blocks {
+            for block in &blocks {
                 block.push_family(family, &name, &mut text);
                 if text.len() >= CHUNK {
                     out.write_all(&text)?;

@@ -55,6 +55,12 @@ const RECIPES: &[Recipe] = &[
         run: peers::run,
     },
     Recipe { name: "parity", usage: parity::USAGE, about: "compare the agent with what it replaces", run: parity::run },
+    Recipe {
+        name: "conformance",
+        usage: "ksm FILE.jsonl",
+        about: "compare lines with recorded ones",
+        run: tasks::conformance,
+    },
     Recipe { name: "test-vm", usage: vm::USAGE, about: "the live checks on other kernels", run: vm::run },
 ];
 

@@ -53,14 +53,29 @@ pub(crate) fn clippy() -> Command {
 pub(crate) fn docs(args: &mut Args) -> Result<()> {
     let check = args.flag("--check");
     args.finish()?;
-    process::run(&mut docs_command(check))
+    write_or_check_docs(check)
 }
 
-/// What writes the generated pages, or compares them with what is committed.
-pub(crate) fn docs_command(check: bool) -> Command {
-    let mut command = cargo(&["run", "--quiet", "--package", "yagura-exporter", "--bin", "yagura-exporter", "--"]);
-    command.arg(if check { "--docs.check" } else { "--docs.write" }).arg(places::repo().join("docs"));
-    command
+/// Writes the generated pages, or compares them with what is committed.
+pub(crate) fn write_or_check_docs(check: bool) -> Result<()> {
+    for program in ["yagura-exporter", "yagura-kube-state"] {
+        let mut command = cargo(&["run", "--quiet", "--package", program, "--bin", program, "--"]);
+        command.arg(if check { "--docs.check" } else { "--docs.write" }).arg(places::repo().join("docs"));
+        process::run(&mut command)?;
+    }
+    Ok(())
+}
+
+/// `cargo xtask conformance ksm FILE.jsonl`: our lines beside lines that were recorded from kube-state-metrics.
+pub(crate) fn conformance(args: &mut Args) -> Result<()> {
+    let (whose, file) = (args.positional().unwrap_or_default(), args.positional());
+    args.finish()?;
+    let Some(file) = file.filter(|_| whose == "ksm") else {
+        return Err(usage("conformance: say whose records they are and where: ksm FILE.jsonl"));
+    };
+    let file = std::path::absolute(&file).with_context(|| format!("cannot find {file}"))?;
+    let mut command = cargo(&["run", "--quiet", "--package", "yagura-kube-state", "--bin", "conformance", "--"]);
+    process::run(command.arg(file))
 }
 
 /// `cargo xtask bench [ARGS]`

@@ -54,7 +54,7 @@ pub fn start(args: &LogArgs) -> Result<(), crate::Invalid> {
 
 /// The filter that a level, or a list of directives, means. Libraries below us are quiet unless they are named.
 pub(crate) fn filter(level: &str) -> Result<EnvFilter, String> {
-    let libraries = "h2=warn,hyper=warn,hyper_util=warn,rustls=warn,tokio_util=warn";
+    let libraries = "h2=warn,hyper=warn,hyper_util=warn,kube_client=warn,rustls=warn,tokio_util=warn";
     let known = ["error", "warn", "info", "debug", "trace", "off"];
     if !level.contains(['=', ',']) && !known.contains(&level.to_ascii_lowercase().as_str()) {
         return Err(format!("`{level}` is no level; levels are {}", known.join(", ")));

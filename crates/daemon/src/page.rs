@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use expo::Format;
+use expo::{Encoding, Format};
 
 /// What a scraper asked for.
 #[derive(Clone, Debug)]
@@ -39,11 +39,30 @@ pub trait Page: Send + Sync + 'static {
     /// same time. `out` compresses and sends, and blocks while the client is slow; when the client is gone it gives an
     /// error, which is to be passed on.
     fn write(&self, request: &ScrapeRequest, out: &mut dyn Write) -> io::Result<Written>;
+
+    /// The format of an answer to a request with this `Accept` header. A page that cannot be written in every format
+    /// gives one of its own.
+    fn format(&self, accept: Option<&str>) -> Format {
+        expo::negotiate(accept)
+    }
+
+    /// The compression of an answer to a client that would like best to have `asked`.
+    fn encoding(&self, asked: Encoding) -> Encoding {
+        asked
+    }
 }
 
 impl<P: Page + ?Sized> Page for Arc<P> {
     fn write(&self, request: &ScrapeRequest, out: &mut dyn Write) -> io::Result<Written> {
         (**self).write(request, out)
+    }
+
+    fn format(&self, accept: Option<&str>) -> Format {
+        (**self).format(accept)
+    }
+
+    fn encoding(&self, asked: Encoding) -> Encoding {
+        (**self).encoding(asked)
     }
 }
 

@@ -52,7 +52,7 @@ struct Asked {
     query: Vec<(String, String)>,
     encoding: Encoding,
     deadline: Instant,
-    format: expo::Format,
+    accept: Option<String>,
     started: Instant,
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn answer(service: Service, request: Request<Incoming>) -> impl Futur
             path: request.uri().path().to_owned(),
             query: page::query(request.uri().query().unwrap_or("")),
             encoding: expo::negotiate_encoding(text(headers, "accept-encoding")),
-            format: expo::negotiate(text(headers, "accept")),
+            accept: text(headers, "accept").map(str::to_owned),
             deadline,
             started,
         };
@@ -124,6 +124,14 @@ async fn dispatch(shared: &Arc<Shared>, method: &Method, headers: &HeaderMap, as
     }
     let reads = matches!(*method, Method::GET | Method::HEAD);
     let path = asked.path.clone();
+    if let (Some(guard), true) = (&shared.guard, shared.routes.contains_key(&path)) {
+        let token = authorization.and_then(|value| std::str::from_utf8(value).ok()?.strip_prefix("Bearer "));
+        if let Err(code) = guard(path.clone(), token.map(|token| token.trim().to_owned())).await {
+            shared.telemetry.rejected(Rejection::Unauthorized);
+            let code = StatusCode::from_u16(code).unwrap_or(StatusCode::FORBIDDEN);
+            return ("auth".to_owned(), status(code, "not allowed\n"));
+        }
+    }
     let answer = match path.as_str() {
         "/-/reload" => reload(shared, method).await,
         "/" | "/-/healthy" | "/-/ready" | "/healthz" | "/livez" | "/readyz" if !reads => not_allowed("GET, HEAD"),
@@ -143,8 +151,9 @@ async fn dispatch(shared: &Arc<Shared>, method: &Method, headers: &HeaderMap, as
 }
 
 async fn routed(shared: &Arc<Shared>, route: &Arc<Route>, head_only: bool, asked: Asked) -> Answer {
-    if let (Route::Page(..), true) = (&**route, head_only) {
-        return with_headers(Response::new(PageBody::whole("")), asked.format.content_type(), asked.encoding);
+    if let (Route::Page(_, page), true) = (&**route, head_only) {
+        let (format, encoding) = (page.format(asked.accept.as_deref()), page.encoding(asked.encoding));
+        return with_headers(Response::new(PageBody::whole("")), format.content_type(), encoding);
     }
     let Ok(turn) = Arc::clone(&shared.scrapes).try_acquire_owned() else {
         shared.telemetry.rejected(Rejection::Busy);
@@ -183,7 +192,8 @@ async fn scraped(
 ) -> Answer {
     let turn: Arc<dyn Send + Sync> = Arc::new(turn);
     let (parts, mut incoming) = stream::channel();
-    let Asked { query, encoding, deadline, format, started, .. } = asked;
+    let Asked { query, encoding, deadline, accept, started, .. } = asked;
+    let (format, encoding) = (page.format(accept.as_deref()), page.encoding(encoding));
     let job = Scrape {
         shared: Arc::clone(shared),
         page: Arc::clone(page),

@@ -72,6 +72,9 @@ impl Default for Limits {
 }
 
 type Background = Box<dyn FnOnce(CancellationToken) -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>> + Send>;
+/// Who may have a path: gets the path and the bearer token, and gives the status to refuse with.
+pub(crate) type Guard =
+    dyn Fn(String, Option<String>) -> Pin<Box<dyn Future<Output = Result<(), u16>> + Send>> + Send + Sync;
 type Readiness = dyn Fn() -> Result<(), String> + Send + Sync;
 type Reload = dyn Fn() -> anyhow::Result<()> + Send + Sync;
 
@@ -86,6 +89,7 @@ pub struct Server {
     landing: Option<Box<dyn Fn() -> Landing + Send + Sync>>,
     ready: Box<Readiness>,
     reload: Option<Arc<Reload>>,
+    guard: Option<Box<Guard>>,
     background: Vec<(&'static str, Background)>,
 }
 
@@ -102,6 +106,7 @@ impl Server {
             landing: None,
             ready: Box::new(|| Ok(())),
             reload: None,
+            guard: None,
             background: Vec::new(),
         }
     }
@@ -143,6 +148,18 @@ impl Server {
     #[must_use]
     pub fn reload(mut self, reload: impl Fn() -> anyhow::Result<()> + Send + Sync + 'static) -> Self {
         self.reload = Some(Arc::new(reload));
+        self
+    }
+
+    /// Who may have the pages that were added here, asked before each answer with the path and the bearer token; an
+    /// error is the status to refuse with.
+    #[must_use]
+    pub fn guard<F, R>(mut self, guard: F) -> Self
+    where
+        F: Fn(String, Option<String>) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), u16>> + Send + 'static,
+    {
+        self.guard = Some(Box::new(move |path, token| Box::pin(guard(path, token))));
         self
     }
 
@@ -205,6 +222,7 @@ impl Server {
             landing: self.landing,
             ready: self.ready,
             reload: self.reload,
+            guard: self.guard,
             web,
             reloads,
             runtime: tokio::runtime::Handle::current(),
@@ -240,6 +258,7 @@ pub(crate) struct Shared {
     pub(crate) landing: Option<Box<dyn Fn() -> Landing + Send + Sync>>,
     pub(crate) ready: Box<Readiness>,
     pub(crate) reload: Option<Arc<Reload>>,
+    pub(crate) guard: Option<Box<Guard>>,
     pub(crate) web: web::Current,
     pub(crate) reloads: mpsc::Sender<lifecycle::ReloadAsked>,
     pub(crate) runtime: tokio::runtime::Handle,

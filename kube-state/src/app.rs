@@ -1,0 +1,364 @@
+//! The program put together: the only place that knows all of it.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Context as _, Result};
+use arc_swap::ArcSwap;
+use daemon::{CancellationToken, Landing, Page, ScrapeRequest, Server, Telemetry, Written};
+use metric::Batch;
+use serde::Deserialize;
+use tokio::sync::{Semaphore, watch};
+
+use crate::{
+    api::Api,
+    cli::PROGRAM,
+    engine::{Engine, Part, Shown},
+    flags::{BadFlags, Config, Flags},
+    guard::Guard,
+    own_metrics::OwnMetrics,
+    page::ObjectsPage,
+    plan, resources,
+    shard::Shard,
+    shards,
+    watch::{Common, Ledger, Pace},
+};
+
+/// Lists that may run at the same time. More do not end sooner, and the API server has others to serve.
+const LISTS: usize = 16;
+/// How often files are looked at.
+const LOOK: Duration = Duration::from_secs(2);
+/// The oldest minor version of Kubernetes whose API server has streaming lists unless it was told not to.
+const STREAMS_SINCE: u32 = 32;
+
+/// What holds: the flags with the file over them, and what they come to.
+#[derive(Debug)]
+pub struct Setup {
+    /// Flags and file.
+    pub flags: Flags,
+    /// The same, checked.
+    pub config: Config,
+    /// The text of the configuration file.
+    text: Option<String>,
+}
+
+impl Setup {
+    /// Reads the configuration file, and checks it with the flags.
+    pub fn load(given: &Flags) -> Result<Self, BadFlags> {
+        let (flags, text) = given.with_file()?;
+        let config = flags.check()?;
+        Ok(Self { flags, config, text })
+    }
+}
+
+/// The program at work.
+pub struct App {
+    /// As given on the command line.
+    given: Flags,
+    setup: ArcSwap<Setup>,
+    own: OwnMetrics,
+    telemetry: Telemetry,
+    pace: Pace,
+    shard: watch::Sender<Shard>,
+    api: OnceLock<Api>,
+    engine: OnceLock<Engine>,
+    server_version: OnceLock<String>,
+}
+
+impl App {
+    /// An app that does nothing yet.
+    pub fn new(given: Flags, setup: Setup, telemetry: Telemetry, pace: Pace) -> Arc<Self> {
+        let app = Self {
+            shard: watch::Sender::new(setup.config.shard),
+            own: OwnMetrics::default(),
+            given,
+            telemetry,
+            pace,
+            api: OnceLock::new(),
+            engine: OnceLock::new(),
+            server_version: OnceLock::new(),
+            setup: ArcSwap::from_pointee(setup),
+        };
+        app.note_loaded();
+        Arc::new(app)
+    }
+
+    /// What scrapes see.
+    pub fn board(&self) -> Arc<Vec<Shown>> {
+        self.engine.get().map(Engine::board).unwrap_or_default()
+    }
+
+    /// Metrics about the program.
+    pub fn own(&self) -> &OwnMetrics {
+        &self.own
+    }
+
+    /// Whether answers are compressed for who wants that.
+    pub fn compresses(&self) -> bool {
+        self.setup.load().flags.enable_gzip_encoding
+    }
+
+    /// Fails with what is not there yet.
+    pub fn ready(&self) -> Result<(), String> {
+        self.engine.get().ok_or_else(|| "the API server was not reached yet".to_owned())?.ready()
+    }
+
+    /// Watches until `stop`. Fails when there is no way to the API server; that the server does not answer is only
+    /// waited for.
+    pub async fn watch(self: Arc<Self>, stop: CancellationToken) -> Result<()> {
+        let client = self.setup.load_full().config.access.client().await?;
+        let api = self.api.get_or_init(|| Api::new(client)).clone();
+        let begun = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            streams = self.begin(&api) => streams,
+        };
+        let common = Common {
+            api: api.clone(),
+            shard: self.shard.subscribe(),
+            turns: Arc::new(Semaphore::new(LISTS)),
+            pace: self.pace,
+            streams: begun,
+        };
+        let engine = Engine::new(common, Ledger::default(), stop.clone());
+        let setup = self.setup.load_full();
+        engine.apply(Part::Known, plan::targets(&setup.config));
+        let engine = self.engine.get_or_init(|| engine);
+        match &setup.config.pod {
+            Some((namespace, pod)) => {
+                let (namespace, pod) = (namespace.clone(), pod.clone());
+                tokio::join!(engine.run(), shards::follow(api, namespace, pod, self.shard.clone(), stop));
+            }
+            None => engine.run().await,
+        }
+        Ok(())
+    }
+
+    /// Waits until the API server answers, and finds out what must be known before the first list: whether the server
+    /// has streaming lists, and which shard this is.
+    async fn begin(&self, api: &Api) -> bool {
+        let streams = self.insist(|| greet(api)).await;
+        let (version, streams) = streams;
+        tracing::info!(version, streams, "reached the API server");
+        let _known = self.server_version.set(version);
+        if let Some((namespace, pod)) = &self.setup.load().config.pod {
+            let shard = self.insist(|| shards::find(api, namespace, pod)).await;
+            tracing::info!(ordinal = shard.ordinal(), total = shard.total(), "this is shard");
+            self.shard.send_replace(shard);
+        }
+        streams
+    }
+
+    /// Tries until it works.
+    async fn insist<T, E, F>(&self, mut attempt: impl FnMut() -> F) -> T
+    where
+        E: std::error::Error + 'static,
+        F: Future<Output = Result<T, E>>,
+    {
+        let mut is_told = false;
+        loop {
+            match attempt().await {
+                Ok(done) => return done,
+                Err(error) if is_told => tracing::debug!(error = %daemon::chain(&error), "still cannot begin"),
+                Err(error) => tracing::warn!(error = %daemon::chain(&error), "cannot begin yet"),
+            }
+            is_told = true;
+            tokio::time::sleep(self.pace.first_wait.max(Duration::from_millis(50))).await;
+        }
+    }
+
+    /// Reads the configuration again and takes it over if it is good. To be called where blocking is allowed.
+    pub fn reload(&self) -> Result<()> {
+        let setup = Setup::load(&self.given);
+        let setup = setup.inspect_err(|_| {
+            if let Some(path) = &self.given.config {
+                self.own.not_loaded("config", &path.display().to_string());
+            }
+        })?;
+        let before = self.setup.load_full();
+        if let Some(api) = self.api.get() {
+            api.replace(tokio::runtime::Handle::current().block_on(setup.config.access.client())?);
+        }
+        for (what, differs) in [
+            ("addresses and TLS", before.flags.web() != setup.flags.web()),
+            ("addresses and TLS of the telemetry port", before.flags.telemetry_web() != setup.flags.telemetry_web()),
+            ("the pod that the shard is found by", before.config.pod != setup.config.pod),
+        ] {
+            if differs {
+                tracing::warn!(what, "takes a restart to change");
+            }
+        }
+        if setup.config.pod.is_none() {
+            self.shard.send_if_modified(|shard| std::mem::replace(shard, setup.config.shard) != setup.config.shard);
+        }
+        if let Some(engine) = self.engine.get() {
+            engine.apply(Part::Known, plan::targets(&setup.config));
+        }
+        self.setup.store(Arc::new(setup));
+        self.note_loaded();
+        Ok(())
+    }
+
+    fn note_loaded(&self) {
+        let setup = self.setup.load();
+        if let (Some(path), Some(text)) = (&setup.flags.config, &setup.text) {
+            self.own.loaded("config", &path.display().to_string(), text.as_bytes());
+        }
+    }
+
+    /// Reloads when a file changes, until `stop`.
+    async fn follow_files(self: Arc<Self>, stop: CancellationToken) -> Result<()> {
+        let mut seen = self.stamps();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let now = self.stamps();
+            if now == seen {
+                continue;
+            }
+            seen = now;
+            let app = Arc::clone(&self);
+            match tokio::task::spawn_blocking(move || app.reload()).await {
+                Ok(Ok(())) => tracing::info!("configuration reloaded"),
+                Ok(Err(error)) => {
+                    tracing::error!(error = %format!("{error:#}"), "new configuration is bad, the old one stays");
+                }
+                Err(error) => tracing::error!(error = %error, "the reload panicked"),
+            }
+        }
+    }
+
+    /// What the files look like that the configuration is made of.
+    fn stamps(&self) -> Vec<(PathBuf, Option<(SystemTime, u64)>)> {
+        let setup = self.setup.load();
+        let files = [&setup.flags.config, &setup.flags.kubeconfig, &setup.flags.custom_resource_state_config_file];
+        let stamp = |path: &PathBuf| {
+            let metadata = std::fs::metadata(path).ok()?;
+            Some((metadata.modified().ok()?, metadata.len()))
+        };
+        files.into_iter().flatten().map(|path| (path.clone(), stamp(path))).collect()
+    }
+
+    fn landing(&self) -> Landing {
+        let setup = self.setup.load();
+        let shard = *self.shard.borrow();
+        let unknown = "not reached yet".to_owned();
+        let mut page = Landing::of(&PROGRAM)
+            .fact("API server", self.server_version.get().unwrap_or(&unknown))
+            .fact("Shard", format!("{} of {}", shard.ordinal() + 1, shard.total()));
+        let health = self.engine.get().map(Engine::health).unwrap_or_default();
+        let objects: usize = health.iter().map(|kind| kind.usage.objects).sum();
+        let series: usize = health.iter().map(|kind| kind.usage.series).sum();
+        page = page.fact("Objects", objects.to_string()).fact("Series", series.to_string());
+        for kind in &health {
+            let trouble = kind.watches.iter().find_map(|watch| watch.trouble());
+            let missing = kind.watches.iter().any(|watch| watch.is_missing());
+            let reason = if missing { Some("the API server does not have this kind".to_owned()) } else { trouble };
+            let about = format!("{} objects, {} series; read as {}", kind.usage.objects, kind.usage.series, kind.form);
+            page = page.feature(&kind.kind, !missing, reason, &about);
+        }
+        let wanted: Vec<&str> = setup.config.selection.kinds().map(|resource| resource.about().plural).collect();
+        for resource in resources::ALL.iter().filter(|resource| !wanted.contains(&resource.about().plural)) {
+            let reason = Some("not among --resources".to_owned());
+            page = page.feature(resource.about().plural, false, reason, resource.about().kind);
+        }
+        page
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("setup", &self.setup).finish_non_exhaustive()
+    }
+}
+
+/// The API server's version, and whether it is one that has streaming lists.
+async fn greet(api: &Api) -> Result<(String, bool), crate::api::Trouble> {
+    #[derive(Default, Deserialize)]
+    #[serde(default, rename_all = "camelCase")]
+    struct Version {
+        major: String,
+        minor: String,
+        git_version: String,
+    }
+    let version: Version = serde_json::from_slice(&api.get_whole("/version").await?).unwrap_or_default();
+    let digits: String = version.minor.chars().take_while(char::is_ascii_digit).collect();
+    let streams = version.major == "1" && digits.parse().is_ok_and(|minor: u32| minor >= STREAMS_SINCE);
+    Ok((version.git_version, streams))
+}
+
+/// The page about the program.
+struct OwnPage(Arc<App>);
+
+impl Page for OwnPage {
+    fn write(&self, request: &ScrapeRequest, out: &mut dyn Write) -> io::Result<Written> {
+        let mut batch = Batch::default();
+        let shard = *self.0.shard.borrow();
+        self.0.own.emit(self.0.engine.get(), shard, PROGRAM.revision.unwrap_or(""), &mut batch);
+        let mut encoder = expo::Encoder::default();
+        let mut written = encoder.append(&[&batch], request.format, out)?;
+        let daemons = self.0.telemetry.exposition().map_err(io::Error::other)?;
+        written += encoder.append_exposition(&daemons, request.format, out)?;
+        written += encoder.finish(request.format, out)?;
+        Ok(Written { series: written.series })
+    }
+}
+
+/// Both servers of an app: that of the objects, and that of the page about the program.
+pub fn servers(app: &Arc<App>) -> (Server, Server) {
+    let setup = app.setup.load_full();
+    let (for_ready, for_landing, for_reload) = (Arc::clone(app), Arc::clone(app), Arc::clone(app));
+    let (for_own_ready, for_own_landing) = (Arc::clone(app), Arc::clone(app));
+    let objects = Server::new(&PROGRAM, setup.flags.web(), app.telemetry.clone())
+        .limits(setup.flags.limits())
+        .page("/metrics", "Objects", "The state of the cluster's objects.", ObjectsPage::new(Arc::clone(app)))
+        .ready(move || for_ready.ready())
+        .landing(move || for_landing.landing())
+        .reload(move || for_reload.reload())
+        .background("watch", {
+            let app = Arc::clone(app);
+            move |stop| app.watch(stop)
+        })
+        .background("files", {
+            let app = Arc::clone(app);
+            move |stop| app.follow_files(stop)
+        });
+    let own = Server::new(&PROGRAM, setup.flags.telemetry_web(), app.telemetry.clone())
+        .page("/metrics", "Telemetry", "What the program says about itself.", OwnPage(Arc::clone(app)))
+        .ready(move || for_own_ready.ready())
+        .landing(move || for_own_landing.landing());
+    if setup.flags.auth_filter { (guarded(objects, app), guarded(own, app)) } else { (objects, own) }
+}
+
+fn guarded(server: Server, app: &Arc<App>) -> Server {
+    let guard: OnceLock<Guard> = OnceLock::new();
+    let app = Arc::clone(app);
+    server.guard(move |path, token| {
+        // Until there is a way to the API server nobody can be known.
+        let guard = app.api.get().map(|api| guard.get_or_init(|| Guard::new(api.clone())).clone());
+        async move {
+            match guard {
+                Some(guard) => guard.judge(path, token).await,
+                None => Err(503),
+            }
+        }
+    })
+}
+
+/// Serves until the process is told to end.
+pub fn serve(given: Flags) -> Result<()> {
+    let setup = Setup::load(&given)?;
+    let app = App::new(given, setup, Telemetry::new(&PROGRAM), Pace::default());
+    let (objects, own) = servers(&app);
+    objects
+        .background("telemetry", |stop| async move {
+            let bound = own.bind().context("cannot serve the telemetry port")?;
+            bound.serve(stop).await
+        })
+        .run()
+}

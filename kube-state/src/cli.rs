@@ -1,0 +1,161 @@
+//! What prints instead of serving, and the pages that are made from the code.
+
+use std::{
+    fmt::Write as _,
+    io::Write as _,
+    path::Path,
+    process::{ExitCode, exit},
+};
+
+use anyhow::{Context as _, Result};
+use clap::{CommandFactory as _, Parser as _};
+use daemon::Program;
+use metric::Catalog;
+
+use crate::{app::Setup, flags::Flags, own_metrics, rbac};
+
+/// Who we are.
+pub static PROGRAM: Program = Program {
+    name: "yagura-kube-state",
+    prefix: "yagura_kube_state",
+    about: "Shows the state of a cluster's objects as metrics.",
+    version: env!("CARGO_PKG_VERSION"),
+    revision: option_env!("YAGURA_REVISION"),
+};
+
+/// The flags of this process, with a configuration that was checked. Ends the process when it is asked to print
+/// something, and with status 2 and one line on stderr when something is wrong.
+pub fn parse() -> Flags {
+    let flags = Flags::parse();
+    let pages = |action: fn(&Path, &str) -> Result<()>, folder: &Path| {
+        pages().iter().try_for_each(|(name, text)| action(&folder.join(name), text))
+    };
+    if let Some(folder) = &flags.write_docs {
+        end(pages(write, folder));
+    }
+    if let Some(folder) = &flags.check_docs {
+        end(pages(check, folder));
+    }
+    if flags.print_catalog {
+        print(&(serde_json::to_string_pretty(&own_metrics::catalog()).unwrap_or_default() + "\n"));
+    }
+    if flags.command.is_some() {
+        print(&format!("{} {}\n", PROGRAM.name, PROGRAM.long_version()));
+    }
+    let setup = Setup::load(&flags).unwrap_or_else(|error| {
+        let _ = writeln!(std::io::stderr(), "{}: {}", PROGRAM.name, daemon::chain(&error));
+        exit(2)
+    });
+    if flags.print_rbac {
+        print(&rbac::cluster_role(&setup.flags, &setup.config));
+    }
+    if flags.check_only {
+        print("the configuration is valid\n");
+    }
+    flags
+}
+
+fn print(text: &str) -> ! {
+    let written = std::io::stdout().write_all(text.as_bytes());
+    exit(i32::from(written.is_err()))
+}
+
+fn end(done: Result<()>) -> ! {
+    if let Err(error) = &done {
+        let _ = writeln!(std::io::stderr(), "{}: {error:#}", PROGRAM.name);
+    }
+    exit(i32::from(done.is_err()))
+}
+
+/// Starts logging and serves.
+pub fn run() -> ExitCode {
+    let flags = parse();
+    let served = daemon::logs::start(&flags.log()).map_err(Into::into).and_then(|()| crate::app::serve(flags));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "{}: {error:#}", PROGRAM.name);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The pages of the documentation that are made from the code, by their path below the folder `docs`.
+pub fn pages() -> Vec<(&'static str, String)> {
+    let flags = Flags::parse_from(["yagura-kube-state"]);
+    let role = flags.check().map(|config| rbac::cluster_role(&flags, &config)).unwrap_or_default();
+    vec![
+        ("metrics/kube-state.md", metrics_page(&own_metrics::catalog())),
+        ("config/kube-state.md", flags_page()),
+        ("config/kube-state-rbac.yaml", role),
+    ]
+}
+
+fn metrics_page(catalog: &Catalog) -> String {
+    let mut page = format!(
+        "# Metrics of {}\n\nMade from the declarations in the code by `make docs`. Families keep the names, types and labels \
+         of kube-state-metrics, in the order of the output; those whose name begins with `yagura` are ours.\n",
+        catalog.program
+    );
+    for section in &catalog.sections {
+        let state = if section.default_on { "on by default" } else { "off by default" };
+        let _ = write!(page, "\n## {}\n\n{}, {state}.\n", section.name, section.about.trim_end_matches('.'));
+        if !section.needs.is_empty() {
+            let _ = write!(page, "\nNeeds: {}.\n", section.needs.join(", "));
+        }
+        page.push_str("\n| family | type | labels | what |\n|---|---|---|---|\n");
+        for family in &section.families {
+            let labels: Vec<String> = family.labels.iter().map(|label| format!("`{}`", label.name)).collect();
+            let (name, kind, help) = (family.name, family.kind, family.help.replace('|', "\\|"));
+            let _ = writeln!(page, "| `{name}` | {kind} | {} | {help} |", labels.join(", "));
+        }
+    }
+    page
+}
+
+fn flags_page() -> String {
+    let mut page = format!(
+        "# Options of {}\n\nMade from the code by `make docs`. Flags have the names and meaning they have in \
+         kube-state-metrics, unless they stand under \"Ours\". The YAML file that `--config` names may say the same under \
+         the keys that kube-state-metrics has for them (`metric_allowlist`, `labels_allow_list`, `total_shards`); what it \
+         says goes before flags, and it is read again when it changes. Unknown keys are refused. \
+         `--config.check` checks flags and file and exits.\n",
+        PROGRAM.name
+    );
+    let mut headings: Vec<Option<&str>> = Vec::new();
+    let command = Flags::command();
+    let shown = || command.get_arguments().filter(|arg| !arg.is_hide_set() && arg.get_long().is_some());
+    for arg in shown() {
+        if !headings.contains(&arg.get_help_heading()) {
+            headings.push(arg.get_help_heading());
+        }
+    }
+    for heading in headings {
+        let _ = write!(page, "\n## {}\n\n| flag | default | what |\n|---|---|---|\n", heading.unwrap_or("Options"));
+        for arg in shown().filter(|arg| arg.get_help_heading() == heading) {
+            let name = arg.get_long().unwrap_or_default();
+            let default: Vec<_> = arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
+            let default = if default.iter().all(|value| value.is_empty()) {
+                String::new()
+            } else {
+                format!("`{}`", default.join(","))
+            };
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default().replace('|', "\\|");
+            let _ = writeln!(page, "| `--{name}` | {default} | {help} |");
+        }
+    }
+    page
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn check(path: &Path, text: &str) -> Result<()> {
+    let there = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    anyhow::ensure!(there == text, "{} is not what the code says: run `make docs`", path.display());
+    Ok(())
+}

@@ -1,0 +1,241 @@
+//! What the program says about itself: upstream's metrics under upstream's names and label values, so that its alerts
+//! work, and what upstream does not say: how many objects, how old, how large, what went wrong with which.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use md5::{Digest as _, Md5};
+use metric::{Batch, Bytes, Catalog, Count, Desc, Family, FamilyEntry, HistogramVec, Kind, Label, Seconds, Section};
+use parking_lot::Mutex;
+
+use crate::{
+    engine::{Engine, Health},
+    shard::Shard,
+    watch::{What, Why},
+};
+
+const UPSTREAM: &str = "kube-state-metrics";
+const GO_TYPES: Label = Label::open("resource", "kinds that are watched");
+const KINDS: Label = Label::open("kind", "kinds that are watched");
+const RESULT: Label = Label::closed("result", &["success", "error"]);
+const REQUEST_LABELS: &[Label; 2] = &[Label::closed("handler", &["metrics"]), Label::closed("method", &["get"])];
+const FILE_LABELS: &[Label; 2] =
+    &[Label::closed("type", &["config", "customresourceconfig"]), Label::open("filename", "configuration files")];
+
+macro_rules! families {
+    ($($name:ident: $unit:ty, $n:literal = $make:expr;)*) => {
+        $(static $name: Family<$unit, $n> = $make;)*
+        const FAMILIES: &[&Desc] = &[$($name.desc()),*];
+    };
+}
+
+families! {
+    BUILD: Count, 8 = Family::as_named_by(UPSTREAM, Kind::Gauge, "kube_state_metrics_build_info",
+        "What was built; always 1. Labels about Go are empty.",
+        &[Label::closed("branch", &[""]), Label::closed("client_go_version", &[""]), Label::open("goarch", "1"),
+          Label::open("goos", "1"), Label::closed("goversion", &[""]), Label::open("revision", "1"),
+          Label::closed("tags", &[""]), Label::open("version", "1")]);
+    LISTS: Count, 2 = Family::as_named_by(UPSTREAM, Kind::Counter, "kube_state_metrics_list_total",
+        "Lists of objects that were asked for, by how they went.", &[GO_TYPES, RESULT]);
+    WATCHES: Count, 2 = Family::as_named_by(UPSTREAM, Kind::Counter, "kube_state_metrics_watch_total",
+        "Watches of objects that were asked for, by how that went.", &[GO_TYPES, RESULT]);
+    LISTED: Count, 1 = Family::as_named_by(UPSTREAM, Kind::Gauge, "kube_state_metrics_list_objects",
+        "Objects in the last list, where lists have a limit.", &[GO_TYPES]);
+    LIMIT: Count, 1 = Family::as_named_by(UPSTREAM, Kind::Gauge, "kube_state_metrics_list_objects_limit",
+        "The most objects that a list takes, where there is a limit.", &[GO_TYPES]);
+    ORDINAL: Count, 1 = Family::as_named_by(UPSTREAM, Kind::Gauge, "kube_state_metrics_shard_ordinal",
+        "Number of this shard, from 0.", &[Label::open("shard_ordinal", "shards")]);
+    SHARDS: Count, 0 = Family::as_named_by(UPSTREAM, Kind::Gauge, "kube_state_metrics_total_shards",
+        "How many shards there are.", &[]);
+    HASH: Count, 2 = Family::as_named_by(UPSTREAM, Kind::Gauge, "kube_state_metrics_config_hash",
+        "Hash of the configuration file that holds.", FILE_LABELS);
+    RELOADED: Count, 2 = Family::as_named_by(UPSTREAM, Kind::Gauge,
+        "kube_state_metrics_last_config_reload_successful",
+        "Whether the configuration file could be taken over when it was last read.", FILE_LABELS);
+    RELOADED_AT: Seconds, 2 = Family::as_named_by(UPSTREAM, Kind::Gauge,
+        "kube_state_metrics_last_config_reload_success_timestamp_seconds",
+        "When the configuration file was last taken over, in seconds since the Unix epoch.", FILE_LABELS);
+    REQUESTS: Seconds, 2 = Family::as_named_by(UPSTREAM, Kind::Histogram, "http_request_duration_seconds",
+        "Time to write a page of objects.", REQUEST_LABELS);
+    OBJECTS: Count, 1 = Family::gauge("yagura_kube_state_objects", "Objects that are kept.", &[KINDS]);
+    SERIES: Count, 1 = Family::gauge("yagura_kube_state_series", "Series that are kept.", &[KINDS]);
+    MEMORY: Bytes, 1 = Family::gauge("yagura_kube_state_store_bytes", "Memory that the series take.", &[KINDS]);
+    SYNCED: Count, 1 = Family::gauge("yagura_kube_state_synced",
+        "Whether all objects were listed at least once.", &[KINDS]);
+    SERVED: Count, 1 = Family::gauge("yagura_kube_state_served",
+        "Whether the API server has the kind.", &[KINDS]);
+    AGE: Seconds, 1 = Family::gauge("yagura_kube_state_age_seconds",
+        "Time since the API server last said something about the objects: an event, a bookmark, or a list. Of a kind \
+         with several watches, that of the oldest.", &[KINDS]);
+    EVENTS: Count, 2 = Family::counter("yagura_kube_state_events_total", "Events that came.",
+        &[KINDS, Label::closed("event", &["added", "modified", "deleted", "bookmark", "error"])]);
+    RELISTS: Count, 2 = Family::counter("yagura_kube_state_lists_begun_total",
+        "Lists that were begun, by why they were needed.",
+        &[KINDS, Label::closed("reason", &["start", "expired", "shard", "unfinished"])]);
+    RECEIVED: Bytes, 1 = Family::counter("yagura_kube_state_received_bytes_total",
+        "Bytes of lists and watches that came.", &[KINDS]);
+    UNREADABLE: Count, 1 = Family::counter("yagura_kube_state_unreadable_objects_total",
+        "Objects and events that could not be read and have no series.", &[KINDS]);
+    SPOILED: Count, 2 = Family::counter("yagura_kube_state_spoiled_families_total",
+        "Times that a family was left out for an object because a field of the object has another shape.",
+        &[KINDS, Label::open("family", "families")]);
+}
+
+const BOUNDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// What becomes of a configuration file.
+#[derive(Clone, Debug, Default)]
+struct File {
+    kind: &'static str,
+    name: String,
+    hash: f64,
+    successful: bool,
+    at: f64,
+}
+
+/// State that only these metrics have.
+#[derive(Debug)]
+pub struct OwnMetrics {
+    requests: Mutex<HistogramVec<Seconds, 2>>,
+    files: Mutex<Vec<File>>,
+}
+
+impl Default for OwnMetrics {
+    fn default() -> Self {
+        let requests = HistogramVec::new(&REQUESTS, REQUEST_LABELS, BOUNDS, 3, 1);
+        Self { requests: Mutex::new(requests), files: Mutex::default() }
+    }
+}
+
+impl OwnMetrics {
+    /// A page of objects was written.
+    pub fn scraped(&self, took: Duration) {
+        self.requests.lock().observe(["metrics", "get"], Seconds(took.as_secs_f64()), now());
+    }
+
+    /// A configuration file was taken over; `kind` is `config` or `customresourceconfig`.
+    pub fn loaded(&self, kind: &'static str, name: &str, text: &[u8]) {
+        let file = File { kind, name: name.to_owned(), hash: hash(text), successful: true, at: now() };
+        let mut files = self.files.lock();
+        files.retain(|file| file.kind != kind);
+        files.push(file);
+    }
+
+    /// A configuration file could not be taken over.
+    pub fn not_loaded(&self, kind: &'static str, name: &str) {
+        let mut files = self.files.lock();
+        match files.iter_mut().find(|file| file.kind == kind) {
+            Some(file) => file.successful = false,
+            None => files.push(File { kind, name: name.to_owned(), ..File::default() }),
+        }
+    }
+
+    /// Puts everything.
+    pub fn emit(&self, engine: Option<&Engine>, shard: Shard, revision: &str, out: &mut Batch) {
+        let version = concat!("v", env!("CARGO_PKG_VERSION"));
+        out.put(&BUILD, ["", "", goarch(), std::env::consts::OS, "", revision, "", version], 1_u8);
+        out.put(&ORDINAL, [itoa::Buffer::new().format(shard.ordinal())], shard.ordinal());
+        out.put(&SHARDS, [], shard.total());
+        for file in &*self.files.lock() {
+            let labels = [file.kind, file.name.as_str()];
+            out.put(&HASH, labels, file.hash);
+            out.put(&RELOADED, labels, file.successful);
+            out.put(&RELOADED_AT, labels, Seconds(file.at));
+        }
+        self.requests.lock().emit(out);
+        let Some(engine) = engine else { return };
+        for health in engine.health() {
+            put_health(&health, out);
+        }
+        for (kind, counts) in engine.ledger().all() {
+            put_counts(&kind, &counts, out);
+        }
+    }
+}
+
+fn put_health(health: &Health, out: &mut Batch) {
+    let kind = &*health.kind;
+    out.put(&OBJECTS, [kind], health.usage.objects);
+    out.put(&SERIES, [kind], health.usage.series);
+    out.put(&MEMORY, [kind], Bytes(health.usage.bytes as u64));
+    out.put(&SYNCED, [kind], health.watches.iter().all(|watch| watch.is_synced()));
+    out.put(&SERVED, [kind], !health.watches.iter().any(|watch| watch.is_missing()));
+    if let Some(age) = health.watches.iter().filter_map(|watch| watch.age()).max() {
+        out.put(&AGE, [kind], Seconds(age.as_secs_f64()));
+    }
+}
+
+fn put_counts(kind: &str, counts: &Arc<crate::watch::Counts>, out: &mut Batch) {
+    for (family, outcomes) in [(&LISTS, &counts.lists), (&WATCHES, &counts.watches)] {
+        out.put(family, [&counts.go_type, "success"], outcomes.success.load(Relaxed));
+        out.put(family, [&counts.go_type, "error"], outcomes.error.load(Relaxed));
+    }
+    let limit = counts.limit.load(Relaxed);
+    if limit > 0 {
+        out.put(&LISTED, [&counts.go_type], counts.listed.load(Relaxed));
+        out.put(&LIMIT, [&counts.go_type], limit);
+    }
+    for (what, count) in What::ALL.iter().zip(&counts.events) {
+        out.put(&EVENTS, [kind, what.name()], count.load(Relaxed));
+    }
+    for (why, count) in Why::ALL.iter().zip(&counts.begun) {
+        out.put(&RELISTS, [kind, why.name()], count.load(Relaxed));
+    }
+    out.put(&RECEIVED, [kind], Bytes(counts.bytes.load(Relaxed)));
+    out.put(&UNREADABLE, [kind], counts.unreadable.load(Relaxed));
+    for (family, count) in &*counts.spoiled.lock() {
+        out.put(&SPOILED, [kind, family], *count);
+    }
+}
+
+/// The declarations, as the catalogue shows them.
+pub fn section() -> Section {
+    let families = FAMILIES.iter().map(|desc| FamilyEntry::new(desc, "/metrics of the telemetry port"));
+    Section {
+        name: "telemetry",
+        about: "What the program says about itself.",
+        default_on: true,
+        needs: Vec::new(),
+        families: families.collect(),
+    }
+}
+
+/// All declarations of the program.
+pub fn catalog() -> Catalog {
+    let mut catalog = crate::resources::catalog();
+    catalog.sections.push(section());
+    catalog
+}
+
+/// The first 48 bits of the MD5 of a file, which is how programs of this family show that theirs are the same.
+fn hash(text: &[u8]) -> f64 {
+    let digest = Md5::digest(text);
+    digest.iter().take(6).rev().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte)) as f64
+}
+
+const fn goarch() -> &'static str {
+    if cfg!(target_arch = "x86_64") {
+        "amd64"
+    } else if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        std::env::consts::ARCH
+    }
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_known_by_its_hash() {
+        // MD5 of nothing is d41d8cd98f00b204e9800998ecf8427e.
+        assert_eq!(hash(b""), 0x008f_d98c_1dd4_u64 as f64);
+    }
+}

@@ -1,0 +1,71 @@
+//! `/metrics`: the series of all objects.
+
+use std::{
+    collections::HashSet,
+    io::{self, Write},
+    sync::Arc,
+};
+
+use daemon::{Page, ScrapeRequest, Written};
+use expo::Encoding;
+
+use crate::{
+    app::App,
+    select::Asked,
+    store::{Format, Snapshot},
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct ObjectsPage {
+    app: Arc<App>,
+}
+
+impl ObjectsPage {
+    /// The page of an app's objects.
+    pub fn new(app: Arc<App>) -> Self {
+        Self { app }
+    }
+
+    fn put(&self, request: &ScrapeRequest, out: &mut dyn Write) -> io::Result<Written> {
+        let mut asked = Asked::default();
+        for (name, value) in &request.query {
+            asked.add(name, value);
+        }
+        // All snapshots are taken before the first is written: what belongs together is of one moment.
+        let board = self.app.board();
+        let wanted = board.iter().filter(|shown| asked.has(&shown.kind));
+        let kinds: Vec<Vec<Snapshot>> =
+            wanted.map(|shown| shown.readers.iter().map(crate::store::Reader::snapshot).collect()).collect();
+        let (mut seen, mut written) = (HashSet::new(), Written::default());
+        for snapshots in kinds {
+            Snapshot::write_together(&snapshots, out, |name| seen.insert(name.to_owned()))?;
+            written.series += snapshots.iter().map(|snapshot| snapshot.usage().series as u64).sum::<u64>();
+        }
+        let format = match request.format {
+            expo::Format::OpenMetrics1 => Format::OpenMetrics,
+            expo::Format::Text004 | expo::Format::Protobuf => Format::Text,
+        };
+        out.write_all(format.end())?;
+        Ok(written)
+    }
+}
+
+impl Page for ObjectsPage {
+    fn write(&self, request: &ScrapeRequest, out: &mut dyn Write) -> io::Result<Written> {
+        let begin = std::time::Instant::now();
+        let written = self.put(request, out);
+        self.app.own().scraped(begin.elapsed());
+        written
+    }
+
+    /// Text or OpenMetrics. There is nothing in these series that protobuf says better, and it costs more.
+    fn format(&self, accept: Option<&str>) -> expo::Format {
+        let ranges = accept.unwrap_or("").split(',').filter(|range| !range.contains("protobuf"));
+        expo::negotiate(Some(&ranges.collect::<Vec<_>>().join(",")))
+    }
+
+    fn encoding(&self, asked: Encoding) -> Encoding {
+        if self.app.compresses() { asked } else { Encoding::Identity }
+    }
+}

@@ -1,0 +1,77 @@
+//! The rights that a configuration needs in the cluster: list and watch on what is watched, and nothing else.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use crate::flags::{Config, Flags};
+
+/// The rules by API group: resources, in order, and verbs.
+type Rules<'c> = BTreeMap<(&'c str, &'static [&'static str]), Vec<&'c str>>;
+
+const WATCH: &[&str] = &["list", "watch"];
+
+/// A ClusterRole as YAML.
+pub fn cluster_role(flags: &Flags, config: &Config) -> String {
+    let mut rules: Rules<'_> = BTreeMap::new();
+    for resource in config.selection.kinds() {
+        let about = resource.about();
+        rules.entry((about.group, WATCH)).or_default().push(about.plural);
+    }
+    if config.pod.is_some() {
+        rules.entry(("", &["get"])).or_default().push("pods");
+        let sets = rules.entry(("apps", WATCH)).or_default();
+        if !sets.contains(&"statefulsets") {
+            sets.push("statefulsets");
+        }
+    }
+    if flags.auth_filter {
+        rules.entry(("authentication.k8s.io", &["create"])).or_default().push("tokenreviews");
+        rules.entry(("authorization.k8s.io", &["create"])).or_default().push("subjectaccessreviews");
+    }
+    let mut text = String::from(
+        "# What yagura-kube-state needs in a cluster. Made by `yagura-kube-state --print-rbac` with the flags it runs with.\n\
+         apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: yagura-kube-state\nrules:\n",
+    );
+    for ((group, verbs), resources) in &rules {
+        let _ = writeln!(text, "- apiGroups: [\"{group}\"]\n  resources:");
+        for resource in resources {
+            let _ = writeln!(text, "  - {resource}");
+        }
+        let _ = writeln!(text, "  verbs: [{}]", verbs.join(", "));
+    }
+    if rules.is_empty() {
+        text = text.replace("rules:\n", "rules: []\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    fn role(args: &[&str]) -> String {
+        let flags = Flags::try_parse_from(std::iter::once(&"x").chain(args)).unwrap();
+        let text = cluster_role(&flags, &flags.check().unwrap());
+        text.split_once("rules:").unwrap().1.trim().to_owned()
+    }
+
+    #[test]
+    fn a_role_lists_and_watches_what_is_enabled_and_no_more() {
+        let expected = "- apiGroups: [\"\"]\n  resources:\n  - pods\n  - secrets\n  verbs: [list, watch]\n- apiGroups: [\"batch\"]\n  resources:\n  - jobs\n  verbs: [list, watch]";
+        assert_eq!(role(&["--resources=pods,jobs,secrets"]), expected);
+        let all = role(&[]);
+        assert_eq!(all.matches("  - ").count(), 32);
+        assert!(!all.contains('*') && !all.contains("[get]") && !all.contains("create"), "{all}");
+    }
+
+    #[test]
+    fn more_is_needed_for_what_needs_more() {
+        let sharded = role(&["--resources=pods", "--pod=a-0", "--pod-namespace=b"]);
+        assert!(
+            sharded.contains("  - pods\n  verbs: [get]")
+                && sharded.contains("  - statefulsets\n  verbs: [list, watch]")
+        );
+        assert!(role(&["--resources=pods", "--auth-filter"]).contains("  - tokenreviews\n  verbs: [create]"));
+    }
+}

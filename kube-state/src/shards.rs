@@ -1,0 +1,154 @@
+//! Which shard this process is, found by itself: its pod belongs to a StatefulSet, whose replicas are the shards. The
+//! number at the end of the pod's name is the shard's, the set's size says how many there are.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    api::{Api, Query, Trouble, next_frame},
+    shard::Shard,
+    watch::{Event, Lines, Refusal, What},
+};
+
+/// Why a shard cannot be found.
+#[derive(Debug, thiserror::Error)]
+pub enum NoShard {
+    /// The API server.
+    #[error(transparent)]
+    Api(#[from] Trouble),
+    /// The answer.
+    #[error("cannot read what the API server says about {0}")]
+    Answer(String),
+    /// The pod.
+    #[error("pod {0} belongs to no StatefulSet")]
+    NoSet(String),
+    /// Its name.
+    #[error("pod {pod} is not called {set}-<number>")]
+    Name {
+        /// The pod.
+        pod: String,
+        /// Its StatefulSet.
+        set: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Owned {
+    metadata: OwnedMeta,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OwnedMeta {
+    #[serde(default)]
+    owner_references: Vec<Owner>,
+}
+
+#[derive(Deserialize)]
+struct Owner {
+    kind: String,
+    name: String,
+    #[serde(default)]
+    controller: bool,
+}
+
+/// Follows the shard of a pod until `stop`, telling `shard` each time it is another. Failures are logged and tried again.
+pub async fn follow(api: Api, namespace: String, pod: String, shard: watch::Sender<Shard>, stop: CancellationToken) {
+    loop {
+        let ended = tokio::select! {
+            () = stop.cancelled() => return,
+            ended = follow_once(&api, &namespace, &pod, &shard) => ended,
+        };
+        if let Err(error) = ended {
+            tracing::warn!(pod, namespace, error = %daemon::chain(&error), "cannot follow the shard of this pod");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_secs(5)) => {}
+        }
+    }
+}
+
+/// The shard that a pod is now.
+pub async fn find(api: &Api, namespace: &str, pod: &str) -> Result<Shard, NoShard> {
+    let (set, ordinal) = set_of(api, namespace, pod).await?;
+    let (replicas, _) = replicas_of(api, namespace, &set).await?;
+    Ok(share(ordinal, replicas))
+}
+
+async fn follow_once(api: &Api, namespace: &str, pod: &str, shard: &watch::Sender<Shard>) -> Result<(), NoShard> {
+    let (set, ordinal) = set_of(api, namespace, pod).await?;
+    let (replicas, version) = replicas_of(api, namespace, &set).await?;
+    tell(shard, share(ordinal, replicas));
+    let query = Query::default().with("fieldSelector", &format!("metadata.name={set}"));
+    let query = query.with("watch", "1").with("resourceVersion", &version).with("timeoutSeconds", "290");
+    let answer = api.get(&query.of(&sets(namespace)), "application/json").await?;
+    let (mut body, mut lines) = (answer.into_body(), Lines::default());
+    while let Some(bytes) = next_frame(&mut body, Duration::from_secs(330)).await? {
+        let mut refused = None;
+        let read = lines.push(&bytes, |line| match Event::read(line) {
+            Some(Event { what: What::Error, object }) => refused = Some(Refusal::read(500, object)),
+            Some(Event { what: What::Added | What::Modified, object }) => {
+                if let Ok(object) = serde_json::from_slice(object) {
+                    tell(shard, share(ordinal, replicas_in(&object)));
+                }
+            }
+            _ => {}
+        });
+        read.map_err(Trouble::from)?;
+        if let Some(refusal) = refused {
+            return Err(Trouble::Refused(refusal).into());
+        }
+    }
+    Ok(())
+}
+
+fn tell(shard: &watch::Sender<Shard>, new: Shard) {
+    shard.send_if_modified(|old| {
+        let differs = *old != new;
+        if differs {
+            tracing::info!(ordinal = new.ordinal(), total = new.total(), "this is shard");
+            *old = new;
+        }
+        differs
+    });
+}
+
+/// While a set shrinks, a pod beyond its end still runs: it keeps the share it would have in a set just large enough.
+fn share(ordinal: u32, replicas: u32) -> Shard {
+    Shard::new(ordinal, replicas.max(ordinal + 1)).unwrap_or(Shard::WHOLE)
+}
+
+async fn set_of(api: &Api, namespace: &str, pod: &str) -> Result<(String, u32), NoShard> {
+    let answer = api.get_whole(&format!("/api/v1/namespaces/{namespace}/pods/{pod}")).await?;
+    let owned: Owned = serde_json::from_slice(&answer).map_err(|_| NoShard::Answer(format!("pod {pod}")))?;
+    let mut owners = owned.metadata.owner_references.into_iter();
+    let set = owners.find(|owner| owner.controller && owner.kind == "StatefulSet");
+    let set = set.ok_or_else(|| NoShard::NoSet(pod.to_owned()))?.name;
+    let ordinal = pod.strip_prefix(&set).and_then(|rest| rest.strip_prefix('-')).and_then(|number| number.parse().ok());
+    let ordinal = ordinal.ok_or_else(|| NoShard::Name { pod: pod.to_owned(), set: set.clone() })?;
+    Ok((set, ordinal))
+}
+
+async fn replicas_of(api: &Api, namespace: &str, set: &str) -> Result<(u32, String), NoShard> {
+    let query = Query::default().with("fieldSelector", &format!("metadata.name={set}"));
+    let answer = api.get_whole(&query.of(&sets(namespace))).await?;
+    let wrong = || NoShard::Answer(format!("StatefulSet {set}"));
+    let list: Value = serde_json::from_slice(&answer).map_err(|_| wrong())?;
+    let version = list.pointer("/metadata/resourceVersion").and_then(Value::as_str).ok_or_else(wrong)?;
+    Ok((list.pointer("/items/0").map(replicas_in).ok_or_else(wrong)?, version.to_owned()))
+}
+
+/// The size that is asked for; 1 when none is said, as for any StatefulSet.
+fn replicas_in(set: &Value) -> u32 {
+    set.pointer("/spec/replicas").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()).unwrap_or(1)
+}
+
+fn sets(namespace: &str) -> String {
+    format!("/apis/apps/v1/namespaces/{namespace}/statefulsets")
+}

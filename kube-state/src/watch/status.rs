@@ -1,0 +1,192 @@
+//! How watches are doing: read by health checks and by our own metrics, written by the watches.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::event::What;
+
+/// How one watch is doing.
+#[derive(Debug)]
+pub struct Status {
+    start: Instant,
+    synced: AtomicBool,
+    missing: AtomicBool,
+    /// Milliseconds after `start` at which the server last said something; 0 is never.
+    heard: AtomicU64,
+    trouble: Mutex<Option<String>>,
+    settled: Arc<Notify>,
+}
+
+impl Status {
+    /// A watch that has not begun. `settled` is told when it is synced.
+    pub fn new(settled: Arc<Notify>) -> Self {
+        Self {
+            start: Instant::now(),
+            synced: AtomicBool::new(false),
+            missing: AtomicBool::new(false),
+            heard: AtomicU64::new(0),
+            trouble: Mutex::default(),
+            settled,
+        }
+    }
+
+    /// Whether all objects are there, or it is known that the server has no such kind.
+    pub fn is_synced(&self) -> bool {
+        self.synced.load(Relaxed) || self.missing.load(Relaxed)
+    }
+
+    /// Whether the server has no such kind.
+    pub fn is_missing(&self) -> bool {
+        self.missing.load(Relaxed)
+    }
+
+    /// How long ago the server last said something about the objects; `None` when it never did.
+    pub fn age(&self) -> Option<Duration> {
+        match self.heard.load(Relaxed) {
+            0 => None,
+            heard => Some(self.start.elapsed().saturating_sub(Duration::from_millis(heard))),
+        }
+    }
+
+    /// What keeps the watch from going on, while something does.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().clone()
+    }
+
+    pub(super) fn listed(&self) {
+        self.missing.store(false, Relaxed);
+        self.synced.store(true, Relaxed);
+        self.hear();
+        self.settled.notify_one();
+    }
+
+    pub(super) fn not_served(&self) {
+        self.missing.store(true, Relaxed);
+        self.settled.notify_one();
+    }
+
+    pub(super) fn hear(&self) {
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.heard.store(now.max(1), Relaxed);
+    }
+
+    /// Notes trouble, or its end. True when it is news.
+    pub(super) fn set_trouble(&self, trouble: Option<String>) -> bool {
+        let mut noted = self.trouble.lock();
+        let is_news = noted.is_some() != trouble.is_some();
+        *noted = trouble;
+        is_news
+    }
+}
+
+/// Why a list was needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It is the first.
+    Start,
+    /// The version that the watch was at is no longer kept.
+    Expired,
+    /// This process' share of the objects changed.
+    Shard,
+    /// The list before did not come to its end.
+    Unfinished,
+}
+
+impl Why {
+    /// All, in the order of their numbers.
+    pub const ALL: [Self; 4] = [Self::Start, Self::Expired, Self::Shard, Self::Unfinished];
+
+    /// As a label value.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Expired => "expired",
+            Self::Shard => "shard",
+            Self::Unfinished => "unfinished",
+        }
+    }
+}
+
+/// How requests went.
+#[derive(Debug, Default)]
+pub struct Outcomes {
+    /// Those that worked.
+    pub success: AtomicU64,
+    /// Those that did not.
+    pub error: AtomicU64,
+}
+
+impl Outcomes {
+    pub(super) fn note(&self, worked: bool) {
+        if worked { &self.success } else { &self.error }.fetch_add(1, Relaxed);
+    }
+}
+
+/// What was counted of a kind since the program started, whatever became of its watches.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// What upstream's metrics call the kind.
+    pub go_type: Arc<str>,
+    /// Lists.
+    pub lists: Outcomes,
+    /// Watches.
+    pub watches: Outcomes,
+    /// Lists that were begun, by reason, in the order of [`Why::ALL`].
+    pub begun: [AtomicU64; 4],
+    /// Events, in the order of [`What::ALL`].
+    pub events: [AtomicU64; 5],
+    /// Bytes that came.
+    pub bytes: AtomicU64,
+    /// Lines and objects that could not be read.
+    pub unreadable: AtomicU64,
+    /// Objects in the last list, before any limit.
+    pub listed: AtomicU64,
+    /// The limit of objects in a list; 0 is none.
+    pub limit: AtomicU64,
+    /// Objects that a family could not be made of, by family.
+    pub spoiled: Mutex<BTreeMap<String, u64>>,
+}
+
+impl Counts {
+    pub(super) fn event(&self, what: What) {
+        if let Some(count) = self.events.get(what.index()) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(super) fn begin(&self, why: Why) {
+        if let Some(count) = self.begun.get(why as usize) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(super) fn spoil(&self, family: &str) {
+        *self.spoiled.lock().entry(family.to_owned()).or_default() += 1;
+    }
+}
+
+/// The counts of all kinds.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger(Arc<Mutex<BTreeMap<Arc<str>, Arc<Counts>>>>);
+
+impl Ledger {
+    /// The counts of a kind.
+    pub fn of(&self, kind: &Arc<str>, go_type: &Arc<str>) -> Arc<Counts> {
+        let new = || Arc::new(Counts { go_type: Arc::clone(go_type), ..Counts::default() });
+        Arc::clone(self.0.lock().entry(Arc::clone(kind)).or_insert_with(new))
+    }
+
+    /// All there are, by kind.
+    pub fn all(&self) -> Vec<(Arc<str>, Arc<Counts>)> {
+        self.0.lock().iter().map(|(kind, counts)| (Arc::clone(kind), Arc::clone(counts))).collect()
+    }
+}

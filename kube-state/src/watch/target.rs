@@ -1,0 +1,131 @@
+//! What is watched, and what becomes of an object.
+
+use std::sync::Arc;
+
+use crate::{
+    api::Query,
+    resources::{BadObject, Resource},
+    rows::{Options, Rows},
+    store::Head,
+};
+
+/// What becomes of an object.
+pub trait Render: Send + Sync {
+    /// Reads an object and puts its series into `rows`, whose former content goes.
+    fn render(&self, json: &[u8], rows: &mut Rows) -> Result<(), BadObject>;
+
+    /// The name of the family that rows call by this number.
+    fn family(&self, index: u16) -> &str;
+}
+
+/// A kind that we know.
+#[derive(Clone, Copy)]
+pub struct Known(pub &'static dyn Resource);
+
+impl Render for Known {
+    fn render(&self, json: &[u8], rows: &mut Rows) -> Result<(), BadObject> {
+        self.0.render(json, rows)
+    }
+
+    fn family(&self, index: u16) -> &str {
+        self.0.family(index.into()).map_or("", |desc| desc.name)
+    }
+}
+
+/// How much of the objects is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// All.
+    Whole,
+    /// Metadata only.
+    Metadata,
+    /// Metadata, and the columns that people see.
+    Table,
+}
+
+impl Form {
+    /// What a list is asked for as.
+    pub const fn accept_list(self) -> &'static str {
+        match self {
+            Self::Whole => "application/json",
+            Self::Metadata => "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+            Self::Table => "application/json;as=Table;g=meta.k8s.io;v=v1",
+        }
+    }
+
+    /// What a watch is asked for as.
+    pub const fn accept_watch(self) -> &'static str {
+        match self {
+            Self::Whole => "application/json",
+            Self::Metadata => "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+            Self::Table => "application/json;as=Table;g=meta.k8s.io;v=v1",
+        }
+    }
+
+    /// The key of a list's objects.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Whole | Self::Metadata => "items",
+            Self::Table => "rows",
+        }
+    }
+
+    /// As a word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Whole => "whole objects",
+            Self::Metadata => "metadata only",
+            Self::Table => "metadata and type",
+        }
+    }
+}
+
+/// A list of objects to watch.
+#[derive(Clone)]
+pub struct Target {
+    /// Plural name of the kind, which is how requests and our own metrics call it. For custom kinds it has the group.
+    pub kind: Arc<str>,
+    /// What upstream's own metrics call it.
+    pub go_type: Arc<str>,
+    /// Where the objects are, below the server's address.
+    pub path: String,
+    /// How much of them is asked for.
+    pub form: Form,
+    /// Which of them, by fields.
+    pub fields: Option<String>,
+    /// Which of them, by labels.
+    pub labels: Option<String>,
+    /// Families, in the order of the output; those that are `None` are not written.
+    pub heads: Arc<[Option<Head>]>,
+    /// What becomes of an object.
+    pub render: Arc<dyn Render>,
+    /// What the rows are to have.
+    pub options: Arc<Options>,
+    /// The most objects that a list takes; all when `None`.
+    pub limit: Option<u64>,
+    /// Whether a list may be of what the server has at hand, which may be old.
+    pub from_cache: bool,
+    /// Says what else the rows depend on. Two targets of one path whose [`Target::fingerprint`]s are the same give the
+    /// same series.
+    pub extra: String,
+}
+
+impl Target {
+    /// The parameters that say which objects.
+    pub fn query(&self) -> Query {
+        let query = Query::default().with_some("fieldSelector", self.fields.as_deref());
+        query.with_some("labelSelector", self.labels.as_deref())
+    }
+
+    /// What it depends on, in one text.
+    pub fn fingerprint(&self) -> String {
+        let Self { path, form, fields, labels, heads, options, limit, from_cache, extra, .. } = self;
+        format!("{path} {form:?} {fields:?} {labels:?} {heads:?} {options:?} {limit:?} {from_cache} {extra}")
+    }
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Target").field("kind", &self.kind).field("path", &self.path).finish_non_exhaustive()
+    }
+}
