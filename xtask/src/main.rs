@@ -45,6 +45,7 @@ const RECIPES: &[Recipe] = &[
     Recipe { name: "lint", usage: "", about: "formatting and clippy, warnings are errors", run: tasks::lint },
     Recipe { name: "docs", usage: "[--check]", about: "write the generated pages, or check them", run: tasks::docs },
     Recipe { name: "bench", usage: "[ARGS]", about: "what a scrape costs", run: tasks::bench },
+    Recipe { name: "proof", usage: "NAME [ARGS]", about: "prove what the eBPF programs count", run: tasks::proof },
     Recipe { name: "fuzz", usage: "[SECONDS] [TARGET]…", about: "run every fuzz target", run: tasks::fuzz },
     Recipe { name: "ci", usage: "", about: "everything: lint, tests, generated files, live checks", run: ci::run },
     Recipe { name: "cluster", usage: cluster::USAGE, about: "a real one-node Kubernetes", run: cluster::run },

@@ -14,8 +14,18 @@ mod reason;
 pub mod running;
 pub mod runqueue;
 pub mod tally;
+pub mod tcp;
 
 use crate::spec::Spec;
 
 /// Every feature, in the order in which their families are shown. Those that share `lifetime`'s books follow it.
-pub static ALL: &[&Spec] = &[&lifetime::SPEC, &oom::SPEC, &exec::SPEC, &runqueue::SPEC, &health::SPEC];
+pub static ALL: &[&Spec] = &[
+    &lifetime::SPEC,
+    &oom::SPEC,
+    &exec::SPEC,
+    &tcp::SPEC,
+    &tcp::PEERS,
+    &tcp::CONTAINER_PEERS,
+    &runqueue::SPEC,
+    &health::SPEC,
+];

@@ -26,6 +26,7 @@ use aya::{
 use kernfs::Host;
 use zerocopy::IntoBytes;
 
+use self::call::Over;
 pub use self::{
     call::count_runs,
     iterator::Iterator,
@@ -44,6 +45,8 @@ pub enum Hook {
     Iterator(&'static str),
     /// The iterator over cgroups, from the given folder's down, parents first.
     Cgroups,
+    /// The iterator over all sockets that have a record in the object's map of this name.
+    Sockets(&'static str),
 }
 
 impl Hook {
@@ -51,6 +54,7 @@ impl Hook {
         match self {
             Self::Tracepoint(name) | Self::Iterator(name) => name,
             Self::Cgroups => "cgroup",
+            Self::Sockets(_) => "bpf_sk_storage_map",
         }
     }
 }
@@ -152,10 +156,15 @@ impl Object {
         for (name, hook, program) in &self.programs {
             let link = match hook {
                 Hook::Tracepoint(_) => call::attach_tracepoint(program.as_fd()),
-                Hook::Iterator(_) => call::attach_iterator(program.as_fd(), None),
+                Hook::Iterator(_) => call::attach_iterator(program.as_fd(), Over::Everything),
                 Hook::Cgroups => {
                     let path = plan.cgroup.unwrap_or(Path::new("/sys/fs/cgroup"));
-                    fs::File::open(path).and_then(|folder| call::attach_iterator(program.as_fd(), Some(folder.as_fd())))
+                    let folder = fs::File::open(path);
+                    folder.and_then(|folder| call::attach_iterator(program.as_fd(), Over::Cgroups(folder.as_fd())))
+                }
+                Hook::Sockets(map) => {
+                    let map = self.maps.get(*map).ok_or_else(|| std::io::ErrorKind::NotFound.into());
+                    map.and_then(|map| call::attach_iterator(program.as_fd(), Over::Map(map.as_fd())))
                 }
             };
             match link {
@@ -254,7 +263,7 @@ fn load_program(ebpf: &mut Ebpf, name: &str, hook: Hook, types: &Btf) -> Result<
         (Program::BtfTracePoint(program), Hook::Tracepoint(tracepoint)) => {
             BtfTracePoint::load(program, tracepoint, types).and_then(|()| program.fd().and_then(own))
         }
-        (Program::Iter(program), Hook::Iterator(_) | Hook::Cgroups) => {
+        (Program::Iter(program), Hook::Iterator(_) | Hook::Cgroups | Hook::Sockets(_)) => {
             Iter::load(program, hook.name(), types).and_then(|()| program.fd().and_then(own))
         }
         _ => return Err(Unavailable(format!("program {name} is not made for the hook {}", hook.name()))),
@@ -274,6 +283,7 @@ fn map_data(map: &Map) -> Option<&MapData> {
         | Map::PerCpuArray(data)
         | Map::PerCpuHashMap(data)
         | Map::RingBuf(data)
+        | Map::SkStorage(data)
         | Map::Unsupported(data) => Some(data),
         _ => None,
     }

@@ -3,6 +3,9 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "test code that is not in a test function")]
 
+pub(crate) mod calls;
+pub(crate) mod network;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},

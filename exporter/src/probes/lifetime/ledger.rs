@@ -74,7 +74,8 @@ pub struct Key {
 }
 
 impl Key {
-    fn other() -> Self {
+    /// The workload of what is over a limit.
+    pub fn other() -> Self {
         Self { namespace: String::new(), workload: "other".into(), kind: "cgroup" }
     }
 }
@@ -149,6 +150,8 @@ pub struct Workload {
 /// A container, or another cgroup that has tasks.
 #[derive(Clone, Debug)]
 pub struct Unit {
+    /// A number that no other unit has or had.
+    pub number: u64,
     /// Path of its cgroup.
     pub path: String,
     /// Namespace, pod and container, as far as they are known.
@@ -338,6 +341,7 @@ impl Ledger {
         self.next_unit += 1;
         let called = owner::called(path).to_owned();
         let unit = Unit {
+            number,
             path: path.to_owned(),
             labels: [String::new(), String::new(), called],
             sandbox: false,
@@ -845,6 +849,26 @@ impl Ledger {
     /// The unit of a cgroup.
     pub fn unit_of(&self, id: u64) -> Option<&Unit> {
         self.units.get(&self.members.get(&id)?.unit)
+    }
+
+    /// A unit by its number, as long as it is on the books.
+    pub fn unit(&self, number: u64) -> Option<&Unit> {
+        self.units.get(&number)
+    }
+
+    /// The workload of a unit, once it is known.
+    pub fn workload_of(&self, unit: &Unit) -> Option<&Workload> {
+        self.workloads.get(unit.workload?)?.as_ref()
+    }
+
+    /// The workload that a cgroup belonged to which is settled already.
+    pub fn workload_of_grave(&self, id: u64) -> Option<&Workload> {
+        self.workloads.get(*self.graves.get(&id)?)?.as_ref()
+    }
+
+    /// The workload of a name.
+    pub fn workload_called(&self, key: &Key) -> Option<&Workload> {
+        self.workloads.get(*self.keys.get(key)?)?.as_ref()
     }
 
     /// The dead units were shown once more.

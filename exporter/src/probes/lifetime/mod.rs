@@ -159,6 +159,16 @@ struct Shared {
     state: Mutex<State>,
     /// Maps of other features whose counts stand on these books.
     sources: Mutex<Vec<(Tally, Weak<Table>)>>,
+    /// Features with books of their own.
+    followers: Mutex<Vec<Weak<dyn Follower>>>,
+}
+
+/// A feature that keeps books of its own beside these. It is called with the books locked.
+pub trait Follower: Send + Sync {
+    /// Some cgroups are gone and will be forgotten: what was counted of them can be put on the right accounts now.
+    fn keep(&self, ledger: &Ledger, now: Moment);
+    /// These cgroups are forgotten.
+    fn forget(&self, cgroups: &[u64]);
 }
 
 /// The books, for features that keep their counts there.
@@ -182,6 +192,14 @@ impl Books {
     /// Has the counts of a map, `u64` keys and `[count, …]` values, put on the books as long as the map lives.
     pub fn follow(&self, tally: Tally, table: &Arc<Table>) {
         self.0.sources.lock().push((tally, Arc::downgrade(table)));
+    }
+
+    /// Has a feature that keeps books of its own follow these as long as it lives.
+    pub fn follow_with(&self, follower: &Arc<impl Follower + 'static>) {
+        let weak: Weak<dyn Follower> = Arc::downgrade(follower) as Weak<dyn Follower>;
+        let mut followers = self.0.followers.lock();
+        followers.retain(|known| known.strong_count() > 0);
+        followers.push(weak);
     }
 
     /// Shows the books.
@@ -209,7 +227,7 @@ impl std::fmt::Debug for Shared {
 }
 
 /// Now, on both clocks.
-fn now() -> Moment {
+pub(super) fn now() -> Moment {
     let mono = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
     let seconds = u64::try_from(mono.tv_sec).unwrap_or(0);
@@ -272,6 +290,7 @@ impl Lifetime {
             living,
             state: Mutex::new(state),
             sources: Mutex::default(),
+            followers: Mutex::default(),
         });
         shared.first_reading();
         health::watch(&shared);
@@ -409,10 +428,22 @@ impl Shared {
                 state.ledger.tallied(tally, *id, *count, now.wall);
             }
         }
-        for id in state.ledger.settle(now.mono_ns, now.wall) {
-            self.usage.remove(&id)?;
+        let followers: Vec<Arc<dyn Follower>> = self.followers.lock().iter().filter_map(Weak::upgrade).collect();
+        if state.ledger.pending() > 0 {
+            for follower in &followers {
+                follower.keep(&state.ledger, now);
+            }
+        }
+        let settled = state.ledger.settle(now.mono_ns, now.wall);
+        for id in &settled {
+            self.usage.remove(id)?;
             for table in sources.iter().filter_map(|(_, table)| table.upgrade()) {
-                table.remove(&id)?;
+                table.remove(id)?;
+            }
+        }
+        if !settled.is_empty() {
+            for follower in &followers {
+                follower.forget(&settled);
             }
         }
         state.settled = Instant::now();

@@ -28,16 +28,27 @@ pub(super) fn attach_tracepoint(program: BorrowedFd<'_>) -> io::Result<OwnedFd> 
     attr.new_fd(command::RAW_TRACEPOINT_OPEN)
 }
 
-pub(super) fn attach_iterator(program: BorrowedFd<'_>, cgroup: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
+/// What an iterator walks.
+#[derive(Clone, Copy)]
+pub(super) enum Over<'a> {
+    Everything,
+    Cgroups(BorrowedFd<'a>),
+    Map(BorrowedFd<'a>),
+}
+
+pub(super) fn attach_iterator(program: BorrowedFd<'_>, over: Over<'_>) -> io::Result<OwnedFd> {
     const TRACE_ITER: u32 = 28;
     const PARENTS_FIRST: u32 = 2;
-    // `struct { u32 order; u32 cgroup_fd; u64 cgroup_id; }`, the cgroup part of `union bpf_iter_link_info`.
-    let mut info = [0_u32; 4];
+    // `union bpf_iter_link_info`: `struct { u32 order; u32 cgroup_fd; u64 cgroup_id; }` or `struct { u32 map_fd; }`.
+    let info = match over {
+        Over::Everything => None,
+        Over::Cgroups(folder) => Some([PARENTS_FIRST, folder.as_raw_fd().unsigned_abs(), 0, 0]),
+        Over::Map(map) => Some([map.as_raw_fd().unsigned_abs(), 0, 0, 0]),
+    };
     let mut attr = Attr::default();
     attr.fd(0, program);
     attr.u32(8, TRACE_ITER);
-    if let Some(cgroup) = cgroup {
-        info = [PARENTS_FIRST, cgroup.as_raw_fd().unsigned_abs(), 0, 0];
+    if let Some(info) = &info {
         attr.pointer(16, info.as_ptr().cast());
         attr.u32(24, 16);
     }
@@ -69,6 +80,7 @@ pub(super) mod command {
     pub(in super::super) const MAP_DELETE_ELEM: u32 = 3;
     pub(in super::super) const OBJ_PIN: u32 = 6;
     pub(in super::super) const OBJ_GET: u32 = 7;
+    pub(in super::super) const MAP_LOOKUP_AND_DELETE_ELEM: u32 = 21;
     pub(in super::super) const RAW_TRACEPOINT_OPEN: u32 = 17;
     pub(in super::super) const MAP_LOOKUP_BATCH: u32 = 24;
     pub(in super::super) const LINK_CREATE: u32 = 28;

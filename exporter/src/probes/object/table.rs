@@ -84,6 +84,29 @@ impl Table {
         }
     }
 
+    /// Removes a key and gives the value that it had at that moment.
+    pub fn take<K: IntoBytes + Immutable, V: FromBytes + IntoBytes>(&self, key: &K) -> io::Result<Option<V>> {
+        /// The kernel's own `ENOTSUPP`, which libc does not know.
+        const NOT_SUPPORTED: i32 = 524;
+        self.checks::<K, V>()?;
+        if self.copies != 1 {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "the map has a value for each CPU"));
+        }
+        let mut value = V::new_zeroed();
+        let mut attr = self.element(key.as_bytes(), value.as_mut_bytes().as_mut_ptr().cast_const());
+        match attr.call(command::MAP_LOOKUP_AND_DELETE_ELEM) {
+            Ok(_) => Ok(Some(value)),
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+            // Hash maps have it since Linux 5.14.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EINVAL | NOT_SUPPORTED)) => {
+                let value = self.get(key)?;
+                self.remove(key)?;
+                Ok(value)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     fn element(&self, key: &[u8], value: *const u8) -> Attr {
         let mut attr = Attr::default();
         attr.fd(0, self.fd.as_fd());

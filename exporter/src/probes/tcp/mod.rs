@@ -1,0 +1,410 @@
+//! The TCP connections of every container: how many came about, failed and why, what they carried, how long they took,
+//! whom they led to; kept for the workload when the container is gone.
+//!
+//! `tcp.bpf.c` keeps one row for each peer of a cgroup in a map whose sums only rise. The [`book`] puts what came to
+//! rows on the accounts of containers and workloads, which `lifetime` knows; what a container that lived for
+//! milliseconds sent stays on its workload's account.
+//!
+//! A connection belongs to the cgroup that its socket was made in, whoever uses it; one that was accepted, to that of
+//! the listener. Left out: what connections carried before the agent started, connections of the root cgroup, and
+//! attempts for which the machine itself has no route: those never become attempts.
+
+pub mod book;
+mod metrics;
+mod spaces;
+mod times;
+pub mod wire;
+
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use kernfs::{Host, ReadError};
+use parking_lot::Mutex;
+
+pub use self::times::Times;
+use self::{
+    book::{Book, Reading},
+    metrics::Names,
+    wire::{LOSSES, Listener, ListenerKey, Meter, Peer, PeerKey},
+};
+use super::{
+    health::{self, Feature, Vitals},
+    lifetime::{
+        self, AsWorkload, Books, Follower,
+        ledger::{Ledger, Moment},
+    },
+    object::{Entries, Hook, Iterator, Object, Plan, Ring, Table},
+    running::Running,
+};
+use crate::{
+    identity::AsContainer,
+    spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
+};
+
+const NEEDS: &[Need] = &[
+    Need::Kernel(5, 12),
+    Need::Btf,
+    Need::Capability("CAP_BPF"),
+    Need::Capability("CAP_PERFMON"),
+    Need::Capability("CAP_SYS_ADMIN"),
+    Need::Hook("inet_sock_set_state"),
+    Need::Hook("tcp_receive_reset"),
+    Need::Hook("tcp_send_reset"),
+    Need::Hook("iter/tcp"),
+    Need::Hook("iter/bpf_sk_storage_map"),
+];
+
+/// See the module.
+pub static SPEC: Spec = Spec {
+    name: "tcp",
+    about: "TCP connections of every container and workload: opened, failed by reason, bytes, round-trip times, backlog.",
+    default_on: true,
+    needs: NEEDS,
+    shows: &[(View::Own, metrics::FAMILIES)],
+    build: |context| Ok(Box::new(Shows { tcp: start_once(context)?, what: What::Totals })),
+};
+
+/// The same by peer, for workloads.
+pub static PEERS: Spec = Spec {
+    name: "tcp_peers",
+    about: "TCP connections of every workload by whom they lead to.",
+    default_on: true,
+    needs: NEEDS,
+    shows: &[(View::Own, metrics::WORKLOAD_PEERS)],
+    build: |context| Ok(Box::new(Shows { tcp: start_once(context)?, what: What::WorkloadPeers })),
+};
+
+/// The same by peer, for containers.
+pub static CONTAINER_PEERS: Spec = Spec {
+    name: "tcp_container_peers",
+    about: "TCP connections of every container by whom they lead to.",
+    default_on: false,
+    needs: NEEDS,
+    shows: &[(View::Own, metrics::CONTAINER_PEERS)],
+    build: |context| Ok(Box::new(Shows { tcp: start_once(context)?, what: What::ContainerPeers })),
+};
+
+static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tcp.bpf.o"));
+
+/// States first: from that moment on no connection is missed.
+static HOOKS: &[(&str, Hook)] = &[
+    ("on_state", Hook::Tracepoint("inet_sock_set_state")),
+    ("on_receive_reset", Hook::Tracepoint("tcp_receive_reset")),
+    ("on_send_reset", Hook::Tracepoint("tcp_send_reset")),
+    ("adopt", Hook::Iterator("tcp")),
+    ("count_living", Hook::Sockets("conns")),
+];
+
+/// Part of the time that passes over all sockets may take: one that took 10 ms is not repeated within a second.
+const PASS_SHARE: u32 = 100;
+
+/// Peers of a workload, as a multiple of those of a container and direction.
+const WORKLOAD_PEERS: usize = 4;
+
+/// How the feature is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Rows in all.
+    pub rows: u32,
+    /// Cgroups.
+    pub cgroups: u32,
+    /// Rows that a cgroup may have for each direction; the rest is `other`.
+    pub peers: u32,
+    /// Length of the prefix of an IPv4 address that tells peers apart.
+    pub prefix_v4: u8,
+    /// The same for IPv6.
+    pub prefix_v6: u8,
+    /// Flow records: 0 for none, else of one of so many connections.
+    pub stream: u32,
+    /// Bytes of the ring buffer for them, a power of two.
+    pub ring: u32,
+    /// Has the verifier refuse the programs; for tests.
+    pub refuse: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            rows: 65_536,
+            cgroups: 8192,
+            peers: 64,
+            prefix_v4: 32,
+            prefix_v6: 128,
+            stream: 0,
+            ring: 512 << 10,
+            refuse: false,
+        }
+    }
+}
+
+impl Options {
+    fn plan(&self, books: &Books) -> Plan<'static> {
+        let v4 = if self.prefix_v4 == 0 { 0 } else { u32::MAX << (32 - u32::from(self.prefix_v4.min(32))) };
+        let v6 = if self.prefix_v6 == 0 { 0 } else { u128::MAX << (128 - u32::from(self.prefix_v6.min(128))) };
+        // The programs compare addresses as they lie in memory.
+        let [a, b, c, d]: [u32; 4] = zerocopy::transmute!(v6.to_be_bytes());
+        let mut constants = books.owner();
+        constants.extend([
+            ("peers_most", self.peers),
+            ("mask_v4", v4.to_be()),
+            ("mask_v6_0", a),
+            ("mask_v6_1", b),
+            ("mask_v6_2", c),
+            ("mask_v6_3", d),
+            ("stream", self.stream),
+        ]);
+        // An unused ring need not be large.
+        let ring = if self.stream == 0 { 4096 } else { self.ring };
+        Plan {
+            name: "tcp",
+            image: IMAGE,
+            hooks: HOOKS,
+            constants,
+            sizes: vec![
+                ("peers", self.rows),
+                ("meters", self.cgroups),
+                ("released", self.cgroups),
+                ("listeners", self.cgroups),
+                ("flows", ring),
+            ],
+            cgroup: None,
+            pin: None,
+            refuse: self.refuse,
+        }
+    }
+}
+
+/// The feature at work. Dropping it detaches its programs.
+#[derive(Debug)]
+pub struct Tcp {
+    object: Object,
+    books: Books,
+    peers: Table,
+    meters: Table,
+    released: Table,
+    listeners: Table,
+    losses: Table,
+    living: Iterator,
+    names: Names,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    book: Book,
+    peers: Entries<PeerKey, Peer>,
+    meters: Entries<u64, Meter>,
+    listeners: Entries<ListenerKey, Listener>,
+    passed: Instant,
+    pass_took: Duration,
+    /// The scrape that the books were last read for.
+    scrape: f64,
+}
+
+impl Tcp {
+    /// Loads and attaches the programs, and takes in the sockets that are there.
+    pub fn start(host: &Host, books: Books, options: &Options) -> Result<Arc<Self>, Unavailable> {
+        let plan = options.plan(&books);
+        let mut object = Object::load(&plan, host)?;
+        let peers = object.table("peers")?;
+        // What finds no room at all is counted under cgroup 0.
+        for inbound in [0, 1] {
+            let prepared = peers.set(&PeerKey::nobody(inbound), &Peer::default());
+            prepared.map_err(|error| Unavailable(format!("cannot prepare the maps: {error}")))?;
+        }
+        object.attach(&plan)?;
+        spaces::in_each(host, &object.iterator("adopt")?);
+        let state = State {
+            book: Book::new(options.peers as usize * WORKLOAD_PEERS),
+            peers: Entries::default(),
+            meters: Entries::default(),
+            listeners: Entries::default(),
+            passed: Instant::now(),
+            pass_took: Duration::ZERO,
+            scrape: 0.0,
+        };
+        let feature = Arc::new(Self {
+            peers,
+            meters: object.table("meters")?,
+            released: object.table("released")?,
+            listeners: object.table("listeners")?,
+            losses: object.table("losses")?,
+            living: object.iterator("count_living")?,
+            names: Names { prefixes: [options.prefix_v4, options.prefix_v6] },
+            state: Mutex::new(state),
+            object,
+            books,
+        });
+        feature.books.follow_with(&feature);
+        health::watch(&feature);
+        Ok(feature)
+    }
+
+    /// Has living connections counted, brings the books up to date and shows them beside `lifetime`'s.
+    pub fn read<T>(&self, look: impl FnOnce(&Book, &Ledger) -> T) -> std::io::Result<T> {
+        self.books.look(|ledger| {
+            let mut state = self.state.lock();
+            let passed = self.pass(&mut state)?;
+            self.update(&mut state, ledger, passed, lifetime::now().wall)?;
+            Ok(look(&state.book, ledger))
+        })
+    }
+
+    /// The kernel's rows as they are, for those who want to see cgroups.
+    pub fn rows(&self) -> std::io::Result<Vec<(PeerKey, Peer)>> {
+        self.living.run()?;
+        let mut rows = Entries::default();
+        self.peers.read_all(self.peers.max_entries(), &mut rows)?;
+        Ok(rows.iter().map(|(key, peer)| (*key, *peer)).collect())
+    }
+
+    /// Flow records, if [`Options::stream`] asks for them; [`wire::decode`] reads them. There is one reader.
+    pub fn flows(&self) -> Result<Ring, Unavailable> {
+        self.object.ring("flows")
+    }
+
+    /// What was lost, by kind.
+    pub fn lost(&self) -> Vec<(&'static str, u64)> {
+        self.vitals().lost
+    }
+
+    /// What the programs cost.
+    pub fn costs(&self) -> super::object::Costs {
+        self.object.costs()
+    }
+
+    /// Counts what living connections carried, unless that was done a moment ago for its length.
+    fn pass(&self, state: &mut State) -> std::io::Result<bool> {
+        if state.passed.elapsed() < state.pass_took * PASS_SHARE {
+            return Ok(false);
+        }
+        let started = Instant::now();
+        self.living.run()?;
+        state.pass_took = started.elapsed();
+        state.passed = started;
+        Ok(true)
+    }
+
+    fn update(&self, state: &mut State, ledger: &Ledger, passed: bool, now: f64) -> std::io::Result<()> {
+        self.peers.read_all(self.peers.max_entries(), &mut state.peers)?;
+        self.meters.read_all(self.meters.max_entries(), &mut state.meters)?;
+        self.listeners.read_all(self.listeners.max_entries(), &mut state.listeners)?;
+        let State { book, peers, meters, listeners, .. } = state;
+        let (peers, meters, listeners) = (peers.iter(), meters.iter(), listeners.iter());
+        book.read(Reading { peers, meters, listeners, passed, ledger, now });
+        self.tidy(book, ledger, now)
+    }
+
+    /// Removes rows that are not needed any more.
+    fn tidy(&self, book: &mut Book, ledger: &Ledger, now: f64) -> std::io::Result<()> {
+        for key in book.idle_rows(now) {
+            if let Some(end) = self.peers.take::<PeerKey, Peer>(&key)? {
+                book.released(&key, &end, ledger, now);
+                let mut gone = self.released.get::<u64, [u64; 2]>(&key.cgroup)?.unwrap_or_default();
+                if let Some(gone) = gone.get_mut(key.peer().direction()) {
+                    *gone += 1;
+                }
+                self.released.set(&key.cgroup, &gone)?;
+            }
+        }
+        let gone = book.gone_for_good();
+        for cgroup in &gone {
+            self.meters.remove(cgroup)?;
+            self.released.remove(cgroup)?;
+        }
+        for key in book.idle_listeners(&gone, now) {
+            self.listeners.remove(&key)?;
+        }
+        Ok(())
+    }
+}
+
+impl Follower for Tcp {
+    fn keep(&self, ledger: &Ledger, now: Moment) {
+        if let Err(error) = self.update(&mut self.state.lock(), ledger, false, now.wall) {
+            tracing::debug!(%error, "cannot read what connections carried");
+        }
+    }
+
+    fn forget(&self, cgroups: &[u64]) {
+        self.state.lock().book.forget(cgroups);
+    }
+}
+
+impl Feature for Tcp {
+    fn vitals(&self) -> Vitals {
+        let lost = (0_u32..)
+            .zip(LOSSES)
+            .map(|(index, what)| (what, self.losses.get::<u32, u64>(&index).ok().flatten().unwrap_or(0)));
+        let lost = lost.collect();
+        Vitals { feature: "tcp", costs: self.object.costs(), lost, resyncs: 0 }
+    }
+}
+
+/// An address as peers have it.
+pub fn as_peer(address: IpAddr) -> std::net::Ipv6Addr {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    }
+}
+
+static RUNNING: Running<Tcp> = Running::none();
+
+fn start_once(context: &Context) -> Result<Arc<Tcp>, Unavailable> {
+    RUNNING.or_start(|| Tcp::start(&context.host, Books::current()?, &Options::default()))
+}
+
+/// Which part a slice shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Totals,
+    WorkloadPeers,
+    ContainerPeers,
+}
+
+struct Shows {
+    tcp: Arc<Tcp>,
+    what: What,
+}
+
+impl Collector for Shows {
+    fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
+        let problem = |source| ReadError { path: "bpf/tcp".into(), source };
+        let (tcp, what, out) = (&self.tcp, self.what, &mut *scrape.out);
+        tcp.books.look(|ledger| {
+            let mut state = tcp.state.lock();
+            // The first of the slices in a scrape reads for all of them.
+            if state.scrape != scrape.now {
+                let passed = tcp.pass(&mut state).map_err(problem)?;
+                tcp.update(&mut state, ledger, passed, scrape.now).map_err(problem)?;
+                state.scrape = scrape.now;
+            }
+            if what != What::ContainerPeers {
+                for (key, account) in state.book.workloads() {
+                    let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.workload, key.kind]);
+                    match what {
+                        What::WorkloadPeers => metrics::emit_workload_peers(account, of, tcp.names, out),
+                        _ => metrics::emit_workload(account, of, out),
+                    }
+                }
+            }
+            if what != What::WorkloadPeers {
+                for (unit, books) in
+                    ledger.shown_units().into_iter().filter_map(|unit| Some((unit, state.book.unit(unit.number)?)))
+                {
+                    let [namespace, pod, container] = &unit.labels;
+                    let of = out.subject::<AsContainer, 3>([namespace, pod, container]);
+                    match what {
+                        What::ContainerPeers => metrics::emit_unit_peers(books, of, tcp.names, out),
+                        _ => metrics::emit_unit(books, of, out),
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,337 @@
+//! The structs that `tcp.bpf.c` shares with us (`tcp.h`), with the same sizes and offsets.
+
+use std::{mem::offset_of, net::Ipv6Addr};
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Why a connection did not come about, in wire order.
+pub const FAILURES: [&str; 6] = ["refused", "timeout", "unreachable", "abandoned", "local", "other"];
+/// How a connection ended, in wire order.
+pub const OUTCOMES: [&str; 5] = ["closed", "reset_by_peer", "reset", "timeout", "other"];
+/// Who asked for a connection, in wire order.
+pub const DIRECTIONS: [&str; 2] = ["outbound", "inbound"];
+/// Kinds of loss that the programs count, by index.
+pub const LOSSES: [&str; 6] = ["peer", "meter", "listener", "socket", "flow", "peer_over_cap"];
+
+/// Whom a cgroup's connections lead to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct PeerKey {
+    /// The cgroup; 0 for those of whom no room was left.
+    pub cgroup: u64,
+    address: [u8; 16],
+    port: u16,
+    direction: u8,
+    padding: [u8; 5],
+}
+
+const _: () = {
+    assert!(size_of::<PeerKey>() == 32);
+    assert!(offset_of!(PeerKey, port) == 24);
+};
+
+impl PeerKey {
+    /// The row of those for whom no other is left.
+    pub fn nobody(direction: u8) -> Self {
+        Self { direction, ..Self::default() }
+    }
+
+    /// The part that says who.
+    pub fn peer(&self) -> PeerId {
+        let Self { address, port, direction, .. } = *self;
+        PeerId { inbound: direction == 1, address: Ipv6Addr::from(address), port }
+    }
+}
+
+/// Who is at the other side, and which service is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeerId {
+    /// Whether the other side asked for the connection.
+    pub inbound: bool,
+    /// Its address, IPv4 as `::ffff:a.b.c.d`, or a prefix.
+    pub address: Ipv6Addr,
+    /// Port of the side that was asked; 0: all for whom there was no room.
+    pub port: u16,
+}
+
+impl PeerId {
+    /// All for whom there was no room.
+    pub fn other(inbound: bool) -> Self {
+        Self { inbound, address: Ipv6Addr::UNSPECIFIED, port: 0 }
+    }
+
+    /// Whether it is that.
+    pub fn is_other(&self) -> bool {
+        self.port == 0
+    }
+
+    /// Index of [`DIRECTIONS`].
+    pub fn direction(&self) -> usize {
+        usize::from(self.inbound)
+    }
+}
+
+/// What came of connections (`struct peer`). Only rises, but for `open`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Peer {
+    /// Outbound: connects that sent, or should have sent, a packet.
+    pub attempts: u64,
+    /// Connections that came about.
+    pub opened: u64,
+    /// Connections that are there.
+    pub open: u64,
+    /// Those that did not come about, by [`FAILURES`].
+    pub failed: [u64; 6],
+    /// Those that ended, by [`OUTCOMES`].
+    pub ended: [u64; 5],
+    /// Bytes sent, each once.
+    pub sent_bytes: u64,
+    /// Bytes received.
+    pub received_bytes: u64,
+    /// Packets sent again.
+    pub retransmits: u64,
+    /// Bytes in them.
+    pub retransmitted_bytes: u64,
+    /// Time to connect, summed over outbound connections.
+    pub connect_ns: u64,
+    /// Round-trip times, summed over
+    pub rtt_ns: u64,
+    /// so many samples.
+    pub rtt_samples: u64,
+}
+
+const PEER_FIELDS: usize = 21;
+
+const _: () = {
+    assert!(size_of::<Peer>() == PEER_FIELDS * 8);
+    assert!(offset_of!(Peer, ended) == 72);
+    assert!(offset_of!(Peer, sent_bytes) == 112);
+};
+
+impl Peer {
+    /// What came since an earlier state.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut fields: [u64; PEER_FIELDS] = zerocopy::transmute!(*self);
+        let earlier: [u64; PEER_FIELDS] = zerocopy::transmute!(*earlier);
+        for (field, before) in fields.iter_mut().zip(earlier) {
+            *field = field.wrapping_sub(before);
+        }
+        zerocopy::transmute!(fields)
+    }
+
+    /// Adds what came; `open` may fall.
+    pub fn add(&mut self, more: &Self) {
+        let mut fields: [u64; PEER_FIELDS] = zerocopy::transmute!(*self);
+        let more: [u64; PEER_FIELDS] = zerocopy::transmute!(*more);
+        for (field, more) in fields.iter_mut().zip(more) {
+            *field = field.wrapping_add(more);
+        }
+        *self = zerocopy::transmute!(fields);
+    }
+
+    /// Whether no connection is there and none is being made.
+    pub fn is_idle(&self, inbound: bool) -> bool {
+        self.open == 0 && (inbound || self.attempts == self.opened + self.failed.iter().sum::<u64>())
+    }
+}
+
+/// Slots of native buckets.
+pub const NATIVE_SLOTS: usize = 110;
+/// Slots of classic buckets.
+pub const CLASSIC_SLOTS: usize = 18;
+
+/// A distribution as the kernel counts it; its slots may wrap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct RawTimes {
+    /// Sum.
+    pub sum_ns: u64,
+    /// Count.
+    pub count: u64,
+    /// Slot i ends at 2^((i − 80) / 4) s.
+    pub native: [u32; NATIVE_SLOTS],
+    /// Slot i ends at the bound i.
+    pub classic: [u32; CLASSIC_SLOTS],
+}
+
+impl Default for RawTimes {
+    fn default() -> Self {
+        Self { sum_ns: 0, count: 0, native: [0; NATIVE_SLOTS], classic: [0; CLASSIC_SLOTS] }
+    }
+}
+
+/// What a cgroup has beside its peers (`struct meter`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Meter {
+    /// Rows made for it, by direction.
+    pub peers: [u64; 2],
+    /// Resets that its sockets sent.
+    pub resets_sent: u64,
+    /// Resets that they got.
+    pub resets_received: u64,
+    /// Times to connect.
+    pub connect: RawTimes,
+    /// Round-trip times.
+    pub rtt: RawTimes,
+}
+
+const _: () = {
+    assert!(size_of::<RawTimes>() == 528);
+    assert!(offset_of!(RawTimes, classic) == 456);
+    assert!(size_of::<Meter>() == 1088);
+    assert!(offset_of!(Meter, rtt) == 560);
+};
+
+/// Where sockets listen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct ListenerKey {
+    /// The cgroup.
+    pub cgroup: u64,
+    /// The port.
+    pub port: u16,
+    padding: [u16; 3],
+}
+
+/// All sockets of a cgroup that listen at a port (`struct listener`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Listener {
+    /// Connections turned away; only rises.
+    pub turned_away: u64,
+    /// Of this pass over all sockets are the rest:
+    pub pass: u64,
+    /// How many sockets.
+    pub sockets: u32,
+    /// Connections that the program has not accepted yet.
+    pub waiting: u32,
+    /// The most that wait at one of them.
+    pub fullest: u32,
+    /// The most that may wait at that one.
+    pub limit: u32,
+}
+
+const _: () = {
+    assert!(size_of::<ListenerKey>() == 16);
+    assert!(size_of::<Listener>() == 32);
+};
+
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct RawFlow {
+    cgroup: u64,
+    started_ns: u64,
+    opened_ns: u64,
+    ended_ns: u64,
+    sent_bytes: u64,
+    received_bytes: u64,
+    retransmits: u64,
+    own_address: [u8; 16],
+    peer_address: [u8; 16],
+    own_port: u16,
+    peer_port: u16,
+    direction: u8,
+    outcome: u8,
+    failed: u16,
+    process: u32,
+    rtt_us: u32,
+    command: [u8; 16],
+}
+
+const _: () = {
+    assert!(size_of::<RawFlow>() == 120);
+    assert!(offset_of!(RawFlow, own_port) == 88);
+    assert!(offset_of!(RawFlow, command) == 104);
+};
+
+/// One connection that ended or did not come about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// Its owner.
+    pub cgroup: u64,
+    /// When it was asked for, in ns of the monotonic clock; 0: before we came.
+    pub started_ns: u64,
+    /// When it came about; 0: it did not, or did before we came.
+    pub opened_ns: u64,
+    /// Whether it came about.
+    pub came_about: bool,
+    /// When it ended.
+    pub ended_ns: u64,
+    /// Bytes sent, each once.
+    pub sent_bytes: u64,
+    /// Bytes received.
+    pub received_bytes: u64,
+    /// Packets sent again.
+    pub retransmits: u64,
+    /// Our side's address and port.
+    pub own: (Ipv6Addr, u16),
+    /// The other side's.
+    pub peer: (Ipv6Addr, u16),
+    /// Of [`DIRECTIONS`].
+    pub direction: &'static str,
+    /// Of [`OUTCOMES`], or of [`FAILURES`] if it did not come about.
+    pub outcome: &'static str,
+    /// The process that connected or listens, as the kernel numbers it.
+    pub process: u32,
+    /// Its name, at most 15 bytes.
+    pub command: String,
+    /// Smoothed round-trip time; 0: not known.
+    pub rtt_us: u32,
+}
+
+/// Reads a record; `None` when it is none of ours.
+pub fn decode(bytes: &[u8]) -> Option<Flow> {
+    let (raw, _) = RawFlow::read_from_prefix(bytes).ok()?;
+    let outcomes: &[&'static str] = if raw.failed == 0 { &OUTCOMES } else { &FAILURES };
+    let command = raw.command.split(|byte| *byte == 0).next().unwrap_or_default();
+    Some(Flow {
+        cgroup: raw.cgroup,
+        started_ns: raw.started_ns,
+        opened_ns: raw.opened_ns,
+        came_about: raw.failed == 0,
+        ended_ns: raw.ended_ns,
+        sent_bytes: raw.sent_bytes,
+        received_bytes: raw.received_bytes,
+        retransmits: raw.retransmits,
+        own: (Ipv6Addr::from(raw.own_address), raw.own_port),
+        peer: (Ipv6Addr::from(raw.peer_address), raw.peer_port),
+        direction: DIRECTIONS.get(usize::from(raw.direction)).copied()?,
+        outcome: outcomes.get(usize::from(raw.outcome)).copied()?,
+        process: raw.process,
+        command: String::from_utf8_lossy(command).into_owned(),
+        rtt_us: raw.rtt_us,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_came_since_adds_up_again_even_when_connections_ended() {
+        let before = Peer { opened: 3, open: 3, sent_bytes: 10, ..Peer::default() };
+        let after = Peer { opened: 4, open: 1, ended: [3, 0, 0, 0, 0], sent_bytes: 15, ..before };
+        let mut sum = before;
+        sum.add(&after.since(&before));
+        assert_eq!(sum, after);
+    }
+
+    #[test]
+    fn a_row_with_a_connect_under_way_is_not_idle() {
+        let row = Peer { attempts: 2, opened: 1, ..Peer::default() };
+        assert!(!row.is_idle(false));
+        assert!(row.is_idle(true));
+        assert!(Peer { failed: [0, 1, 0, 0, 0, 0], ..row }.is_idle(false));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            decode(&bytes);
+        }
+    }
+}

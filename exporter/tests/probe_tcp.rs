@@ -1,0 +1,199 @@
+//! Connections of containers that live for a moment in namespaces of their own: each is counted, with its bytes, its
+//! failure's reason and its destination; and what is over a limit is counted where the limit says.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are test code")]
+
+mod common;
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    time::{Duration, Instant},
+};
+
+use common::{
+    Folder,
+    calls::{judge, truth},
+    host,
+    network::{Network, Server, call, caller},
+    on, owner_root,
+};
+use yagura_exporter::probes::{
+    lifetime::{Lifetime, Options},
+    tcp::{self, Tcp, wire},
+};
+
+/// Why connections cannot be counted here.
+fn unable() -> Option<String> {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let mut numbers = release.split(['.', '-']).map_while(|word| word.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    common::unable().or_else(|| (version < (5, 12)).then(|| format!("Linux {release} is older than 5.12")))
+}
+
+#[test]
+fn short_lived_containers_lose_no_connection() {
+    if let Some(reason) = unable().or_else(Network::unable) {
+        return testkit::skipped(&reason);
+    }
+    let network = Network::make("calls", 12);
+    let scratch = tempfile::tempdir().unwrap();
+    let caller = caller(scratch.path());
+    let servers = Folder::make(&owner_root().unwrap(), "servers");
+    let folder = Folder::make(&owner_root().unwrap(), "calls");
+    let lifetime = on(Lifetime::start(&host(), &Options::default()));
+    let tcp = on(Tcp::start(&host(), lifetime.books(), &tcp::Options::default()));
+    let serving: Vec<Server> = [("hub", 7001), ("far", 7002)]
+        .map(|(space, port)| {
+            let own = servers.0.join(space);
+            std::fs::create_dir(&own).unwrap();
+            Server::start(&caller, &own, &network.file(space), port, 1)
+        })
+        .into();
+    let calls = call(&caller, &folder.0, &network, 12, 12, 5000);
+    let verdict = judge(&tcp, &folder.name(), &calls);
+    assert!(verdict.is_clean(), "{verdict:#?} {:?}", tcp.lost());
+    let [opened, failed, sent, received] = truth(&calls);
+    assert_eq!((verdict.connections, verdict.bytes), ([opened, failed], [sent, received]));
+    // The servers' side of the same connections: what was sent was received.
+    lifetime.read(|_| ()).unwrap();
+    let served = tcp
+        .read(|book, ledger| {
+            let unit = |space: &str| {
+                let path = format!("{}/{space}", servers.name());
+                let unit = ledger.units().find(|unit| unit.path == path).unwrap();
+                book.unit(unit.number).unwrap().clone()
+            };
+            [unit("hub"), unit("far")]
+        })
+        .unwrap();
+    assert_eq!(served.iter().map(|unit| unit.account.opened()[1]).sum::<u64>(), opened);
+    assert_eq!(served.iter().map(|unit| unit.account.total().received_bytes).sum::<u64>(), sent);
+    assert_eq!(served.iter().map(|unit| unit.account.total().sent_bytes).sum::<u64>(), received);
+    assert!(served[0].listening[&7001].there && served[1].listening[&7002].there);
+    assert_eq!(served[0].listening[&7001].figures.limit, 4096);
+    println!("{} containers: {opened} connections, {failed} failures, {sent} and {received} bytes", calls.len());
+    drop(serving);
+}
+
+/// Moves this process into a cgroup while something is done, so that the sockets made meanwhile are that cgroup's.
+fn within<T>(folder: &Folder, act: impl FnOnce() -> T) -> T {
+    let (threads, root) = (folder.0.join("cgroup.procs"), owner_root().unwrap().join("cgroup.procs"));
+    let line = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+    let before = line.lines().find_map(|line| line.strip_prefix("0::/")).unwrap().to_owned();
+    let back = if before.is_empty() { root } else { owner_root().unwrap().join(before).join("cgroup.procs") };
+    std::fs::write(threads, "0").unwrap();
+    let result = act();
+    std::fs::write(back, "0").unwrap();
+    result
+}
+
+#[test]
+fn living_connections_are_counted_and_those_from_before_are_open() {
+    if let Some(reason) = unable() {
+        return testkit::skipped(&reason);
+    }
+    let folder = Folder::make(&owner_root().unwrap(), "living");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let connect = || {
+        let stream = within(&folder, || TcpStream::connect(("127.0.0.1", port)).unwrap());
+        (stream, listener.accept().unwrap().0)
+    };
+    let (mut old, mut old_peer) = connect();
+    old.write_all(&[7; 1000]).unwrap();
+    old_peer.read_exact(&mut [0; 1000]).unwrap();
+    let lifetime = on(Lifetime::start(&host(), &Options::default()));
+    let options = tcp::Options { stream: 1, ..tcp::Options::default() };
+    let tcp = on(Tcp::start(&host(), lifetime.books(), &options));
+    let (mut young, mut young_peer) = connect();
+    let figures = || {
+        let row = |rows: Vec<(wire::PeerKey, wire::Peer)>| {
+            let id = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&folder.0).unwrap());
+            rows.into_iter().find(|(key, _)| key.cgroup == id).map(|(key, row)| (key.peer(), row)).unwrap()
+        };
+        row(tcp.rows().unwrap())
+    };
+    let (peer, row) = figures();
+    assert_eq!((peer.inbound, peer.port), (false, port));
+    assert_eq!((row.opened, row.open, row.sent_bytes), (1, 2, 0), "{row:?}");
+    old.write_all(&[7; 500]).unwrap();
+    young.write_all(&[7; 20]).unwrap();
+    young_peer.read_exact(&mut [0; 20]).unwrap();
+    young_peer.write_all(&[7; 3]).unwrap();
+    young.read_exact(&mut [0; 3]).unwrap();
+    let (_, row) = figures();
+    assert_eq!((row.sent_bytes, row.received_bytes), (520, 3), "{row:?}");
+    drop(old_peer);
+    // Data that nobody read: the other side breaks the connection off.
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while figures().1.ended[1] == 0 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(young);
+    drop(young_peer);
+    let (_, row) = figures();
+    assert_eq!((row.open, row.ended), (0, [1, 1, 0, 0, 0]), "{row:?}");
+    assert_eq!((row.sent_bytes, row.received_bytes), (520, 3), "{row:?}");
+    let mut flows = Vec::new();
+    let id = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&folder.0).unwrap());
+    on(tcp.flows()).drain(|record| flows.extend(wire::decode(record).filter(|flow| flow.cgroup == id)));
+    let told: Vec<_> =
+        flows.iter().map(|flow| (flow.outcome, flow.peer.1, flow.sent_bytes, flow.received_bytes)).collect();
+    assert_eq!(told, [("reset_by_peer", port, 1500, 0), ("closed", port, 20, 3)]);
+    assert!(flows[1].process == std::process::id() && flows[1].opened_ns >= flows[1].started_ns);
+    drop(old);
+}
+
+#[test]
+fn a_scan_over_many_ports_stays_within_the_cap_and_says_so() {
+    if let Some(reason) = unable() {
+        return testkit::skipped(&reason);
+    }
+    let folder = Folder::make(&owner_root().unwrap(), "scan");
+    let lifetime = on(Lifetime::start(&host(), &Options::default()));
+    let options = tcp::Options { peers: 8, ..tcp::Options::default() };
+    let tcp = on(Tcp::start(&host(), lifetime.books(), &options));
+    let ports = 2..2002_u16;
+    let refused = within(&folder, || ports.filter(|port| TcpStream::connect(("127.1.2.3", *port)).is_err()).count());
+    let id = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&folder.0).unwrap());
+    let rows: Vec<_> = tcp.rows().unwrap().into_iter().filter(|(key, _)| key.cgroup == id).collect();
+    assert_eq!(rows.len(), 9);
+    assert_eq!(rows.iter().map(|(_, row)| row.failed[0]).sum::<u64>(), refused as u64);
+    let other = rows.iter().find(|(key, _)| key.peer().is_other()).unwrap().1;
+    assert_eq!(other.failed[0], refused as u64 - 8);
+    let over = tcp.lost().into_iter().find(|(what, _)| *what == "peer_over_cap").unwrap().1;
+    assert_eq!(over, refused as u64 - 8);
+}
+
+#[test]
+fn a_prefix_that_is_configured_is_one_peer() {
+    if let Some(reason) = unable() {
+        return testkit::skipped(&reason);
+    }
+    let folder = Folder::make(&owner_root().unwrap(), "prefix");
+    let lifetime = on(Lifetime::start(&host(), &Options::default()));
+    let options = tcp::Options { prefix_v4: 24, ..tcp::Options::default() };
+    let tcp = on(Tcp::start(&host(), lifetime.books(), &options));
+    within(&folder, || {
+        for host in 1..=50 {
+            TcpStream::connect((std::net::Ipv4Addr::new(127, 9, 8, host), 3)).unwrap_err();
+        }
+    });
+    let id = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&folder.0).unwrap());
+    let rows: Vec<_> = tcp.rows().unwrap().into_iter().filter(|(key, _)| key.cgroup == id).collect();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!(rows[0].0.peer().address, std::net::Ipv4Addr::new(127, 9, 8, 0).to_ipv6_mapped());
+    assert_eq!(rows[0].1.failed[0], 50);
+}
+
+#[test]
+fn a_refused_object_gives_a_reason() {
+    if let Some(reason) = unable() {
+        return testkit::skipped(&reason);
+    }
+    let lifetime = on(Lifetime::start(&host(), &Options::default()));
+    let options = tcp::Options { refuse: true, ..tcp::Options::default() };
+    let reason = Tcp::start(&host(), lifetime.books(), &options).map(drop).unwrap_err();
+    assert!(reason.0.contains("refused by the verifier: "), "{reason}");
+}
