@@ -31,10 +31,10 @@ pub fn parse() -> Flags {
         pages().iter().try_for_each(|(name, text)| action(&folder.join(name), text))
     };
     if let Some(folder) = &flags.write_docs {
-        end(pages(write, folder));
+        end(&pages(write, folder));
     }
     if let Some(folder) = &flags.check_docs {
-        end(pages(check, folder));
+        end(&pages(check, folder));
     }
     if flags.print_catalog {
         print(&(serde_json::to_string_pretty(&own_metrics::catalog()).unwrap_or_default() + "\n"));
@@ -60,8 +60,8 @@ fn print(text: &str) -> ! {
     exit(i32::from(written.is_err()))
 }
 
-fn end(done: Result<()>) -> ! {
-    if let Err(error) = &done {
+fn end(done: &Result<()>) -> ! {
+    if let Err(error) = done {
         let _ = writeln!(std::io::stderr(), "{}: {error:#}", PROGRAM.name);
     }
     exit(i32::from(done.is_err()))

@@ -325,7 +325,8 @@ impl Flags {
         let everywhere = host == IpAddr::from(Ipv6Addr::UNSPECIFIED);
         let address = if everywhere { format!(":{port}") } else { SocketAddr::new(host, port).to_string() };
         let config = WebConfigFile { file: self.tls_config.clone() };
-        WebArgs { listen_address: vec![address], config, ..WebArgs::default() }
+        // As many as ask are answered: a page is a copy of what is there already.
+        WebArgs { listen_address: vec![address], config, max_requests: 256, ..WebArgs::default() }
     }
 
     /// Times of the server of objects.

@@ -1,11 +1,13 @@
 #![forbid(unsafe_code)]
 //! What tests and benchmarks share: real cgroups with processes in them, child processes that end with their test,
-//! waiting for a condition, and saying that a check was skipped.
+//! waiting for a condition, a Kubernetes API server on the loopback device, and saying that a check was skipped.
 
+mod api_server;
 mod cgroups;
 mod child;
 mod wait;
 
+pub use api_server::{ApiServer, Behaviour};
 pub use cgroups::{Cgroup, Limits, container_id, pod_path, pod_uid};
 pub use child::Child;
 pub use wait::wait_for;

@@ -1,7 +1,7 @@
 //! The configuration file: upstream's keys, whose values go before those of flags.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     net::IpAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -65,14 +65,14 @@ type Lists = BTreeMap<String, Vec<String>>;
 #[serde(untagged)]
 enum Names {
     List(Vec<String>),
-    Map(BTreeMap<String, serde::de::IgnoredAny>),
+    Map(BTreeMap<String, serde_json::Value>),
 }
 
 impl From<Names> for Vec<String> {
     fn from(names: Names) -> Self {
         match names {
             Names::List(names) => names,
-            Names::Map(names) => names.into_keys().collect::<BTreeSet<_>>().into_iter().collect(),
+            Names::Map(names) => names.into_keys().collect(),
         }
     }
 }

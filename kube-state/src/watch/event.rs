@@ -150,7 +150,7 @@ impl Refusal {
         }
         if refusal.message.is_empty() {
             let text = String::from_utf8_lossy(body.get(..200).unwrap_or(body));
-            refusal.message = text.trim().to_owned();
+            text.trim().clone_into(&mut refusal.message);
         }
         refusal
     }

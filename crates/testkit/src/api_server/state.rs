@@ -1,0 +1,149 @@
+//! What the server has and how it behaves.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+/// How the server behaves. Numbers say how often something happens from now on.
+#[derive(Clone, Debug)]
+pub struct Behaviour {
+    /// Whether there are streaming lists.
+    pub streams: bool,
+    /// Minor version that the server says it has.
+    pub minor: u32,
+    /// Pages after the first that are refused as expired.
+    pub expired_pages: usize,
+    /// Lists and watches that end in the middle of a line.
+    pub half_lines: usize,
+    /// Wait between pieces of an answer, which are small then.
+    pub slow: Option<Duration>,
+    /// Status with which every request is refused.
+    pub refuse: Option<u16>,
+    /// Collections that do not exist.
+    pub missing: Vec<String>,
+    /// Time between bookmarks.
+    pub bookmarks: Duration,
+    /// Kubernetes before 1.27: streaming lists are not refused, and never come to an end.
+    pub endless_lists: bool,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            streams: true,
+            minor: 36,
+            expired_pages: 0,
+            half_lines: 0,
+            slow: None,
+            refuse: None,
+            missing: Vec::new(),
+            bookmarks: Duration::from_secs(1),
+            endless_lists: false,
+        }
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub(super) struct Happened {
+    pub(super) version: u64,
+    /// ADDED, MODIFIED or DELETED; empty for a line that is sent as it is.
+    pub(super) what: &'static str,
+    pub(super) object: Bytes,
+}
+
+/// One collection.
+#[derive(Debug, Default)]
+pub(super) struct Collection {
+    pub(super) objects: BTreeMap<String, Bytes>,
+    pub(super) log: Vec<Happened>,
+    /// How much of the log is forgotten.
+    pub(super) forgotten: usize,
+    /// The last version that is forgotten.
+    pub(super) compacted: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Inner {
+    pub(super) version: u64,
+    pub(super) collections: HashMap<String, Collection>,
+    /// What is left of lists in pages, by token.
+    pub(super) pages: HashMap<String, (u64, Vec<Bytes>)>,
+    pub(super) tokens: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) inner: Mutex<Inner>,
+    pub(super) behaviour: Mutex<Behaviour>,
+    pub(super) requests: Mutex<Vec<String>>,
+    /// Answers by path.
+    pub(super) fixed: Mutex<HashMap<String, String>>,
+    pub(super) changed: watch::Sender<u64>,
+    pub(super) hang_ups: watch::Sender<u64>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            // A version of 0 has a meaning of its own.
+            inner: Mutex::new(Inner { version: 1, ..Inner::default() }),
+            behaviour: Mutex::default(),
+            requests: Mutex::default(),
+            fixed: Mutex::default(),
+            changed: watch::Sender::new(0),
+            hang_ups: watch::Sender::new(0),
+        }
+    }
+}
+
+impl State {
+    pub(super) fn put(&self, collection: &str, uid: &str, json: &str) {
+        let mut inner = self.inner.lock();
+        inner.version += 1;
+        let version = inner.version;
+        let versioned = format!("\"resourceVersion\":\"{version}\"");
+        let object = Bytes::from(json.replacen("\"resourceVersion\":\"0\"", &versioned, 1));
+        let collection = inner.collections.entry(collection.to_owned()).or_default();
+        let before = collection.objects.insert(uid.to_owned(), object.clone());
+        let what = if before.is_some() { "MODIFIED" } else { "ADDED" };
+        collection.log.push(Happened { version, what, object });
+        self.changed.send_replace(version);
+    }
+
+    pub(super) fn remove(&self, collection: &str, uid: &str) {
+        let mut inner = self.inner.lock();
+        inner.version += 1;
+        let version = inner.version;
+        let collection = inner.collections.entry(collection.to_owned()).or_default();
+        if let Some(object) = collection.objects.remove(uid) {
+            collection.log.push(Happened { version, what: "DELETED", object });
+        }
+        self.changed.send_replace(version);
+    }
+
+    pub(super) fn say(&self, collection: &str, line: &str) {
+        let mut inner = self.inner.lock();
+        inner.version += 1;
+        let version = inner.version;
+        let collection = inner.collections.entry(collection.to_owned()).or_default();
+        collection.log.push(Happened { version, what: "", object: Bytes::copy_from_slice(line.as_bytes()) });
+        self.changed.send_replace(version);
+    }
+
+    pub(super) fn compact(&self) {
+        let mut inner = self.inner.lock();
+        inner.version += 1;
+        let version = inner.version;
+        for collection in inner.collections.values_mut() {
+            collection.forgotten += collection.log.len();
+            collection.log.clear();
+            collection.compacted = version;
+        }
+    }
+}
