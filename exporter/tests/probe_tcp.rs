@@ -16,7 +16,7 @@ use common::{
     calls::{judge, truth},
     host,
     network::{Network, Server, call, caller},
-    on, owner_root,
+    on, owner_root, within,
 };
 use yagura_exporter::probes::{
     lifetime::{Lifetime, Options},
@@ -74,18 +74,6 @@ fn short_lived_containers_lose_no_connection() {
     assert_eq!(served[0].listening[&7001].figures.limit, 4096);
     println!("{} containers: {opened} connections, {failed} failures, {sent} and {received} bytes", calls.len());
     drop(serving);
-}
-
-/// Moves this process into a cgroup while something is done, so that the sockets made meanwhile are that cgroup's.
-fn within<T>(folder: &Folder, act: impl FnOnce() -> T) -> T {
-    let (threads, root) = (folder.0.join("cgroup.procs"), owner_root().unwrap().join("cgroup.procs"));
-    let line = std::fs::read_to_string("/proc/self/cgroup").unwrap();
-    let before = line.lines().find_map(|line| line.strip_prefix("0::/")).unwrap().to_owned();
-    let back = if before.is_empty() { root } else { owner_root().unwrap().join(before).join("cgroup.procs") };
-    std::fs::write(threads, "0").unwrap();
-    let result = act();
-    std::fs::write(back, "0").unwrap();
-    result
 }
 
 #[test]

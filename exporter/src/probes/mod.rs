@@ -13,8 +13,10 @@ pub mod pump;
 mod reason;
 pub mod running;
 pub mod runqueue;
+pub mod sums;
 pub mod tally;
 pub mod tcp;
+pub mod udp;
 
 use crate::spec::Spec;
 
@@ -26,6 +28,7 @@ pub static ALL: &[&Spec] = &[
     &tcp::SPEC,
     &tcp::PEERS,
     &tcp::CONTAINER_PEERS,
+    &udp::SPEC,
     &runqueue::SPEC,
     &health::SPEC,
 ];

@@ -47,6 +47,10 @@ pub enum Hook {
     Cgroups,
     /// The iterator over all sockets that have a record in the object's map of this name.
     Sockets(&'static str),
+    /// Packets that leave sockets of the given folder's cgroups, beside what others have attached there.
+    Egress,
+    /// Packets that reach them.
+    Ingress,
 }
 
 impl Hook {
@@ -55,6 +59,7 @@ impl Hook {
             Self::Tracepoint(name) | Self::Iterator(name) => name,
             Self::Cgroups => "cgroup",
             Self::Sockets(_) => "bpf_sk_storage_map",
+            Self::Egress | Self::Ingress => "cgroup_skb",
         }
     }
 }
@@ -72,7 +77,7 @@ pub struct Plan<'a> {
     pub constants: Vec<(&'static str, u32)>,
     /// Sizes of its maps.
     pub sizes: Vec<(&'static str, u32)>,
-    /// The folder that [`Hook::Cgroups`] starts from.
+    /// The folder that [`Hook::Cgroups`] starts from, and that packets belong to.
     pub cgroup: Option<&'a Path>,
     /// A folder on a BPF file system: programs, maps and links stay there when the agent ends.
     pub pin: Option<&'a Path>,
@@ -161,6 +166,12 @@ impl Object {
                     let path = plan.cgroup.unwrap_or(Path::new("/sys/fs/cgroup"));
                     let folder = fs::File::open(path);
                     folder.and_then(|folder| call::attach_iterator(program.as_fd(), Over::Cgroups(folder.as_fd())))
+                }
+                Hook::Egress | Hook::Ingress => {
+                    let path = plan.cgroup.unwrap_or(Path::new("/sys/fs/cgroup"));
+                    let folder = fs::File::open(path);
+                    let leaves = *hook == Hook::Egress;
+                    folder.and_then(|folder| call::attach_packets(program.as_fd(), folder.as_fd(), leaves))
                 }
                 Hook::Sockets(map) => {
                     let map = self.maps.get(*map).ok_or_else(|| std::io::ErrorKind::NotFound.into());
@@ -265,6 +276,9 @@ fn load_program(ebpf: &mut Ebpf, name: &str, hook: Hook, types: &Btf) -> Result<
         }
         (Program::Iter(program), Hook::Iterator(_) | Hook::Cgroups | Hook::Sockets(_)) => {
             Iter::load(program, hook.name(), types).and_then(|()| program.fd().and_then(own))
+        }
+        (Program::CgroupSkb(program), Hook::Egress | Hook::Ingress) => {
+            program.load().and_then(|()| program.fd().and_then(own))
         }
         _ => return Err(Unavailable(format!("program {name} is not made for the hook {}", hook.name()))),
     };

@@ -153,3 +153,15 @@ pub(crate) fn burn(
     let args = [count as u64, ms[0], ms[1], parallel as u64].map(|number| number.to_string());
     Burning::start(burner, parent, &args).truth()
 }
+
+/// Moves this process into a cgroup while something is done, so that the sockets made meanwhile are that cgroup's.
+pub(crate) fn within<T>(folder: &Folder, act: impl FnOnce() -> T) -> T {
+    let (threads, root) = (folder.0.join("cgroup.procs"), owner_root().unwrap().join("cgroup.procs"));
+    let line = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+    let before = line.lines().find_map(|line| line.strip_prefix("0::/")).unwrap().to_owned();
+    let back = if before.is_empty() { root } else { owner_root().unwrap().join(before).join("cgroup.procs") };
+    std::fs::write(threads, "0").unwrap();
+    let result = act();
+    std::fs::write(back, "0").unwrap();
+    result
+}

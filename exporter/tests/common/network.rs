@@ -56,14 +56,16 @@ impl Network {
 
     fn make_hub(&self) {
         let mut batch = format!(
-            "link set lo up\nlink add br0 type bridge\nlink set br0 up\naddr add {}/16 dev br0\n\
+            "link set lo up\nlink add br0 address {HUB_MAC} type bridge\nlink set br0 up\naddr add {}/16 dev br0\n\
              addr add {}/64 dev br0 nodad\nroute add unreachable 192.0.2.0/24\nroute add unreachable 2001:db8::/64\n",
             SERVER.0, SERVER.1
         );
         for space in self.spaces.iter().skip(1) {
-            let _ = writeln!(batch, "link add v{space} type veth peer name eth0 netns {}{space}", self.prefix);
+            let (prefix, mac) = (&self.prefix, mac(space));
+            let _ = writeln!(batch, "link add v{space} type veth peer name eth0 address {mac} netns {prefix}{space}");
             let _ = writeln!(batch, "link set v{space} master br0 up");
         }
+        batch += &self.neighbours("hub", "br0");
         ip(&["-n", &format!("{}hub", self.prefix)], &batch);
         let forward = "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding";
         let hub = format!("{}hub", self.prefix);
@@ -71,14 +73,39 @@ impl Network {
         assert!(done.unwrap().success());
     }
 
-    fn make_end(&self, space: &str, address: &(String, String)) {
-        let batch = format!(
+    /// Where everybody is, for the server `of`: nobody must ask, and the kernel's table of answers, which is one for all
+    /// namespaces, need not hold them.
+    fn neighbours(&self, of: &str, device: &str) -> String {
+        let mut batch = String::new();
+        for space in self.spaces.iter().filter(|space| *space != of && *space != "hub") {
+            let (v4, v6) = match space.parse() {
+                Ok(number) => own_address(number),
+                Err(_) => (FAR.0.to_owned(), FAR.1.to_owned()),
+            };
+            for address in [v4, v6] {
+                let _ = writeln!(batch, "neigh add {address} lladdr {} dev {device} nud permanent", mac(space));
+            }
+        }
+        batch
+    }
+
+    fn make_end(&self, space: &str, addresses: &(String, String)) {
+        let mut batch = format!(
             "link set lo up\naddr add {}/16 dev eth0\naddr add {}/64 dev eth0 nodad\nlink set eth0 up\n\
              route add default via {}\nroute add default via {}\n\
              neigh add {} lladdr 02:00:00:00:de:ad dev eth0 nud permanent\n\
              neigh add {} lladdr 02:00:00:00:de:ad dev eth0 nud permanent\n",
-            address.0, address.1, SERVER.0, SERVER.1, DEAD.0, DEAD.1
+            addresses.0, addresses.1, SERVER.0, SERVER.1, DEAD.0, DEAD.1
         );
+        for (address, mac) in [(SERVER, HUB_MAC), (FAR, &*mac("far"))] {
+            if address.0 != addresses.0 {
+                let _ = writeln!(batch, "neigh add {} lladdr {mac} dev eth0 nud permanent", address.0);
+                let _ = writeln!(batch, "neigh add {} lladdr {mac} dev eth0 nud permanent", address.1);
+            }
+        }
+        if space == "far" {
+            batch += &self.neighbours("far", "eth0");
+        }
         ip(&["-n", &format!("{}{space}", self.prefix)], &batch);
     }
 
@@ -110,6 +137,15 @@ pub(crate) fn own_address(number: usize) -> (String, String) {
     let v4 = Ipv4Addr::new(10, 213, high, low);
     let v6 = Ipv6Addr::new(0xfd00, 0x213, 0, 0, 0, 0, 1, number);
     (v4.to_string(), v6.to_string())
+}
+
+const HUB_MAC: &str = "02:0d:00:00:00:01";
+
+/// The hardware address of an end.
+fn mac(space: &str) -> String {
+    let number: u16 = space.parse().unwrap_or(u16::MAX);
+    let [high, low] = number.to_be_bytes();
+    format!("02:0e:00:00:{high:02x}:{low:02x}")
 }
 
 fn ip(options: &[&str], batch: &str) {

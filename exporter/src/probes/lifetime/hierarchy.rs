@@ -51,6 +51,11 @@ impl Hierarchy {
         vec![("owner_kind", self.kind), ("owner_hierarchy", self.number)]
     }
 
+    /// Its root's folder, if it is that of version 2.
+    pub(super) fn unified_root(&self) -> Option<std::path::PathBuf> {
+        (self.kind == 0).then(|| self.dir.path().to_owned())
+    }
+
     /// All cgroups below its root: ids and paths.
     pub(super) fn walk(&self, reader: &mut Reader) -> Vec<(u64, String)> {
         let mut found = Vec::new();

@@ -189,6 +189,11 @@ impl Books {
         self.0.hierarchy.constants()
     }
 
+    /// Root of the version 2 hierarchy, if that owns what is used.
+    pub fn unified_root(&self) -> Option<PathBuf> {
+        self.0.hierarchy.unified_root()
+    }
+
     /// Has the counts of a map, `u64` keys and `[count, …]` values, put on the books as long as the map lives.
     pub fn follow(&self, tally: Tally, table: &Arc<Table>) {
         self.0.sources.lock().push((tally, Arc::downgrade(table)));

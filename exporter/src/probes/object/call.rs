@@ -58,6 +58,17 @@ pub(super) fn attach_iterator(program: BorrowedFd<'_>, over: Over<'_>) -> io::Re
     link
 }
 
+/// Links go beside those of others (`BPF_F_ALLOW_MULTI` is implied).
+pub(super) fn attach_packets(program: BorrowedFd<'_>, folder: BorrowedFd<'_>, leaves: bool) -> io::Result<OwnedFd> {
+    const INGRESS: u32 = 0;
+    const EGRESS: u32 = 1;
+    let mut attr = Attr::default();
+    attr.fd(0, program);
+    attr.fd(4, folder);
+    attr.u32(8, if leaves { EGRESS } else { INGRESS });
+    attr.new_fd(command::LINK_CREATE)
+}
+
 pub(super) fn obj_pin(fd: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let mut attr = Attr::default();

@@ -1,0 +1,271 @@
+//! Datagrams of every container, with their bytes and those for which its sockets had no room; kept for the workload
+//! when the container is gone.
+//!
+//! `udp.bpf.c` counts by cgroup where packets leave and reach sockets. Left out are sockets of the root cgroup, and
+//! machines without cgroup version 2.
+
+use std::{collections::HashMap, path::Path, sync::Arc};
+
+use kernfs::{Host, ReadError};
+use metric::{Bytes, Count, Desc, Extra, Family, Label, Of, Subject};
+use parking_lot::Mutex;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::{
+    health::{self, Feature, Vitals},
+    lifetime::{
+        self, AsWorkload, Books, Follower,
+        ledger::{Ledger, Moment},
+    },
+    object::{Entries, Hook, Object, Plan, Table},
+    running::Running,
+    sums::{Account, Sums},
+};
+use crate::{
+    identity::AsContainer,
+    spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
+};
+
+/// See the module.
+pub static SPEC: Spec = Spec {
+    name: "udp",
+    about: "Datagrams of every container and workload, their bytes, and those for which there was no room.",
+    default_on: true,
+    needs: &[
+        Need::Kernel(5, 8),
+        Need::Btf,
+        Need::Capability("CAP_BPF"),
+        Need::Capability("CAP_PERFMON"),
+        Need::Capability("CAP_NET_ADMIN"),
+        Need::Hook("cgroup_skb"),
+        Need::Hook("udp_fail_queue_rcv_skb"),
+    ],
+    shows: &[(View::Own, FAMILIES)],
+    build,
+};
+
+const DIRECTION: Label = Label::closed("direction", &["sent", "received"]);
+
+struct Families<S: Subject> {
+    datagrams: Family<Count, 1, S>,
+    sent: Family<Bytes, 0, S>,
+    received: Family<Bytes, 0, S>,
+    dropped: Family<Count, 0, S>,
+}
+
+static OF_CONTAINER: Families<AsContainer> = Families {
+    datagrams: Family::counter(
+        "container_network_udp_datagrams_total",
+        "Datagrams that the container's sockets sent and got.",
+        &[DIRECTION],
+    ),
+    sent: Family::counter(
+        "container_network_udp_sent_bytes_total",
+        "Bytes of programs in datagrams that the container's sockets sent.",
+        &[],
+    ),
+    received: Family::counter(
+        "container_network_udp_received_bytes_total",
+        "Bytes for programs in datagrams that reached the container's sockets.",
+        &[],
+    ),
+    dropped: Family::counter(
+        "container_network_udp_dropped_total",
+        "Datagrams that reached the container's sockets when these had no room.",
+        &[],
+    ),
+};
+
+static OF_WORKLOAD: Families<AsWorkload> = Families {
+    datagrams: Family::counter(
+        "workload_network_udp_datagrams_total",
+        "Datagrams that sockets of all containers that the workload has and had sent and got.",
+        &[DIRECTION],
+    ),
+    sent: Family::counter(
+        "workload_network_udp_sent_bytes_total",
+        "Bytes of programs in datagrams that sockets of all containers that the workload has and had sent.",
+        &[],
+    ),
+    received: Family::counter(
+        "workload_network_udp_received_bytes_total",
+        "Bytes for programs in datagrams that reached sockets of all containers that the workload has and had.",
+        &[],
+    ),
+    dropped: Family::counter(
+        "workload_network_udp_dropped_total",
+        "Datagrams that reached sockets of all containers that the workload has and had when these had no room.",
+        &[],
+    ),
+};
+
+static FAMILIES: &[&Desc] = &[
+    OF_CONTAINER.datagrams.desc(),
+    OF_CONTAINER.sent.desc(),
+    OF_CONTAINER.received.desc(),
+    OF_CONTAINER.dropped.desc(),
+    OF_WORKLOAD.datagrams.desc(),
+    OF_WORKLOAD.sent.desc(),
+    OF_WORKLOAD.received.desc(),
+    OF_WORKLOAD.dropped.desc(),
+];
+
+static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/udp.bpf.o"));
+static HOOKS: &[(&str, Hook)] = &[
+    ("on_egress", Hook::Egress),
+    ("on_ingress", Hook::Ingress),
+    ("on_no_room", Hook::Tracepoint("udp_fail_queue_rcv_skb")),
+];
+
+/// Datagrams sent, bytes sent, datagrams received, bytes received, datagrams dropped (`struct datagrams`).
+const NUMBERS: usize = 5;
+
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct Datagrams([u64; NUMBERS]);
+
+const _: () = assert!(size_of::<Datagrams>() == 40);
+
+/// The feature at work. Dropping it detaches its programs.
+#[derive(Debug)]
+pub struct Udp {
+    object: Object,
+    books: Books,
+    counts: Table,
+    losses: Table,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    rows: Entries<u64, Datagrams>,
+    sums: Sums<NUMBERS>,
+}
+
+impl Udp {
+    /// Loads and attaches. `refuse` has the verifier refuse a program, for tests.
+    pub fn start(host: &Host, books: Books, refuse: bool) -> Result<Arc<Self>, Unavailable> {
+        let root = books.unified_root();
+        let root =
+            root.ok_or_else(|| Unavailable("sockets know cgroups of version 2 only, and none is mounted".into()))?;
+        let plan = Plan {
+            name: "udp",
+            image: IMAGE,
+            hooks: HOOKS,
+            constants: books.owner(),
+            sizes: Vec::new(),
+            cgroup: Some(Path::new(&root)),
+            pin: None,
+            refuse,
+        };
+        let mut object = Object::load(&plan, host)?;
+        object.attach(&plan)?;
+        let (counts, losses) = (object.table("counts")?, object.table("losses")?);
+        let feature = Arc::new(Self { object, books, counts, losses, state: Mutex::default() });
+        feature.books.follow_with(&feature);
+        health::watch(&feature);
+        Ok(feature)
+    }
+
+    /// Brings the books up to date and shows them beside `lifetime`'s.
+    pub fn read<T>(&self, look: impl FnOnce(&Sums<NUMBERS>, &Ledger) -> T) -> std::io::Result<T> {
+        self.books.look(|ledger| {
+            let mut state = self.state.lock();
+            self.update(&mut state, ledger, lifetime::now().wall)?;
+            Ok(look(&state.sums, ledger))
+        })
+    }
+
+    /// What the programs cost.
+    pub fn costs(&self) -> super::object::Costs {
+        self.object.costs()
+    }
+
+    fn update(&self, state: &mut State, ledger: &Ledger, now: f64) -> std::io::Result<()> {
+        let State { rows, sums } = state;
+        self.counts.read_all(self.counts.max_entries(), rows)?;
+        sums.read(totals(rows), ledger, now);
+        Ok(())
+    }
+
+    /// What the kernel has counted, by cgroup, for those who want to see cgroups.
+    pub fn rows(&self) -> std::io::Result<HashMap<u64, [u64; NUMBERS]>> {
+        let mut rows = Entries::default();
+        self.counts.read_all(self.counts.max_entries(), &mut rows)?;
+        Ok(totals(&rows).collect())
+    }
+}
+
+/// Sums over CPUs.
+fn totals(rows: &Entries<u64, Datagrams>) -> impl Iterator<Item = (u64, [u64; NUMBERS])> {
+    rows.iter_copies().map(|(cgroup, copies)| {
+        let mut total = [0; NUMBERS];
+        for Datagrams(copy) in copies {
+            for (sum, number) in total.iter_mut().zip(copy) {
+                *sum += number;
+            }
+        }
+        (*cgroup, total)
+    })
+}
+
+impl Follower for Udp {
+    fn keep(&self, ledger: &Ledger, now: Moment) {
+        if let Err(error) = self.update(&mut self.state.lock(), ledger, now.wall) {
+            tracing::debug!(%error, "cannot read datagrams");
+        }
+    }
+
+    fn forget(&self, cgroups: &[u64]) {
+        for cgroup in cgroups {
+            if let Err(error) = self.counts.remove(cgroup) {
+                tracing::debug!(%error, "cannot forget a cgroup's datagrams");
+            }
+        }
+        self.state.lock().sums.forget(cgroups);
+    }
+}
+
+impl Feature for Udp {
+    fn vitals(&self) -> Vitals {
+        let lost = self.losses.get::<u32, u64>(&0).ok().flatten().unwrap_or(0);
+        Vitals { feature: "udp", costs: self.object.costs(), lost: vec![("packet", lost)], resyncs: 0 }
+    }
+}
+
+static RUNNING: Running<Udp> = Running::none();
+
+struct Shows(Arc<Udp>);
+
+fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
+    Ok(Box::new(Shows(RUNNING.or_start(|| Udp::start(&context.host, Books::current()?, false))?)))
+}
+
+impl Collector for Shows {
+    fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
+        let problem = |source| ReadError { path: "bpf/udp/counts".into(), source };
+        let out = &mut *scrape.out;
+        let put = |sums: &Sums<NUMBERS>, ledger: &Ledger| {
+            for unit in ledger.shown_units() {
+                let Some(account) = sums.unit(unit.number) else { continue };
+                let [namespace, pod, container] = &unit.labels;
+                emit(&OF_CONTAINER, account, out.subject::<AsContainer, 3>([namespace, pod, container]), out);
+            }
+            for (key, account) in sums.workloads() {
+                let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.workload, key.kind]);
+                emit(&OF_WORKLOAD, account, of, out);
+            }
+        };
+        self.0.read(put).map_err(problem)
+    }
+}
+
+fn emit<S: Subject>(families: &'static Families<S>, account: &Account<NUMBERS>, of: Of<S>, out: &mut metric::Batch) {
+    let extra = || Extra { created: Some(account.created), exemplar: None };
+    let [sent, sent_bytes, received, received_bytes, dropped] = account.sums;
+    out.put_with(&families.datagrams, Some(of), ["sent"], Count(sent as f64), extra());
+    out.put_with(&families.datagrams, Some(of), ["received"], Count(received as f64), extra());
+    out.put_with(&families.sent, Some(of), [], Bytes(sent_bytes), extra());
+    out.put_with(&families.received, Some(of), [], Bytes(received_bytes), extra());
+    out.put_with(&families.dropped, Some(of), [], Count(dropped as f64), extra());
+}
