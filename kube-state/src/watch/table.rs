@@ -19,7 +19,8 @@ impl Default for TypeColumn {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Table<'a> {
-    column_definitions: Vec<Column>,
+    /// `null` in all events but the first.
+    column_definitions: Option<Vec<Column>>,
     #[serde(borrow)]
     rows: Vec<&'a RawValue>,
 }
@@ -50,7 +51,7 @@ impl TypeColumn {
         let mut text = before_rows.to_vec();
         text.extend_from_slice(b"]}");
         if let Ok(table) = serde_json::from_slice::<Table<'_>>(&text) {
-            self.note(&table.column_definitions);
+            self.note(table.column_definitions.as_deref().unwrap_or_default());
         }
     }
 
@@ -76,7 +77,7 @@ impl TypeColumn {
     /// Appends the object that an event is about. An event has a table with one row; the first also names the columns.
     pub fn object_of_event(&mut self, object: &[u8], out: &mut Vec<u8>) -> bool {
         let Ok(table) = serde_json::from_slice::<Table<'_>>(object) else { return false };
-        self.note(&table.column_definitions);
+        self.note(table.column_definitions.as_deref().unwrap_or_default());
         table.rows.first().is_some_and(|row| self.object_of_row(row.get().as_bytes(), out))
     }
 }
@@ -102,6 +103,8 @@ mod tests {
         let event = [br#"{"kind":"Table","columnDefinitions":[{"name":"Type"}],"rows":["#, ROW, b"]}"].concat();
         assert!(column.object_of_event(&event, &mut out));
         assert_eq!(column, TypeColumn(0));
+        let later = [br#"{"kind":"Table","columnDefinitions":null,"rows":["#, ROW, b"]}"].concat();
+        assert!(column.object_of_event(&later, &mut out));
         assert!(!column.object_of_event(br#"{"kind":"Table","rows":[]}"#, &mut out));
         assert!(!column.object_of_event(br#"{"rows":[{"cells":[]}]}"#, &mut out));
     }

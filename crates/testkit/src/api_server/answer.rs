@@ -156,7 +156,11 @@ fn formed(form: Form, object: &Bytes, in_event: bool) -> Bytes {
         Form::Table => {
             let cells = json!([metadata.get("name"), value.get("type"), 1, "5d"]);
             let row = json!({"cells": cells, "object": partial});
-            if in_event { json!({"kind": "Table", "metadata": {}, "rows": [row]}) } else { row }
+            if in_event {
+                json!({"kind": "Table", "metadata": {}, "columnDefinitions": null, "rows": [row]})
+            } else {
+                row
+            }
         }
     };
     Bytes::from(formed.to_string())
