@@ -67,6 +67,21 @@ pub fn push_sanitized(out: &mut String, key: &str) {
     out.extend(key.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }));
 }
 
+/// A name in the letters that a metric label may have, and not beginning with a digit.
+pub fn sanitized(key: &str) -> String {
+    let mut name = String::with_capacity(key.len() + 1);
+    if key.is_empty() || key.starts_with(|first: char| first.is_ascii_digit()) {
+        name.push('_');
+    }
+    push_sanitized(&mut name, key);
+    name
+}
+
+/// Whether a metric label can have this name.
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty() && sanitized(name) == name
+}
+
 /// What a Kubernetes key is called as a metric label: `app.kubernetes.io/partOf` with prefix `label` is
 /// `label_app_kubernetes_io_part_of`.
 pub fn name(prefix: &str, key: &str) -> String {
@@ -131,6 +146,14 @@ mod tests {
         assert_eq!(name("label", "app.kubernetes.io/partOf"), "label_app_kubernetes_io_part_of");
         assert_eq!(name("label", "HTTPServer2Go"), "label_httpserver2_go");
         assert_eq!(name("annotation", "straße"), "annotation_stra_e");
+    }
+
+    #[test]
+    fn a_sanitized_key_can_be_a_label() {
+        for (key, expected) in [("app/x", "app_x"), ("1st", "_1st"), ("", "_"), ("é", "_"), ("ok_1", "ok_1")] {
+            assert_eq!(sanitized(key), expected);
+            assert_eq!(is_name(key), key == "ok_1", "{key}");
+        }
     }
 
     #[test]

@@ -17,6 +17,8 @@ use serde::{
     forward_to_deserialize_any,
 };
 
+use crate::time;
+
 /// Seconds from the Unix epoch to Go's zero time, 1 January of year 1. A timestamp that is absent where Go has no
 /// pointer prints as this.
 pub const ZERO_TIME: i64 = -62_135_596_800;
@@ -300,9 +302,7 @@ impl<'v> Leaf<'v> for Time {
         Self::Spoiled
     }
     fn text(text: Cow<'v, str>) -> Self {
-        let Ok(timestamp) = text.parse::<jiff::Timestamp>() else { return Self::Spoiled };
-        let below = i64::from(timestamp.subsec_nanosecond() < 0);
-        Self::At(timestamp.as_second() - below)
+        time::rfc3339(&text).map_or(Self::Spoiled, Self::At)
     }
 }
 

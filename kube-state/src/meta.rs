@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::lax::{Dict, Flag, Int, List, Sub, Text, Time};
+use crate::{
+    lax::{Dict, Flag, Int, List, Sub, Text, Time},
+    number,
+};
 
 /// `metadata` of an object.
 #[derive(Debug, Default, Deserialize)]
@@ -71,29 +74,12 @@ impl<'v> Meta<'v> {
     /// The resource version as a number; `None` when it is none. It is a name to clients, but a growing number in
     /// every server there is.
     pub fn resource_version(&self) -> Option<f64> {
-        let text = self.resource_version.as_str();
-        let named = |c: char| c.is_ascii_alphabetic() && !matches!(c, 'e' | 'E');
-        if text.contains(named) { go_named_float(text) } else { text.parse().ok() }
+        number::parse(self.resource_version.as_str())
     }
 
     /// The owner that manages the object.
     pub fn controller(&self) -> Option<&Owner<'v>> {
         self.owner_references.iter().map(|owner| &**owner).find(|owner| owner.controller.is_some_and(Flag::is_set))
-    }
-}
-
-/// `inf` and `nan` in the spellings that Go knows.
-fn go_named_float(text: &str) -> Option<f64> {
-    let (negative, unsigned) = match text.as_bytes().first()? {
-        b'-' => (true, text.get(1..)?),
-        b'+' => (false, text.get(1..)?),
-        _ => (false, text),
-    };
-    let infinite = unsigned.eq_ignore_ascii_case("inf") || unsigned.eq_ignore_ascii_case("infinity");
-    match (infinite, negative) {
-        (true, false) => Some(f64::INFINITY),
-        (true, true) => Some(f64::NEG_INFINITY),
-        (false, _) => text.eq_ignore_ascii_case("nan").then_some(f64::NAN),
     }
 }
 
@@ -110,5 +96,6 @@ mod tests {
         assert_eq!(version("BBBBB"), None);
         assert_eq!(version(""), None);
         assert_eq!(version("inf"), Some(f64::INFINITY));
+        assert_eq!(version("1e999"), None);
     }
 }

@@ -1,5 +1,5 @@
-//! Numbers as Go's `strconv` writes them in its shortest form: plain up to six digits before the point, then `1e+06`.
-//! Label-for-label and digit-for-digit equality with existing dashboards' recordings starts here.
+//! Numbers as Go's `strconv` writes them in its shortest form: plain up to six digits before the point, then `1e+06`;
+//! and as it reads them. Digit-for-digit equality with existing dashboards' recordings starts here.
 
 /// Whole numbers below this have at most fifteen digits, and all of those digits are the shortest form.
 const WHOLE: f64 = 1e15;
@@ -122,6 +122,65 @@ fn digits_and_exponent(shortest: &str) -> (Digits, i32) {
     (digits, exponent + scientific.parse::<i32>().unwrap_or(0))
 }
 
+/// Reads what Go's `ParseFloat` reads: decimals, hexadecimals, infinities and `nan` in any case, digits parted by `_`.
+/// `None` for everything else, and for what is too large.
+pub fn parse(text: &str) -> Option<f64> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_negative = text.starts_with('-');
+    let is = |word: &str| unsigned.eq_ignore_ascii_case(word);
+    if is("inf") || is("infinity") {
+        return Some(if is_negative { f64::NEG_INFINITY } else { f64::INFINITY });
+    }
+    if text.eq_ignore_ascii_case("nan") {
+        return Some(f64::NAN);
+    }
+    let hex = unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X"));
+    let digits = hex.unwrap_or(unsigned);
+    let without_bars = if digits.contains('_') { without_bars(digits, hex.is_some())? } else { digits.to_owned() };
+    let number = match hex {
+        Some(_) => hexadecimal(&without_bars)?,
+        None if without_bars.bytes().all(|b| b.is_ascii_digit() || b".eE+-".contains(&b)) => {
+            without_bars.parse::<f64>().ok()?
+        }
+        None => return None,
+    };
+    let is_signed_twice = without_bars.starts_with(['+', '-']);
+    (number.is_finite() && !is_signed_twice).then_some(if is_negative { -number } else { number })
+}
+
+/// The text without `_`, each of which must stand between digits; the prefix of a hexadecimal counts as one.
+fn without_bars(text: &str, is_hex: bool) -> Option<String> {
+    let is_digit = |b: u8| b.is_ascii_digit() || (is_hex && b.is_ascii_hexdigit());
+    let mut before = if is_hex { b'0' } else { b'.' };
+    for byte in text.bytes() {
+        let parted = byte == b'_' && !is_digit(before);
+        if parted || (before == b'_' && !is_digit(byte)) {
+            return None;
+        }
+        before = byte;
+    }
+    (before != b'_').then(|| text.replace('_', ""))
+}
+
+/// `1.8p-3`, of which the exponent, a power of two, may not be left out.
+fn hexadecimal(text: &str) -> Option<f64> {
+    let (mantissa, exponent) = text.split_once(['p', 'P'])?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let digits = whole.bytes().chain(fraction.bytes());
+    let mantissa = digits.map(|byte| char::from(byte).to_digit(16)).try_fold(0.0, |sum, digit| {
+        let sum: f64 = sum;
+        Some(sum * 16.0 + f64::from(digit?))
+    })?;
+    let places = i32::try_from(fraction.len()).ok()?;
+    let exponent = exponent.parse::<i32>().ok()?.checked_sub(places.checked_mul(4)?)?;
+    // In two steps, since the power alone may be too small for a double.
+    let half = exponent / 2;
+    Some(mantissa * 2_f64.powi(half) * 2_f64.powi(exponent - half))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,7 +226,58 @@ mod tests {
         }
     }
 
+    #[test]
+    fn numbers_are_read_as_go_reads_them() {
+        for (text, number) in [
+            ("12", 12.0),
+            ("-1.5e3", -1500.0),
+            (".5", 0.5),
+            ("5.", 5.0),
+            ("+1", 1.0),
+            ("1_23.50_0_0e+1_2", 1.235e14),
+            ("0x1p-2", 0.25),
+            ("-0X.8P1", -1.0),
+            ("0x_1p4", 16.0),
+            ("0x1p-1074", 5e-324),
+            ("-Inf", f64::NEG_INFINITY),
+            ("iNfInItY", f64::INFINITY),
+        ] {
+            assert_eq!(parse(text), Some(number), "{text}");
+        }
+        assert!(parse("NaN").is_some_and(f64::is_nan));
+        for text in [
+            "",
+            "+",
+            "e5",
+            "1e",
+            "1e999",
+            "+nan",
+            "--1",
+            "+-1",
+            "0x1",
+            "0x",
+            "0xp1",
+            "_1",
+            "1_",
+            "1__2",
+            "1_e2",
+            "1e_2",
+            "1 ",
+            "BBBB",
+            "infin",
+            "0x1p9999999999",
+            "é",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
     proptest::proptest! {
+        #[test]
+        fn any_text_is_a_number_or_none(text in "\\PC*|[0-9a-fx_p.+-]{1,12}") {
+            let _ = parse(&text);
+        }
+
         #[test]
         fn the_same_number_comes_back(value in proptest::num::f64::NORMAL | proptest::num::f64::SUBNORMAL) {
             proptest::prop_assert_eq!(text(value).parse::<f64>().unwrap(), value);

@@ -361,6 +361,19 @@ impl Rows {
         self.finish(start, &number);
     }
 
+    /// Puts a series of an object without identifying labels: these are all it has.
+    pub(crate) fn put_bare<'l>(&mut self, labels: impl Iterator<Item = (&'l str, &'l str)>, number: f64) {
+        let start = self.text.len();
+        for (name, value) in labels {
+            let is_first = self.text.len() == start;
+            self.push_label(name, &value);
+            if is_first {
+                self.text.remove(start);
+            }
+        }
+        self.finish(start, &number);
+    }
+
     /// Puts one series for each status a condition can have: 1 for the one it has.
     pub fn status(&mut self, values: &[&dyn LabelValue], status: &Text<'_>) {
         self.is_spoiled |= *status == Text::Spoiled;

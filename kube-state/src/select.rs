@@ -242,6 +242,11 @@ impl Selection {
         resources::ALL.iter().copied().filter(|resource| self.resources.contains(resource.about().plural))
     }
 
+    /// Whether a family that is not declared in code is written.
+    pub fn keeps(&self, name: &str) -> bool {
+        self.families.has(name)
+    }
+
     /// Whether a family is written.
     pub fn wants(&self, desc: &Desc) -> bool {
         let is_asked_for = desc.gate != Gate::OptIn || self.opt_in.iter().any(|pattern| pattern.is_match(desc.name));

@@ -29,6 +29,8 @@ pub use block::{Change, Usage};
 pub struct Head {
     name: Box<str>,
     header: Box<[u8]>,
+    /// For OpenMetrics, where it differs.
+    openmetrics: Option<Box<[u8]>>,
 }
 
 impl Head {
@@ -41,7 +43,14 @@ impl Head {
 
     /// The head of a family that is not declared in code. `header` has the `# HELP` and `# TYPE` lines.
     pub fn custom(name: &str, header: impl Into<Box<[u8]>>) -> Self {
-        Self { name: name.into(), header: header.into() }
+        Self { name: name.into(), header: header.into(), openmetrics: None }
+    }
+
+    /// The same with other lines in OpenMetrics, which knows more types.
+    #[must_use]
+    pub fn or_in_openmetrics(mut self, header: impl Into<Box<[u8]>>) -> Self {
+        self.openmetrics = Some(header.into());
+        self
     }
 
     /// The family's name.
@@ -55,8 +64,8 @@ impl Head {
 pub enum Format {
     /// The classic text format, version 0.0.4.
     Text,
-    /// OpenMetrics 1.0. Differs in its end mark only: counters keep `_total` in their type line, as upstream writes
-    /// them.
+    /// OpenMetrics 1.0. Differs in its end mark and in the types of families that are not declared in code: counters
+    /// keep `_total` in their type line, as upstream writes them.
     OpenMetrics,
 }
 
@@ -285,11 +294,26 @@ impl Snapshot {
     /// object at all: then nothing is written. `is_first` says whether a family's name comes for the first time in
     /// this answer; if not, its header is left out.
     pub fn write(&self, out: &mut dyn Write, is_first: impl FnMut(&str) -> bool) -> io::Result<()> {
-        Self::write_together(std::slice::from_ref(self), out, is_first)
+        self.write_as(Format::Text, out, is_first)
+    }
+
+    /// The same in either format. Its end mark is not written, since other kinds follow.
+    pub fn write_as(&self, format: Format, out: &mut dyn Write, is_first: impl FnMut(&str) -> bool) -> io::Result<()> {
+        Self::write_together_as(format, std::slice::from_ref(self), out, is_first)
     }
 
     /// Writes the series of several stores of the same families as if they were one, see [`Snapshot::write`].
     pub fn write_together(
+        together: &[Self],
+        out: &mut dyn Write,
+        is_first: impl FnMut(&str) -> bool,
+    ) -> io::Result<()> {
+        Self::write_together_as(Format::Text, together, out, is_first)
+    }
+
+    /// The same in either format, see [`Snapshot::write_as`].
+    pub fn write_together_as(
+        format: Format,
         together: &[Self],
         out: &mut dyn Write,
         mut is_first: impl FnMut(&str) -> bool,
@@ -304,7 +328,8 @@ impl Snapshot {
         for (family, head) in first.heads.iter().enumerate() {
             let Some(head) = head else { continue };
             if is_first(&head.name) {
-                text.extend_from_slice(&head.header);
+                let other = head.openmetrics.as_ref().filter(|_| format == Format::OpenMetrics);
+                text.extend_from_slice(other.unwrap_or(&head.header));
             }
             name.clear();
             name.extend_from_slice(head.name.as_bytes());
