@@ -287,6 +287,14 @@ impl Tree {
             }
         } else {
             self.groups.remove(path);
+            // Nobody tells of those below it that were found in a folder of the same name, made and removed before it
+            // was watched. They went first: only empty cgroups can be removed.
+            let below = format!("{path}/");
+            let after = self.groups.range(Box::from(below.as_str())..).map(|(path, _)| path.clone());
+            let gone: Vec<_> = after.take_while(|path| path.starts_with(&below)).collect();
+            for path in gone {
+                self.groups.remove(&path);
+            }
         }
         // It may be there again already, or still be in another hierarchy.
         for index in 0..self.walked.len() {
@@ -342,4 +350,31 @@ fn boot_time(host: &Host) -> Option<f64> {
     let stat = reader.read(&host.proc, "stat").ok()??;
     let (_, seconds) = kernfs::text::pairs(stat).find(|(key, _)| *key == b"btime")?;
     Some(seconds as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn with_a_folder_go_those_below_it_and_no_others() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["proc/1", "sys", "rootfs", "cgroup/shop/a/b", "cgroup/shop.slice", "cgroup/shop-2/a"] {
+            fs::create_dir_all(root.path().join(name)).unwrap();
+        }
+        fs::write(root.path().join("cgroup/cgroup.controllers"), "cpu memory\n").unwrap();
+        let host = Arc::new(Host::below(root.path()).unwrap());
+        let mut reader = Reader::default();
+        let layout = Arc::new(Layout::find(&host, &mut reader).unwrap());
+        let mut tree = Tree::new(Arc::clone(&host), layout, Budget::new(100)).unwrap();
+        tree.refresh(&mut reader, Instant::now());
+        let paths = |tree: &mut Tree| tree.groups().map(|group| group.path.to_string()).collect::<Vec<_>>();
+        assert_eq!(paths(&mut tree), ["/", "/shop", "/shop-2", "/shop-2/a", "/shop.slice", "/shop/a", "/shop/a/b"]);
+        // As if only the last of the three removals had been watched.
+        fs::remove_dir_all(root.path().join("cgroup/shop")).unwrap();
+        tree.removed("/shop", &mut reader);
+        assert_eq!(paths(&mut tree), ["/", "/shop-2", "/shop-2/a", "/shop.slice"]);
+    }
 }
