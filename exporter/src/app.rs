@@ -200,7 +200,8 @@ fn is_asked_for(spec: &Spec, request: &ScrapeRequest) -> bool {
         && !request.values("exclude[]").any(|name| is_called(spec, name))
 }
 
-/// Asks for as many file descriptors as the process may have, and gives three quarters of them to kept files.
+/// Asks for as many file descriptors as the process may have, and gives three quarters of them to kept files; half, if
+/// they are so few that programs and scrapers need the rest.
 fn room_for_files() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
@@ -208,5 +209,5 @@ fn room_for_files() -> usize {
         tracing::debug!(?current, ?maximum, "cannot raise the limit of open files");
     }
     let room = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
-    usize::try_from(room / 4 * 3).unwrap_or(usize::MAX)
+    usize::try_from(if room < 512 { room / 2 } else { room / 4 * 3 }).unwrap_or(usize::MAX)
 }

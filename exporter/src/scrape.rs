@@ -16,6 +16,7 @@ use metric::Batch;
 
 use crate::{
     identity::{Figures, Tree},
+    probes::object::Loading,
     spec::{Collector, Context, Scrape, Spec, View},
 };
 
@@ -87,6 +88,7 @@ impl Engine {
     pub fn new(specs: &[&'static Spec], wanted: impl Fn(&Spec) -> bool, context: &Context, tree: Tree) -> Self {
         let mut slots = Vec::new();
         let mut off = Vec::new();
+        let _types = Loading::begin();
         for spec in specs {
             if !wanted(spec) {
                 off.push(Off { spec, reason: "not asked for".into() });

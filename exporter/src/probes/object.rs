@@ -9,7 +9,9 @@ mod call;
 mod iterator;
 mod pins;
 mod ring;
+mod room;
 mod table;
+mod types;
 
 use std::{
     collections::HashMap,
@@ -19,7 +21,7 @@ use std::{
 };
 
 use aya::{
-    Btf, Ebpf, EbpfLoader, Endianness,
+    Btf, Ebpf, EbpfLoader,
     maps::{Map, MapData},
     programs::{BtfTracePoint, Iter, Program, ProgramFd},
 };
@@ -32,6 +34,7 @@ pub use self::{
     iterator::Iterator,
     ring::Ring,
     table::{Entries, Table},
+    types::Loading,
 };
 use super::reason;
 use crate::spec::Unavailable;
@@ -115,11 +118,11 @@ impl Object {
     }
 
     fn fresh(plan: &Plan<'_>, host: &Host) -> Result<Self, Unavailable> {
+        room::is_left(plan.hooks.len())?;
         raise_memlock();
-        let types = Btf::parse_file(host.sys.join("kernel/btf/vmlinux"), Endianness::default())
-            .map_err(|error| Unavailable(format!("cannot read the kernel's types: {error}")))?;
+        let types = types::of(host)?;
         let mut loader = EbpfLoader::new();
-        loader.btf(Some(&types));
+        loader.btf(Some(types.as_ref()));
         loader.allow_unsupported_maps();
         for (name, value) in &plan.constants {
             loader.override_global(name, value, true);

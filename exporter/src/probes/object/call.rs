@@ -1,6 +1,7 @@
-//! bpf(2) itself, for the commands that aya does not have. The only module with `unsafe`.
+//! bpf(2) itself, for the commands that aya does not have, and what else the C library offers no safe way to. The only
+//! module with `unsafe`.
 
-#![expect(unsafe_code, reason = "bpf(2) takes pointers inside its argument; nothing else in this program needs that")]
+#![expect(unsafe_code, reason = "bpf(2) takes pointers inside its argument, and libc declares its functions unsafe")]
 
 use std::{
     ffi::CString,
@@ -20,6 +21,15 @@ pub fn count_runs() -> io::Result<OwnedFd> {
     let mut attr = Attr::default();
     attr.u32(0, 0);
     attr.new_fd(command::ENABLE_STATS)
+}
+
+/// Has the allocator return what is free to the kernel, which it otherwise keeps for as long as the process runs.
+pub(super) fn give_memory_back() {
+    // SAFETY: takes no pointer and may be called at any time.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }
 
 pub(super) fn attach_tracepoint(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {

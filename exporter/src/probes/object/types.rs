@@ -1,0 +1,55 @@
+//! The kernel's types (BTF), which every object is fitted to. Parsed, they take some 30 MB: they are parsed once for all
+//! objects that are loaded in a row, and given back.
+
+use std::sync::Arc;
+
+use aya::{Btf, Endianness};
+use kernfs::Host;
+use parking_lot::Mutex;
+
+use super::call;
+use crate::spec::Unavailable;
+
+static KEPT: Mutex<Kept> = Mutex::new(Kept { keepers: 0, types: None });
+
+struct Kept {
+    keepers: usize,
+    types: Option<Arc<Btf>>,
+}
+
+/// While one of these is there, types that were parsed once are kept for the next object.
+#[derive(Debug)]
+pub struct Loading(());
+
+impl Loading {
+    /// Objects are going to be loaded.
+    #[must_use]
+    pub fn begin() -> Self {
+        KEPT.lock().keepers += 1;
+        Self(())
+    }
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        let mut kept = KEPT.lock();
+        kept.keepers -= 1;
+        if kept.keepers == 0 && kept.types.take().is_some() {
+            call::give_memory_back();
+        }
+    }
+}
+
+pub(super) fn of(host: &Host) -> Result<Arc<Btf>, Unavailable> {
+    let mut kept = KEPT.lock();
+    if let Some(types) = &kept.types {
+        return Ok(Arc::clone(types));
+    }
+    let types = Btf::parse_file(host.sys.join("kernel/btf/vmlinux"), Endianness::default())
+        .map_err(|error| Unavailable(format!("cannot read the kernel's types: {error}")))?;
+    let types = Arc::new(types);
+    if kept.keepers > 0 {
+        kept.types = Some(Arc::clone(&types));
+    }
+    Ok(types)
+}
