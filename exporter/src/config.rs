@@ -77,6 +77,8 @@ pub struct Collectors {
     pub netstat: node_options::Netstat,
     /// Interrupts, context switches, forks, in the node view.
     pub stat: node_options::Stat,
+    /// Units of systemd, in the node view.
+    pub systemd: node_options::Systemd,
     /// Metrics that others leave in files, in the node view.
     pub textfile: node_options::Textfile,
     /// Counters of virtual memory, in the node view.

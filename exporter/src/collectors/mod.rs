@@ -48,6 +48,7 @@ pub mod node_selinux;
 pub mod node_sockstat;
 pub mod node_softnet;
 pub mod node_stat;
+pub mod node_systemd;
 pub mod node_textfile;
 pub mod node_thermal_zone;
 pub mod node_time;
@@ -55,6 +56,7 @@ pub mod node_timex;
 pub mod node_udp_queues;
 pub mod node_uname;
 pub mod node_vmstat;
+pub mod node_zfs;
 
 /// Every collector, in the order in which its families are shown.
 pub static ALL: &[&Spec] = &[
@@ -104,6 +106,7 @@ pub static ALL: &[&Spec] = &[
     &node_sockstat::SPEC,
     &node_softnet::SPEC,
     &node_stat::SPEC,
+    &node_systemd::SPEC,
     &node_textfile::SPEC,
     &node_thermal_zone::SPEC,
     &node_time::SPEC,
@@ -111,4 +114,5 @@ pub static ALL: &[&Spec] = &[
     &node_udp_queues::SPEC,
     &node_uname::SPEC,
     &node_vmstat::SPEC,
+    &node_zfs::SPEC,
 ];

@@ -24,6 +24,10 @@ pub const NETSTAT_FIELDS: &str = "^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)
     Udp6?_(InDatagrams|OutDatagrams|NoPorts|RcvbufErrors|SndbufErrors))$";
 /// Fields that `collector.vmstat` shows.
 pub const VMSTAT_FIELDS: &str = "^(oom_kill|pgpg|pswp|pg.*fault).*";
+/// Units that `collector.systemd` shows.
+pub const SYSTEMD_UNIT_INCLUDE: &str = ".+";
+/// Of those, units that `collector.systemd` leaves out: those that come and go with what they stand for.
+pub const SYSTEMD_UNIT_EXCLUDE: &str = r".+\.(automount|device|mount|scope|slice)";
 /// Devices that `collector.netclass` leaves out: none.
 pub const NETCLASS_IGNORED_DEVICES: &str = "^$";
 
@@ -254,6 +258,37 @@ pub struct Stat {
     pub softirq: bool,
 }
 
+/// Units of systemd.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Systemd {
+    /// Units to show; the pattern is for the whole name.
+    pub unit_include: Pattern,
+    /// Of those, units to leave out; the pattern is for the whole name.
+    pub unit_exclude: Pattern,
+    /// Ask systemd itself, at `/run/systemd/private`, and not by way of the bus. Takes root.
+    pub private: bool,
+    /// Show how many tasks each service has and may have.
+    pub enable_task_metrics: bool,
+    /// Show how often systemd restarted each service.
+    pub enable_restarts_metrics: bool,
+    /// Show when each unit became active.
+    pub enable_start_time_metrics: bool,
+}
+
+impl Default for Systemd {
+    fn default() -> Self {
+        Self {
+            unit_include: Pattern::of(SYSTEMD_UNIT_INCLUDE),
+            unit_exclude: Pattern::of(SYSTEMD_UNIT_EXCLUDE),
+            private: false,
+            enable_task_metrics: false,
+            enable_restarts_metrics: false,
+            enable_start_time_metrics: false,
+        }
+    }
+}
+
 /// Metrics that others leave in files.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -316,6 +351,8 @@ mod tests {
             NETSTAT_FIELDS,
             VMSTAT_FIELDS,
             NETCLASS_IGNORED_DEVICES,
+            SYSTEMD_UNIT_INCLUDE,
+            SYSTEMD_UNIT_EXCLUDE,
         ] {
             assert_eq!(text.parse::<Pattern>().unwrap().as_str(), text);
             assert!(!text.contains(' '), "{text}");
