@@ -12,11 +12,11 @@ use std::{
 };
 
 use common::{
-    Folder,
+    Folder, alone,
     calls::{judge, truth},
     host,
     network::{Network, Server, call, caller},
-    on, owner_root, within,
+    on, owner_root,
 };
 use yagura_exporter::probes::{
     lifetime::{Lifetime, Options},
@@ -36,6 +36,7 @@ fn short_lived_containers_lose_no_connection() {
     if let Some(reason) = unable().or_else(Network::unable) {
         return testkit::skipped(&reason);
     }
+    let _alone = alone();
     let network = Network::make("calls", 12);
     let scratch = tempfile::tempdir().unwrap();
     let caller = caller(scratch.path());
@@ -81,11 +82,12 @@ fn living_connections_are_counted_and_those_from_before_are_open() {
     if let Some(reason) = unable() {
         return testkit::skipped(&reason);
     }
+    let alone = alone();
     let folder = Folder::make(&owner_root().unwrap(), "living");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let connect = || {
-        let stream = within(&folder, || TcpStream::connect(("127.0.0.1", port)).unwrap());
+        let stream = alone.within(&folder, || TcpStream::connect(("127.0.0.1", port)).unwrap());
         (stream, listener.accept().unwrap().0)
     };
     let (mut old, mut old_peer) = connect();
@@ -138,12 +140,14 @@ fn a_scan_over_many_ports_stays_within_the_cap_and_says_so() {
     if let Some(reason) = unable() {
         return testkit::skipped(&reason);
     }
+    let alone = alone();
     let folder = Folder::make(&owner_root().unwrap(), "scan");
     let lifetime = on(Lifetime::start(&host(), &Options::default()));
     let options = tcp::Options { peers: 8, ..tcp::Options::default() };
     let tcp = on(Tcp::start(&host(), lifetime.books(), &options));
     let ports = 2..2002_u16;
-    let refused = within(&folder, || ports.filter(|port| TcpStream::connect(("127.1.2.3", *port)).is_err()).count());
+    let refused =
+        alone.within(&folder, || ports.filter(|port| TcpStream::connect(("127.1.2.3", *port)).is_err()).count());
     let id = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&folder.0).unwrap());
     let rows: Vec<_> = tcp.rows().unwrap().into_iter().filter(|(key, _)| key.cgroup == id).collect();
     assert_eq!(rows.len(), 9);
@@ -159,11 +163,12 @@ fn a_prefix_that_is_configured_is_one_peer() {
     if let Some(reason) = unable() {
         return testkit::skipped(&reason);
     }
+    let alone = alone();
     let folder = Folder::make(&owner_root().unwrap(), "prefix");
     let lifetime = on(Lifetime::start(&host(), &Options::default()));
     let options = tcp::Options { prefix_v4: 24, ..tcp::Options::default() };
     let tcp = on(Tcp::start(&host(), lifetime.books(), &options));
-    within(&folder, || {
+    alone.within(&folder, || {
         for host in 1..=50 {
             TcpStream::connect((std::net::Ipv4Addr::new(127, 9, 8, host), 3)).unwrap_err();
         }

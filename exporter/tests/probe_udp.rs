@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Folder, host, on, owner_root, unable, within};
+use common::{Folder, alone, host, on, owner_root, unable};
 use yagura_exporter::probes::{
     lifetime::{Lifetime, Options},
     udp::Udp,
@@ -27,14 +27,15 @@ fn datagrams_and_their_bytes_are_counted_at_both_ends() {
     if let Some(reason) = unable() {
         return testkit::skipped(&reason);
     }
+    let alone = alone();
     let root = owner_root().unwrap();
     let (from, to) = (Folder::make(&root, "udp-from"), Folder::make(&root, "udp-to"));
     let lifetime = on(Lifetime::start(&host(), &Options::default()));
     let udp = on(Udp::start(&host(), lifetime.books(), false));
     let mut expected = [0, 0];
     for address in ["127.0.0.1:0", "[::1]:0"] {
-        let receiver = within(&to, || UdpSocket::bind(address).unwrap());
-        let sender = within(&from, || UdpSocket::bind(address).unwrap());
+        let receiver = alone.within(&to, || UdpSocket::bind(address).unwrap());
+        let sender = alone.within(&from, || UdpSocket::bind(address).unwrap());
         receiver.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         for size in [0, 1, 100, 1400, 9000] {
             sender.send_to(&vec![7; size], receiver.local_addr().unwrap()).unwrap();
@@ -52,10 +53,11 @@ fn datagrams_without_room_are_counted() {
     if let Some(reason) = unable() {
         return testkit::skipped(&reason);
     }
+    let alone = alone();
     let folder = Folder::make(&owner_root().unwrap(), "udp-full");
     let lifetime = on(Lifetime::start(&host(), &Options::default()));
     let udp = on(Udp::start(&host(), lifetime.books(), false));
-    let receiver = within(&folder, || UdpSocket::bind("127.0.0.1:0").unwrap());
+    let receiver = alone.within(&folder, || UdpSocket::bind("127.0.0.1:0").unwrap());
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
     for _ in 0..2000 {
         sender.send_to(&[7; 1000], receiver.local_addr().unwrap()).unwrap();
@@ -72,12 +74,13 @@ fn others_on_the_same_root_stay_and_a_packet_costs_little() {
     if let Some(reason) = unable() {
         return testkit::skipped(&reason);
     }
+    let alone = alone();
     let folder = Folder::make(&owner_root().unwrap(), "udp-two");
     let lifetime = on(Lifetime::start(&host(), &Options::default()));
     let one = on(Udp::start(&host(), lifetime.books(), false));
     let two = on(Udp::start(&host(), lifetime.books(), false));
     let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let sender = within(&folder, || UdpSocket::bind("127.0.0.1:0").unwrap());
+    let sender = alone.within(&folder, || UdpSocket::bind("127.0.0.1:0").unwrap());
     let counting = yagura_exporter::probes::object::count_runs().unwrap();
     let started = Instant::now();
     for _ in 0..5000 {

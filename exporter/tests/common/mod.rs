@@ -10,7 +10,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use kernfs::Host;
@@ -154,14 +154,25 @@ pub(crate) fn burn(
     Burning::start(burner, parent, &args).truth()
 }
 
-/// Moves this process into a cgroup while something is done, so that the sockets made meanwhile are that cgroup's.
-pub(crate) fn within<T>(folder: &Folder, act: impl FnOnce() -> T) -> T {
-    let (threads, root) = (folder.0.join("cgroup.procs"), owner_root().unwrap().join("cgroup.procs"));
-    let line = std::fs::read_to_string("/proc/self/cgroup").unwrap();
-    let before = line.lines().find_map(|line| line.strip_prefix("0::/")).unwrap().to_owned();
-    let back = if before.is_empty() { root } else { owner_root().unwrap().join(before).join("cgroup.procs") };
-    std::fs::write(threads, "0").unwrap();
-    let result = act();
-    std::fs::write(back, "0").unwrap();
-    result
+/// A test that moves this process between cgroups: all others that do, or that make sockets, wait for it.
+pub(crate) struct Alone(MutexGuard<'static, ()>);
+
+/// Waits until no other test moves this process.
+pub(crate) fn alone() -> Alone {
+    static PROCESS: Mutex<()> = Mutex::new(());
+    Alone(PROCESS.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+impl Alone {
+    /// Moves this process into a cgroup while something is done, so that the sockets made meanwhile are that cgroup's.
+    pub(crate) fn within<T>(&self, folder: &Folder, act: impl FnOnce() -> T) -> T {
+        let (processes, root) = (folder.0.join("cgroup.procs"), owner_root().unwrap().join("cgroup.procs"));
+        let line = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+        let before = line.lines().find_map(|line| line.strip_prefix("0::/")).unwrap().to_owned();
+        let back = if before.is_empty() { root } else { owner_root().unwrap().join(before).join("cgroup.procs") };
+        std::fs::write(processes, "0").unwrap();
+        let result = act();
+        std::fs::write(back, "0").unwrap();
+        result
+    }
 }
