@@ -261,6 +261,7 @@ pub struct Stat {
 /// Units of systemd.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of node_exporter's")]
 pub struct Systemd {
     /// Units to show; the pattern is for the whole name.
     pub unit_include: Pattern,

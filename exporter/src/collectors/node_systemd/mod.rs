@@ -96,31 +96,41 @@ impl NodeSystemd {
         }
         if options.enable_start_time_metrics {
             let started = if unit.state == "active" { bus.of(unit, "Unit", "ActiveEnterTimestamp")? } else { Some(0) };
-            started.into_iter().for_each(|time| out.put(&STARTED, [name], moment(time)));
+            if let Some(time) = started {
+                out.put(&STARTED, [name], moment(time));
+            }
         }
         match unit.suffix() {
             "service" => {
                 if options.enable_restarts_metrics {
                     let restarts: Option<u32> = bus.of(unit, "Service", "NRestarts")?;
-                    restarts.into_iter().for_each(|count| out.put(&RESTARTS, [name], count));
+                    if let Some(count) = restarts {
+                        out.put(&RESTARTS, [name], count);
+                    }
                 }
                 if options.enable_task_metrics {
                     for (family, property) in [(&TASKS, "TasksCurrent"), (&TASKS_MOST, "TasksMax")] {
                         let count: Option<u64> = bus.of(unit, "Service", property)?;
-                        count.filter(|count| *count < u64::MAX).into_iter().for_each(|n| out.put(family, [name], n));
+                        if let Some(count) = count.filter(|count| *count < u64::MAX) {
+                            out.put(family, [name], count);
+                        }
                     }
                 }
             }
             "timer" => {
                 let last: Option<u64> = bus.of(unit, "Timer", "LastTriggerUSec")?;
-                last.into_iter().for_each(|time| out.put(&TRIGGERED, [name], moment(time)));
+                if let Some(time) = last {
+                    out.put(&TRIGGERED, [name], moment(time));
+                }
             }
             "socket" => {
                 for (family, property) in
                     [(&ACCEPTED, "NAccepted"), (&CONNECTIONS, "NConnections"), (&REFUSED, "NRefused")]
                 {
                     let count: Option<u32> = bus.of(unit, "Socket", property)?;
-                    count.into_iter().for_each(|count| out.put(family, [name], count));
+                    if let Some(count) = count {
+                        out.put(family, [name], count);
+                    }
                 }
             }
             _ => {}

@@ -1,5 +1,7 @@
 //! Against a stand-in for the manager of systemd, which speaks D-Bus at the private socket.
 
+#![allow(clippy::unused_self, clippy::unnecessary_literal_bound, reason = "the shape of methods that D-Bus calls")]
+
 use std::{os::unix::net::UnixListener, path::Path, thread::JoinHandle};
 
 use zbus::{blocking::connection::Builder, interface, zvariant::OwnedObjectPath};

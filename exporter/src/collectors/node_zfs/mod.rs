@@ -1,4 +1,4 @@
-//! ZFS, from `/proc/spl/kstat/zfs`, where OpenZFS shows its statistics as named numbers (`kstat(3KSTAT)` of Solaris):
+//! ZFS, from `/proc/spl/kstat/zfs`, where `OpenZFS` shows its statistics as named numbers (`kstat(3KSTAT)` of Solaris):
 //! ```text
 //! 9 1 0x01 147 39984 4112380651 1052389812345
 //! name                            type data
