@@ -42,6 +42,8 @@ pub(crate) fn all() -> Vec<Check> {
         check("Prometheus 2 scrapes every view", || prometheus(PROMETHEUS_2, "2")),
         check("Prometheus 3 scrapes every view", || prometheus(PROMETHEUS_3, "3")),
         check("parity cadvisor", parity_cadvisor),
+        check("parity node", parity_node),
+        check("parity consumers", parity_consumers),
         check("parity kubelet", parity_kubelet),
     ]
 }
@@ -122,6 +124,23 @@ fn parity_cadvisor() -> Result<()> {
 /// The committed list of cAdvisor's families.
 pub(crate) fn families_file() -> PathBuf {
     Path::new(&places::repo()).join("e2e/families/cadvisor.json")
+}
+
+/// The committed list of the names and labels that dashboards and alerts read.
+pub(crate) fn consumers_file() -> PathBuf {
+    Path::new(&places::repo()).join("e2e/families/consumers.json")
+}
+
+fn parity_node() -> Result<()> {
+    parity::node::compare(&Agent::start(&agent::binary()?, &[])?, false)
+}
+
+fn parity_consumers() -> Result<()> {
+    if let Some(skip) = cluster::missing(&cluster::Options::default()) {
+        return Err(skip.into());
+    }
+    fetched(PROMETHEUS_3)?;
+    parity::consumers::check(&[consumers_file()])
 }
 
 fn parity_kubelet() -> Result<()> {

@@ -43,10 +43,15 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
 impl Prometheus {
     /// Starts it with a fresh store in the cache, and waits until it answers.
     pub(crate) fn start(program: &Path, agent: &str, name: &str) -> Result<Self> {
+        Self::with(program, &configuration(agent), name)
+    }
+
+    /// The same with a configuration of the caller's.
+    pub(crate) fn with(program: &Path, configuration: &str, name: &str) -> Result<Self> {
         let dir = places::cache(&format!("prometheus-{name}"))?;
         std::fs::remove_dir_all(&dir).with_context(|| format!("cannot empty {}", dir.display()))?;
         let config = dir.join("prometheus.yml");
-        places::write(&config, configuration(agent))?;
+        places::write(&config, configuration)?;
         let port = http::free_port()?;
         let mut command = process::tied(program);
         command.current_dir(&dir).arg(format!("--config.file={}", config.display()));
@@ -65,11 +70,16 @@ impl Prometheus {
         Ok(answer["data"]["result"].as_array().cloned().unwrap_or_default())
     }
 
+    /// Waits until so many targets were scraped.
+    pub(crate) fn wait_up(&self, targets: usize) -> Result<()> {
+        let up = || self.query("up == 1").is_ok_and(|rows| rows.len() == targets);
+        process::wait_for("Prometheus to scrape every view", Duration::from_secs(40), up)
+            .with_context(|| format!("targets: {}", self.errors()))
+    }
+
     /// Waits until each view was scraped, and gives the number of samples of each.
     pub(crate) fn scraped(&self) -> Result<Vec<(&'static str, u64)>> {
-        let up = || self.query("up == 1").is_ok_and(|rows| rows.len() == JOBS.len());
-        process::wait_for("Prometheus to scrape every view", Duration::from_secs(40), up)
-            .with_context(|| format!("targets: {}", self.errors()))?;
+        self.wait_up(JOBS.len())?;
         let mut counts = Vec::new();
         for (job, _) in JOBS {
             let rows = self.query(&format!("scrape_samples_scraped{{job=\"{job}\"}}"))?;

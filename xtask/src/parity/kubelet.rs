@@ -25,18 +25,26 @@ pub(super) fn run(args: &mut Args) -> Result<()> {
     let after = if args.flag("--keep") { After::Keep } else { After::Remove };
     let verbose = args.flag("--verbose");
     let options = if args.flag("--standalone") { Options::standalone() } else { Options::default() };
-    let report = on_cluster(&options, after, || {
+    let report = on_cluster(&options, after, |machine, way| {
         let agent = Agent::from_args(args, &[])?;
         args.finish()?;
-        Ok(agent)
+        measure(machine, way, &agent)
     })?;
     judge(&report, verbose)
 }
 
 /// The comparison with the built agent, as a check.
 pub(crate) fn check() -> Result<()> {
-    let report = on_cluster(&Options::default(), After::Remove, || Agent::start(&agent::binary()?, &[]))?;
-    judge(&report, false)
+    let compare = |machine: &Cluster, way| measure(machine, way, &Agent::start(&agent::binary()?, &[])?);
+    judge(&on_cluster(&Options::default(), After::Remove, compare)?, false)
+}
+
+/// Does something while the pods run on a real node, and cleans up.
+pub(super) fn beside_pods<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    on_cluster(&Options::default(), After::Remove, |machine, way| {
+        workload::create(machine, way)?;
+        work()
+    })
 }
 
 /// What becomes of the pods, and of a cluster that did not run before.
@@ -46,12 +54,12 @@ enum After {
     Remove,
 }
 
-fn on_cluster(options: &Options, after: After, agent: impl FnOnce() -> Result<Agent>) -> Result<Report> {
+fn on_cluster<T>(options: &Options, after: After, work: impl FnOnce(&Cluster, Way) -> Result<T>) -> Result<T> {
     let machine = Cluster::of_this_machine()?;
     let ran = machine.answers(options);
     cluster::up(&machine, options)?;
     let way = if options.api { Way::Api } else { Way::Files };
-    let outcome = agent().and_then(|agent| measure(&machine, way, &agent));
+    let outcome = work(&machine, way);
     if after == After::Remove && ran {
         workload::remove(&machine, way)?;
     } else if after == After::Remove {

@@ -3,6 +3,7 @@
 pub(crate) mod cadvisor;
 mod cgroups;
 pub(crate) mod compare;
+pub(crate) mod consumers;
 pub(crate) mod differences;
 pub(crate) mod kubelet;
 pub(crate) mod node;
@@ -14,7 +15,8 @@ use crate::args::{Args, usage};
 
 pub(crate) const USAGE: &str = "kubelet [--agent URL] [--keep] [--verbose] [--standalone | --vm]\n\
     cadvisor [FILE.json] [--agent URL]\n\
-    node [--agent URL] [--verbose]";
+    node [--agent URL] [--verbose]\n\
+    consumers [FILE.json]… [--write FILE]";
 
 /// `cargo xtask parity …`
 pub(crate) fn run(args: &mut Args) -> Result<()> {
@@ -23,6 +25,7 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
         "kubelet" => kubelet::run(args),
         "cadvisor" => cadvisor::run(args),
         "node" => node::run(args),
-        other => Err(usage(format!("parity: {other:?} is none of kubelet, cadvisor, node"))),
+        "consumers" => consumers::run(args),
+        other => Err(usage(format!("parity: {other:?} is none of kubelet, cadvisor, node, consumers"))),
     }
 }

@@ -21,6 +21,17 @@ const VIEW: &str = "/metrics/node";
 const MODULE: &str = "github.com/prometheus/node_exporter";
 const VERSION: &str = "1.12.1";
 
+/// What Go says when it cannot reach a module.
+const UNREACHABLE: &[&str] = &[
+    "dial tcp",
+    "no such host",
+    "i/o timeout",
+    "connection refused",
+    "proxyconnect",
+    "module lookup disabled",
+    "requires go ",
+];
+
 /// Families about the program and its scrape; they cannot be the same.
 fn is_of_the_program(series: &Series) -> bool {
     series.name.starts_with("node_scrape_") || series.name == "node_exporter_build_info"
@@ -99,7 +110,15 @@ fn build(folder: &PathBuf) -> Result<()> {
     println!("building node_exporter {VERSION}");
     let mut command = Command::new(go);
     command.args(["install", &format!("{MODULE}@v{VERSION}")]).env("GOBIN", folder).env("CGO_ENABLED", "0");
-    process::run(&mut command).context("cannot build node_exporter")
+    let output = command.output().context("cannot start go")?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    match said.lines().find(|line| UNREACHABLE.iter().any(|sign| line.contains(sign))) {
+        Some(line) => Err(Skip(format!("node_exporter cannot be downloaded: {line}")).into()),
+        None => bail!("cannot build node_exporter: {said}"),
+    }
 }
 
 /// The collector of each family of the node view.
