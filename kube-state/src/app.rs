@@ -17,10 +17,11 @@ use tokio::sync::{Semaphore, watch};
 use crate::{
     api::Api,
     cli::PROGRAM,
+    custom::{CustomKind, Follower, Loaded, Source},
     engine::{Engine, Part, Shown},
     flags::{BadFlags, Config, Flags},
     guard::Guard,
-    own_metrics::OwnMetrics,
+    own_metrics::{self, OwnMetrics},
     page::ObjectsPage,
     plan, resources,
     shard::Shard,
@@ -44,6 +45,8 @@ pub struct Setup {
     pub config: Config,
     /// The text of the configuration file.
     text: Option<String>,
+    /// What is to be shown of custom resources.
+    pub custom: Loaded,
 }
 
 impl Setup {
@@ -51,7 +54,8 @@ impl Setup {
     pub fn load(given: &Flags) -> Result<Self, BadFlags> {
         let (flags, text) = given.with_file()?;
         let config = flags.check()?;
-        Ok(Self { flags, config, text })
+        let custom = flags.custom().load()?;
+        Ok(Self { flags, config, text, custom })
     }
 }
 
@@ -67,6 +71,7 @@ pub struct App {
     api: OnceLock<Api>,
     engine: OnceLock<Engine>,
     server_version: OnceLock<String>,
+    follower: Follower,
 }
 
 impl App {
@@ -81,6 +86,7 @@ impl App {
             api: OnceLock::new(),
             engine: OnceLock::new(),
             server_version: OnceLock::new(),
+            follower: Follower::new(setup.custom.config.clone()),
             setup: ArcSwap::from_pointee(setup),
         };
         app.note_loaded();
@@ -104,7 +110,9 @@ impl App {
 
     /// Fails with what is not there yet.
     pub fn ready(&self) -> Result<(), String> {
-        self.engine.get().ok_or_else(|| "the API server was not reached yet".to_owned())?.ready()
+        self.engine.get().ok_or_else(|| "the API server was not reached yet".to_owned())?.ready()?;
+        let is_settled = self.follower.is_settled();
+        if is_settled { Ok(()) } else { Err("custom kinds are defined that are not watched yet".to_owned()) }
     }
 
     /// Watches until `stop`. Fails when there is no way to the API server; that the server does not answer is only
@@ -125,8 +133,9 @@ impl App {
         };
         let engine = Engine::new(common, Ledger::default(), stop.clone());
         let setup = self.setup.load_full();
-        engine.apply(Part::Known, plan::targets(&setup.config));
+        self.apply(&engine, &setup);
         let engine = self.engine.get_or_init(|| engine);
+        tokio::spawn(Arc::clone(&self).follow_definitions(stop.clone()));
         match &setup.config.pod {
             Some((namespace, pod)) => {
                 let (namespace, pod) = (namespace.clone(), pod.clone());
@@ -135,6 +144,26 @@ impl App {
             None => engine.run().await,
         }
         Ok(())
+    }
+
+    /// Watches what a setup asks for. Custom kinds follow from the definitions.
+    fn apply(&self, engine: &Engine, setup: &Setup) {
+        engine.apply(Part::Known, plan::targets(&setup.config));
+        let has_custom = setup.flags.custom() != Source::None;
+        let definitions = has_custom.then(|| plan::definitions(Arc::new(self.follower.clone())));
+        engine.apply(Part::Definitions, definitions.into_iter().collect());
+    }
+
+    /// Watches the custom kinds that there are, until `stop`.
+    async fn follow_definitions(self: Arc<Self>, stop: CancellationToken) {
+        let Some(engine) = self.engine.get() else { return };
+        let apply = |kinds: Vec<Arc<CustomKind>>| {
+            let setup = self.setup.load();
+            let verbosity = setup.flags.verbosity();
+            let targets = kinds.iter().flat_map(|kind| plan::custom_targets(&setup.config, kind, verbosity));
+            engine.apply(Part::Custom, targets.collect());
+        };
+        while stop.run_until_cancelled(self.follower.next(apply)).await.is_some() {}
     }
 
     /// Waits until the API server answers, and finds out what must be known before the first list: whether the server
@@ -173,9 +202,12 @@ impl App {
     /// Reads the configuration again and takes it over if it is good. To be called where blocking is allowed.
     pub fn reload(&self) -> Result<()> {
         let setup = Setup::load(&self.given);
-        let setup = setup.inspect_err(|_| {
-            if let Some(path) = &self.given.config {
-                self.own.not_loaded("config", &path.display().to_string());
+        let setup = setup.inspect_err(|error| match error {
+            BadFlags::Custom(bad) => self.own.not_loaded("customresourceconfig", &bad.0.file.display().to_string()),
+            _ => {
+                if let Some(path) = &self.given.config {
+                    self.own.not_loaded("config", &path.display().to_string());
+                }
             }
         })?;
         let before = self.setup.load_full();
@@ -194,10 +226,12 @@ impl App {
         if setup.config.pod.is_none() {
             self.shard.send_if_modified(|shard| std::mem::replace(shard, setup.config.shard) != setup.config.shard);
         }
+        let setup = Arc::new(setup);
+        self.setup.store(Arc::clone(&setup));
         if let Some(engine) = self.engine.get() {
-            engine.apply(Part::Known, plan::targets(&setup.config));
+            self.apply(engine, &setup);
         }
-        self.setup.store(Arc::new(setup));
+        self.follower.reconfigure(setup.custom.config.clone());
         self.note_loaded();
         Ok(())
     }
@@ -206,6 +240,12 @@ impl App {
         let setup = self.setup.load();
         if let (Some(path), Some(text)) = (&setup.flags.config, &setup.text) {
             self.own.loaded("config", &path.display().to_string(), text.as_bytes());
+        }
+        if let (Source::File { path, .. }, Some(text)) = (setup.flags.custom(), &setup.custom.text) {
+            self.own.loaded("customresourceconfig", &path.display().to_string(), text.as_bytes());
+        }
+        for warning in &setup.custom.config.warnings {
+            tracing::warn!("{warning}");
         }
     }
 
@@ -300,6 +340,9 @@ impl Page for OwnPage {
         let mut batch = Batch::default();
         let shard = *self.0.shard.borrow();
         self.0.own.emit(self.0.engine.get(), shard, PROGRAM.revision.unwrap_or(""), &mut batch);
+        if self.0.setup.load().flags.custom() != Source::None {
+            own_metrics::emit_definitions(self.0.follower.counts(), &mut batch);
+        }
         let mut encoder = expo::Encoder::default();
         let mut written = encoder.append(&[&batch], request.format, out)?;
         let daemons = self.0.telemetry.exposition().map_err(io::Error::other)?;

@@ -12,7 +12,7 @@ use clap::{CommandFactory as _, Parser as _};
 use daemon::Program;
 use metric::Catalog;
 
-use crate::{app::Setup, flags::Flags, own_metrics, rbac};
+use crate::{app::Setup, custom, flags::Flags, own_metrics, rbac};
 
 /// Who we are.
 pub static PROGRAM: Program = Program {
@@ -47,9 +47,12 @@ pub fn parse() -> Flags {
         exit(2)
     });
     if flags.print_rbac {
-        print(&rbac::cluster_role(&setup.flags, &setup.config));
+        print(&rbac::cluster_role(&setup.flags, &setup.config, &setup.custom.config));
     }
     if flags.check_only {
+        for warning in &setup.custom.config.warnings {
+            let _ = writeln!(std::io::stderr(), "{}: {warning}", PROGRAM.name);
+        }
         print("the configuration is valid\n");
     }
     flags
@@ -83,7 +86,8 @@ pub fn run() -> ExitCode {
 /// The pages of the documentation that are made from the code, by their path below the folder `docs`.
 pub fn pages() -> Vec<(&'static str, String)> {
     let flags = Flags::parse_from(["yagura-kube-state"]);
-    let role = flags.check().map(|config| rbac::cluster_role(&flags, &config)).unwrap_or_default();
+    let role =
+        flags.check().map(|config| rbac::cluster_role(&flags, &config, &custom::Config::default())).unwrap_or_default();
     vec![
         ("metrics/kube-state.md", metrics_page(&own_metrics::catalog())),
         ("config/kube-state.md", flags_page()),

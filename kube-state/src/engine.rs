@@ -20,6 +20,8 @@ use crate::{
 pub enum Part {
     /// Kinds that we know.
     Known,
+    /// The definitions of custom resources.
+    Definitions,
     /// Custom resources.
     Custom,
 }

@@ -15,6 +15,7 @@ use jiff::tz::TimeZone;
 
 use crate::{
     api::Access,
+    custom,
     select::{AllowLists, BadSelection, Families, Selection, comma_list},
     shard::{NoSuchShard, Shard},
 };
@@ -47,13 +48,13 @@ pub struct Flags {
     /// Start even when the file for custom resources is missing.
     #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true")]
     pub continue_without_custom_resource_state_config_file: bool,
-    /// What to show of custom resources, as YAML. Goes before the file.
+    /// What to show of custom resources, as YAML; see docs/custom-resources.md. Goes before the file.
     #[arg(long, default_value = "")]
     pub custom_resource_state_config: String,
-    /// File that says what to show of custom resources.
+    /// File that says what to show of custom resources. Read again when it changes.
     #[arg(long)]
     pub custom_resource_state_config_file: Option<PathBuf>,
-    /// Custom resources only.
+    /// Custom resources only: no kind that Kubernetes has itself.
     #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true")]
     pub custom_resource_state_only: bool,
     /// Compress answers with gzip for clients that take it.
@@ -261,6 +262,9 @@ pub enum BadFlags {
     /// A value.
     #[error(transparent)]
     Value(#[from] daemon::Invalid),
+    /// The configuration of custom resources.
+    #[error(transparent)]
+    Custom(#[from] custom::BadConfig),
     /// See inside.
     #[error("--{flag}")]
     Selection {
@@ -296,6 +300,13 @@ impl Flags {
             }
             Err(error) => Err(ConfigError::whole(path, format!("cannot be read: {error}")).into()),
         }
+    }
+
+    /// Where it is said what to show of custom resources.
+    pub fn custom(&self) -> custom::Source {
+        let (inline, file) = (&self.custom_resource_state_config, &self.custom_resource_state_config_file);
+        let may_be_missing = self.continue_without_custom_resource_state_config_file;
+        custom::Source::new(Some(inline), file.as_deref(), may_be_missing)
     }
 
     /// What is logged, and how.

@@ -17,6 +17,9 @@ enum Pattern {
 }
 
 impl AllowList {
+    /// Nothing is shown.
+    pub const NONE: Self = Self { patterns: Vec::new(), given: false };
+
     /// Reads patterns: a key, a key with one `*` somewhere, or `*` alone as the first of all. A lone `*` elsewhere and
     /// a pattern with more than one `*` allow nothing.
     pub fn new<S: AsRef<str>>(patterns: impl IntoIterator<Item = S>) -> Self {

@@ -2,7 +2,11 @@
 //! work, and what upstream does not say: how many objects, how old, how large, what went wrong with which.
 
 use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -11,9 +15,10 @@ use metric::{Batch, Bytes, Catalog, Count, Desc, Family, FamilyEntry, HistogramV
 use parking_lot::Mutex;
 
 use crate::{
+    custom,
     engine::{Engine, Health},
     shard::Shard,
-    watch::{What, Why},
+    watch::{Counts, What, Why},
 };
 
 const UPSTREAM: &str = "kube-state-metrics";
@@ -57,6 +62,18 @@ families! {
     RELOADED_AT: Seconds, 2 = Family::as_named_by(UPSTREAM, Kind::Gauge,
         "kube_state_metrics_last_config_reload_success_timestamp_seconds",
         "When the configuration file was last taken over, in seconds since the Unix epoch.", FILE_LABELS);
+    DEFINITIONS_ADDED: Count, 0 = Family::as_named_by(UPSTREAM, Kind::Counter,
+        "kube_state_metrics_custom_resource_state_add_events_total",
+        "Definitions of custom kinds that appeared.", &[]);
+    DEFINITIONS_UPDATED: Count, 0 = Family::as_named_by(UPSTREAM, Kind::Counter,
+        "kube_state_metrics_custom_resource_state_update_events_total",
+        "Times that a definition of a custom kind changed or was sent again.", &[]);
+    DEFINITIONS_DELETED: Count, 0 = Family::as_named_by(UPSTREAM, Kind::Counter,
+        "kube_state_metrics_custom_resource_state_delete_events_total",
+        "Definitions of custom kinds that went.", &[]);
+    DEFINITIONS: Count, 0 = Family::as_named_by(UPSTREAM, Kind::Gauge,
+        "kube_state_metrics_custom_resource_state_cache",
+        "Definitions of custom kinds that the cluster has.", &[]);
     REQUESTS: Seconds, 2 = Family::as_named_by(UPSTREAM, Kind::Histogram, "http_request_duration_seconds",
         "Time to write a page of objects.", REQUEST_LABELS);
     OBJECTS: Count, 1 = Family::gauge("yagura_kube_state_objects", "Objects that are kept.", &[KINDS]);
@@ -79,7 +96,7 @@ families! {
     UNREADABLE: Count, 1 = Family::counter("yagura_kube_state_unreadable_objects_total",
         "Objects and events that could not be read and have no series.", &[KINDS]);
     SPOILED: Count, 2 = Family::counter("yagura_kube_state_spoiled_families_total",
-        "Times that a family was left out for an object because a field of the object has another shape.",
+        "Times that a family was left out for an object or some of its series, because a field of the object has another shape.",
         &[KINDS, Label::open("family", "families")]);
 }
 
@@ -149,8 +166,42 @@ impl OwnMetrics {
         for health in engine.health() {
             put_health(&health, out);
         }
-        for (kind, counts) in engine.ledger().all() {
-            put_counts(&kind, &counts, out);
+        let all = engine.ledger().all();
+        put_outcomes(&all, out);
+        for (kind, counts) in &all {
+            put_counts(kind, counts, out);
+        }
+    }
+}
+
+/// What came of the definitions of custom kinds.
+pub fn emit_definitions(counts: custom::Counts, out: &mut Batch) {
+    out.put(&DEFINITIONS_ADDED, [], counts.added);
+    out.put(&DEFINITIONS_UPDATED, [], counts.updated);
+    out.put(&DEFINITIONS_DELETED, [], counts.deleted);
+    out.put(&DEFINITIONS, [], counts.known as u64);
+}
+
+/// What upstream counts by type. All custom kinds are of one.
+fn put_outcomes(all: &[(Arc<str>, Arc<Counts>)], out: &mut Batch) {
+    let mut types: BTreeMap<&str, Vec<&Counts>> = BTreeMap::new();
+    for (_, counts) in all {
+        types.entry(&counts.go_type).or_default().push(counts);
+    }
+    for (go_type, counts) in types {
+        let sum = |number: fn(&Counts) -> &AtomicU64| counts.iter().map(|counts| number(counts).load(Relaxed)).sum();
+        let [listed, watched]: [[u64; 2]; 2] = [
+            [sum(|counts| &counts.lists.success), sum(|counts| &counts.lists.error)],
+            [sum(|counts| &counts.watches.success), sum(|counts| &counts.watches.error)],
+        ];
+        for (family, [success, error]) in [(&LISTS, listed), (&WATCHES, watched)] {
+            out.put(family, [go_type, "success"], success);
+            out.put(family, [go_type, "error"], error);
+        }
+        let limits: u64 = sum(|counts| &counts.limit);
+        if limits > 0 {
+            out.put(&LISTED, [go_type], sum(|counts| &counts.listed));
+            out.put(&LIMIT, [go_type], limits);
         }
     }
 }
@@ -167,16 +218,7 @@ fn put_health(health: &Health, out: &mut Batch) {
     }
 }
 
-fn put_counts(kind: &str, counts: &Arc<crate::watch::Counts>, out: &mut Batch) {
-    for (family, outcomes) in [(&LISTS, &counts.lists), (&WATCHES, &counts.watches)] {
-        out.put(family, [&counts.go_type, "success"], outcomes.success.load(Relaxed));
-        out.put(family, [&counts.go_type, "error"], outcomes.error.load(Relaxed));
-    }
-    let limit = counts.limit.load(Relaxed);
-    if limit > 0 {
-        out.put(&LISTED, [&counts.go_type], counts.listed.load(Relaxed));
-        out.put(&LIMIT, [&counts.go_type], limit);
-    }
+fn put_counts(kind: &str, counts: &Counts, out: &mut Batch) {
     for (what, count) in What::ALL.iter().zip(&counts.events) {
         out.put(&EVENTS, [kind, what.name()], count.load(Relaxed));
     }

@@ -37,15 +37,15 @@ impl ObjectsPage {
         let wanted = board.iter().filter(|shown| asked.has(&shown.kind));
         let kinds: Vec<Vec<Snapshot>> =
             wanted.map(|shown| shown.readers.iter().map(crate::store::Reader::snapshot).collect()).collect();
-        let (mut seen, mut written) = (HashSet::new(), Written::default());
-        for snapshots in kinds {
-            Snapshot::write_together(&snapshots, out, |name| seen.insert(name.to_owned()))?;
-            written.series += snapshots.iter().map(|snapshot| snapshot.usage().series as u64).sum::<u64>();
-        }
         let format = match request.format {
             expo::Format::OpenMetrics1 => Format::OpenMetrics,
             expo::Format::Text004 | expo::Format::Protobuf => Format::Text,
         };
+        let (mut seen, mut written) = (HashSet::new(), Written::default());
+        for snapshots in kinds {
+            Snapshot::write_together_as(format, &snapshots, out, |name| seen.insert(name.to_owned()))?;
+            written.series += snapshots.iter().map(|snapshot| snapshot.usage().series as u64).sum::<u64>();
+        }
         out.write_all(format.end())?;
         Ok(written)
     }

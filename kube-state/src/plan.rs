@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use crate::{
+    custom::{CustomKind, OfCustom},
     flags::{Config, Pods},
     resources::Resource,
+    rows::Options,
     store::Head,
-    watch::{Form, Known, Target},
+    watch::{Form, Known, Render, Target},
 };
 
 /// What a configuration has watched, in the order of the output.
@@ -18,7 +20,7 @@ fn targets_of(config: &Config, resource: &'static dyn Resource) -> Vec<Target> {
     let about = resource.about();
     let options = Arc::new(config.selection.options(resource));
     let heads = resource.descs().zip(&options.wanted).map(|(desc, wanted)| wanted.then(|| Head::new(desc)));
-    let whole = Target {
+    let all = Target {
         kind: about.plural.into(),
         go_type: about.go_type().into(),
         path: about.path(None),
@@ -30,13 +32,66 @@ fn targets_of(config: &Config, resource: &'static dyn Resource) -> Vec<Target> {
         options: Arc::clone(&options),
         limit: config.object_limit,
         from_cache: config.from_cache,
+        unsharded: false,
         extra: String::new(),
     };
-    if !about.namespaced || config.namespaces.is_empty() {
-        return vec![whole];
+    by_namespace(config, all, about.namespaced, |namespace| about.path(namespace))
+}
+
+/// A target for each namespace, where only some of a namespaced kind are wanted.
+fn by_namespace(config: &Config, all: Target, namespaced: bool, path: impl Fn(Option<&str>) -> String) -> Vec<Target> {
+    if !namespaced || config.namespaces.is_empty() {
+        return vec![all];
     }
     let names = config.namespaces.iter().filter(|name| !config.without_namespaces.contains(name));
-    names.map(|name| Target { path: about.path(Some(name)), ..whole.clone() }).collect()
+    names.map(|name| Target { path: path(Some(name)), ..all.clone() }).collect()
+}
+
+/// What is watched of a custom kind. Its name is `ships.v1.fleet.example.org`, as kubectl takes it: each version of a
+/// kind has its own families.
+pub fn custom_targets(config: &Config, kind: &Arc<CustomKind>, verbosity: u8) -> Vec<Target> {
+    let all = Target {
+        kind: format!("{}.{}.{}", kind.plural, kind.id.version, kind.id.group).into(),
+        go_type: "*unstructured.Unstructured".into(),
+        path: kind.path(None),
+        form: Form::Whole,
+        fields: if kind.namespaced { other_namespaces(config) } else { None },
+        labels: None,
+        heads: kind.heads(&config.selection).collect(),
+        options: Arc::new(kind.options(&config.selection)),
+        limit: config.object_limit,
+        from_cache: config.from_cache,
+        unsharded: false,
+        extra: format!("{kind:?} {verbosity}"),
+        render: Arc::new(OfCustom::new(Arc::clone(kind), verbosity)),
+    };
+    by_namespace(config, all, kind.namespaced, |namespace| kind.path(namespace))
+}
+
+/// The definitions of custom kinds, which tell `render` what there is to watch.
+pub fn definitions(render: Arc<dyn Render>) -> Target {
+    Target {
+        kind: "customresourcedefinitions".into(),
+        go_type: "*v1.CustomResourceDefinition".into(),
+        path: "/apis/apiextensions.k8s.io/v1/customresourcedefinitions".to_owned(),
+        form: Form::Whole,
+        fields: None,
+        labels: None,
+        heads: Arc::new([]),
+        render,
+        options: Arc::new(Options::NONE),
+        limit: None,
+        from_cache: false,
+        unsharded: true,
+        extra: String::new(),
+    }
+}
+
+/// The field selector for all namespaces but those that are denied.
+fn other_namespaces(config: &Config) -> Option<String> {
+    let without = config.without_namespaces.iter().filter(|_| config.namespaces.is_empty());
+    let terms: Vec<String> = without.map(|name| format!("metadata.namespace!={name}")).collect();
+    (!terms.is_empty()).then(|| terms.join(","))
 }
 
 /// How much of a kind's objects is needed.
@@ -50,10 +105,7 @@ pub fn form(resource: &dyn Resource) -> Form {
 
 fn fields(config: &Config, resource: &dyn Resource) -> Option<String> {
     let about = resource.about();
-    let mut terms = Vec::new();
-    if about.namespaced && config.namespaces.is_empty() {
-        terms.extend(config.without_namespaces.iter().map(|name| format!("metadata.namespace!={name}")));
-    }
+    let mut terms: Vec<String> = other_namespaces(config).filter(|_| about.namespaced).into_iter().collect();
     if about.plural == "pods" && config.pods != Pods::All {
         terms.extend(config.pods.field_selector());
     }

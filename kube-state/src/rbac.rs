@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use crate::flags::{Config, Flags};
+use crate::{
+    custom::{self, Source},
+    flags::{Config, Flags},
+};
 
 /// The rules by API group: resources, in order, and verbs.
 type Rules<'c> = BTreeMap<(&'c str, &'static [&'static str]), Vec<&'c str>>;
@@ -10,11 +13,18 @@ type Rules<'c> = BTreeMap<(&'c str, &'static [&'static str]), Vec<&'c str>>;
 const WATCH: &[&str] = &["list", "watch"];
 
 /// A ClusterRole as YAML.
-pub fn cluster_role(flags: &Flags, config: &Config) -> String {
+pub fn cluster_role(flags: &Flags, config: &Config, custom: &custom::Config) -> String {
     let mut rules: Rules<'_> = BTreeMap::new();
+    let customs = custom.permissions();
+    if flags.custom() != Source::None {
+        rules.entry(("apiextensions.k8s.io", WATCH)).or_default().push("customresourcedefinitions");
+    }
     for resource in config.selection.kinds() {
         let about = resource.about();
         rules.entry((about.group, WATCH)).or_default().push(about.plural);
+    }
+    for (group, plural) in &customs {
+        rules.entry((group, WATCH)).or_default().push(plural);
     }
     if config.pod.is_some() {
         rules.entry(("", &["get"])).or_default().push("pods");
@@ -34,7 +44,8 @@ pub fn cluster_role(flags: &Flags, config: &Config) -> String {
     for ((group, verbs), resources) in &rules {
         let _ = writeln!(text, "- apiGroups: [\"{group}\"]\n  resources:");
         for resource in resources {
-            let _ = writeln!(text, "  - {resource}");
+            let quote = if *resource == "*" { "\"" } else { "" };
+            let _ = writeln!(text, "  - {quote}{resource}{quote}");
         }
         let _ = writeln!(text, "  verbs: [{}]", verbs.join(", "));
     }
@@ -52,7 +63,7 @@ mod tests {
 
     fn role(args: &[&str]) -> String {
         let flags = Flags::try_parse_from(std::iter::once(&"x").chain(args)).unwrap();
-        let text = cluster_role(&flags, &flags.check().unwrap());
+        let text = cluster_role(&flags, &flags.check().unwrap(), &flags.custom().load().unwrap().config);
         text.split_once("rules:").unwrap().1.trim().to_owned()
     }
 
@@ -63,6 +74,23 @@ mod tests {
         let all = role(&[]);
         assert_eq!(all.matches("  - ").count(), 32);
         assert!(!all.contains('*') && !all.contains("[get]") && !all.contains("create"), "{all}");
+    }
+
+    #[test]
+    fn custom_kinds_are_listed_and_watched_as_far_as_they_are_named() {
+        let config = "--custom-resource-state-config=spec: {resources: [\
+            {groupVersionKind: {group: g.example, version: v1, kind: Ship}}, \
+            {groupVersionKind: {group: h.example, version: v1, kind: '*'}}]}";
+        let role = role(&["--custom-resource-state-only", config]);
+        let rule = |group: &str, plural: &str| {
+            format!("- apiGroups: [\"{group}\"]\n  resources:\n  - {plural}\n  verbs: [list, watch]")
+        };
+        let rules = [
+            rule("apiextensions.k8s.io", "customresourcedefinitions"),
+            rule("g.example", "ships"),
+            rule("h.example", "\"*\""),
+        ];
+        assert_eq!(role, rules.join("\n"));
     }
 
     #[test]

@@ -218,6 +218,12 @@ pub struct Options {
     pub local: TimeZone,
 }
 
+impl Options {
+    /// For kinds without families.
+    pub const NONE: Self =
+        Self { labels: AllowList::NONE, annotations: AllowList::NONE, wanted: Vec::new(), local: TimeZone::UTC };
+}
+
 /// One series of the object.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Row {
@@ -332,6 +338,13 @@ impl Rows {
         if self.is_spoiled {
             self.rows.truncate(rows);
             self.text.truncate(text);
+            self.spoiled.push(index);
+        }
+    }
+
+    /// Notes that an object has something of another shape where a family reads, which costs only some of its series.
+    pub(crate) fn note_spoiled(&mut self, index: u16) {
+        if self.spoiled.last() != Some(&index) {
             self.spoiled.push(index);
         }
     }

@@ -140,6 +140,18 @@ impl Store {
         self.index.is_empty()
     }
 
+    /// Whether there is an object with this uid, those of an unfinished relist included.
+    pub fn has(&self, uid: &str) -> bool {
+        let guard;
+        let blocks = if let Some(blocks) = &self.relist {
+            blocks
+        } else {
+            guard = self.reader.lock();
+            &*guard
+        };
+        self.index.find(hash_of(uid.as_bytes()), |place| place.uid(blocks) == uid.as_bytes()).is_some()
+    }
+
     /// Starts to build a new generation: readers see the old one until [`Store::finish_relist`]. What is not put again
     /// until then goes.
     pub fn start_relist(&mut self) {

@@ -117,7 +117,7 @@ const NO_STREAMS: [u16; 6] = [400, 405, 406, 415, 422, 501];
 impl Watch {
     /// A watch that fills `store`.
     pub fn new(common: Common, target: Arc<Target>, store: Store, status: Arc<Status>, counts: Arc<Counts>) -> Self {
-        let share = *common.shard.borrow();
+        let share = if target.unsharded { Shard::WHOLE } else { *common.shard.borrow() };
         counts.limit.store(target.limit.unwrap_or(0), Relaxed);
         Self {
             streams: common.streams && target.limit.is_none(),
@@ -146,7 +146,7 @@ impl Watch {
             let ended = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                share = changed(&mut shard) => {
+                share = changed(&mut shard), if !self.target.unsharded => {
                     self.take_share(share);
                     continue;
                 }
@@ -178,6 +178,7 @@ impl Watch {
         self.remember_version();
         if self.version.is_some() && share.ordinal() == before.ordinal() && share.total() > before.total() {
             let gone = self.store.retain(|uid| share.has(uid));
+            self.target.render.listed(&|uid| self.store.has(uid), true);
             tracing::info!(kind = %self.target.kind, gone, total = share.total(), "objects went to other shards");
         } else if share != before {
             (self.version, self.why) = (None, Why::Shard);
@@ -209,7 +210,7 @@ impl Watch {
             self.last.clear();
             return if failures > 1 { backoff(pace, failures) } else { Duration::ZERO };
         }
-        if self.version.is_none() && trouble.code() == Some(404) {
+        if self.version.is_none() && trouble.code() == Some(404) && !self.target.render.is_certain() {
             if !self.status.is_missing() {
                 tracing::warn!(kind = %self.target.kind, path = self.target.path, "the API server does not have this kind");
             }
@@ -366,6 +367,7 @@ impl Watch {
     /// The list is whole: readers see it. An empty `version` is that of the last event.
     fn end_list(&mut self, version: String) {
         let gone = self.store.finish_relist();
+        self.target.render.listed(&|uid| self.store.has(uid), self.why == Why::Shard);
         if version.is_empty() {
             self.remember_version();
         } else {
@@ -417,7 +419,9 @@ impl Watch {
             What::Added | What::Modified => self.put(event.object),
             What::Deleted => {
                 let uid = Identity::of(event.object).metadata.uid;
-                self.store.remove(&uid);
+                if self.store.remove(&uid) {
+                    self.target.render.gone(event.object, &uid);
+                }
             }
             What::Bookmark if Identity::of(event.object).ends_list() => return Taken::EndOfList,
             What::Bookmark | What::Error => {}

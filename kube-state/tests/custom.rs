@@ -43,10 +43,15 @@ fn definitions(config: &str, objects: &[Value]) -> Vec<Definition> {
         let plural = format!("{}s", kind.to_lowercase());
         let versions: Vec<Value> = versions.iter().map(|name| json!({"name": name, "served": true})).collect();
         let definition = json!({"metadata": {"name": format!("{plural}.{group}")}, "spec": {"group": group,
-            "scope": "Namespaced", "names": {"kind": kind, "plural": plural}, "versions": versions}});
+            "scope": "Namespaced", "names": {"kind": kind, "plural": plural}, "versions": versions},
+            "status": established()});
         Definition::parse(definition.to_string().as_bytes()).unwrap()
     };
     versions.into_iter().map(definition).collect()
+}
+
+fn established() -> Value {
+    json!({"conditions": [{"type": "Established", "status": "True"}]})
 }
 
 fn kind_of(config: &str, object: &Value) -> (String, String) {
@@ -115,7 +120,8 @@ fn families_can_be_left_out() {
     let config = Config::parse(&read(&cases()[0].join("config.yaml")), Path::new("config.yaml")).unwrap();
     let mut discovery = Discovery::new(config);
     let definition = json!({"metadata": {"name": "ships.fleet.example.org"}, "spec": {"group": "fleet.example.org",
-        "names": {"kind": "Ship", "plural": "ships"}, "versions": [{"name": "v1", "served": true}]}});
+        "names": {"kind": "Ship", "plural": "ships"}, "versions": [{"name": "v1", "served": true}]},
+        "status": established()});
     discovery.apply(Definition::parse(definition.to_string().as_bytes()).unwrap());
     let kind = discovery.kinds().next().unwrap();
     let selection = Selection::default().with_families(Families::new(&["created", "paused"], &[]).unwrap());
@@ -174,7 +180,8 @@ proptest! {
             "metrics": [{"name": "m", "each": {"type": &kind, kind.as_str(): inside}}]}]}});
         let mut discovery = Discovery::new(Config::parse(&config.to_string(), Path::new("c")).unwrap());
         let definition = br#"{"metadata":{"name":"things.g"},"spec":{"group":"g","names":{"kind":"Thing",
-            "plural":"things"},"versions":[{"name":"v1","served":true}]}}"#;
+            "plural":"things"},"versions":[{"name":"v1","served":true}]},
+            "status":{"conditions":[{"type":"Established","status":"True"}]}}"#;
         discovery.apply(Definition::parse(definition).unwrap());
         let kind = discovery.kinds().next().unwrap();
         let (mut store, mut rows) = (kind.store(&Selection::default()), kind.rows(&Selection::default()));

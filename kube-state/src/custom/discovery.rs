@@ -19,7 +19,7 @@ pub struct Definition {
     kind: String,
     plural: String,
     namespaced: bool,
-    /// Those that are served.
+    /// Those that are served; none until the definition is established.
     versions: BTreeSet<String>,
 }
 
@@ -66,6 +66,20 @@ pub struct Discovery {
 struct View<'v> {
     metadata: Sub<Metadata<'v>>,
     spec: Sub<Spec<'v>>,
+    status: Sub<Status<'v>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, bound = "'de: 'v")]
+struct Status<'v> {
+    conditions: List<Sub<Condition<'v>>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, bound = "'de: 'v")]
+struct Condition<'v> {
+    r#type: Text<'v>,
+    status: Text<'v>,
 }
 
 #[derive(Default, Deserialize)]
@@ -102,7 +116,9 @@ impl Definition {
     pub fn parse(json: &[u8]) -> Result<Self, BadDefinition> {
         let view: View<'_> = serde_json::from_slice(json)?;
         let spec = &view.spec;
-        let served = spec.versions.iter().filter(|version| version.served.is_set());
+        let mut conditions = view.status.conditions.iter();
+        let is_served = conditions.any(|condition| condition.r#type == "Established" && condition.status == "True");
+        let served = spec.versions.iter().filter(|version| is_served && version.served.is_set());
         let definition = Self {
             name: view.metadata.name.as_str().to_owned(),
             group: spec.group.as_str().to_owned(),
@@ -229,7 +245,10 @@ mod tests {
         let spec = json!({"group": "fleet.example.org", "scope": "Namespaced",
             "names": {"kind": kind, "plural": plural}, "versions": versions});
         let name = format!("{plural}.fleet.example.org");
-        Definition::parse(json!({"metadata": {"name": name}, "spec": spec}).to_string().as_bytes()).unwrap()
+        let status = json!({"conditions": [{"type": "NamesAccepted", "status": "True"},
+            {"type": "Established", "status": "True"}]});
+        let text = json!({"metadata": {"name": name}, "spec": spec, "status": status}).to_string();
+        Definition::parse(text.as_bytes()).unwrap()
     }
 
     fn said(changes: &Changes) -> String {
@@ -301,6 +320,17 @@ mod tests {
         discovery.apply(definition("ships", "Ship", &[("v1", true)]));
         let kind = discovery.kinds().next().unwrap();
         assert_eq!(kind.families().collect::<Vec<_>>(), ["kube_customresource_ship", "kube_customresource_more"]);
+    }
+
+    #[test]
+    fn what_is_not_established_is_not_served() {
+        let mut discovery = Discovery::new(config(SHIPS));
+        let text = r#"{"metadata":{"name":"ships.fleet.example.org"},"spec":{"group":"fleet.example.org",
+            "names":{"kind":"Ship","plural":"ships"},"versions":[{"name":"v1","served":true}]},
+            "status":{"conditions":[{"type":"Established","status":"False"}]}}"#;
+        assert!(discovery.apply(Definition::parse(text.as_bytes()).unwrap()).is_empty());
+        let text = text.replace("False", "True");
+        assert_eq!(discovery.apply(Definition::parse(text.as_bytes()).unwrap()).start.len(), 1);
     }
 
     #[test]

@@ -4,28 +4,32 @@
 //! [`Config`] is read and checked once. [`Discovery`] is told of the cluster's definitions and says which kinds begin
 //! and which end. A [`CustomKind`] turns objects into rows. Nothing here speaks to a server.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use jiff::tz::TimeZone;
 use serde_json::Value;
 
 mod config;
 mod discovery;
 mod document;
 mod family;
+mod following;
 mod path;
 mod value;
 
 pub use config::{BadConfig, Config, Note};
 pub use discovery::{BadDefinition, Changes, Definition, Discovery};
 pub use family::Trouble;
+pub use following::{Counts, Follower, OfCustom};
 pub use value::NotANumber;
 
 use config::Resource;
 use family::{Each, Rule};
 
 use crate::{
-    labels::AllowList,
     rows::{Options, Rows},
     select::Selection,
     store::{Head, Store},
@@ -48,7 +52,35 @@ pub enum Source {
     },
 }
 
+/// A configuration, and the text that it is the meaning of.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The configuration; empty when there is none yet.
+    pub config: Config,
+    /// The file's text, when it comes from a file that is there.
+    pub text: Option<String>,
+}
+
 impl Source {
+    /// Reads the configuration.
+    pub fn load(&self) -> Result<Loaded, BadConfig> {
+        match self {
+            Self::None => Ok(Loaded::default()),
+            Self::Inline(text) => {
+                let config = Config::parse(text, Path::new("--custom-resource-state-config"))?;
+                Ok(Loaded { config, text: None })
+            }
+            Self::File { path, may_be_missing } => match std::fs::read_to_string(path) {
+                Ok(text) => Ok(Loaded { config: Config::parse(&text, path)?, text: Some(text) }),
+                Err(error) if error.kind() == ErrorKind::NotFound && *may_be_missing => Ok(Loaded::default()),
+                Err(error) => {
+                    let what = format!("cannot be read: {error}");
+                    Err(BadConfig(Note { file: path.clone(), place: None, key: String::new(), what }))
+                }
+            },
+        }
+    }
+
     /// Chooses by the values of the flags; empty ones count as not given.
     pub fn new(inline: Option<&str>, file: Option<&std::path::Path>, may_be_missing: bool) -> Self {
         match (inline.filter(|text| !text.is_empty()), file.filter(|path| !path.as_os_str().is_empty())) {
@@ -157,23 +189,27 @@ impl CustomKind {
         self.families().map(|name| selection.keeps(name)).collect()
     }
 
+    /// What its rows need to know.
+    pub fn options(&self, selection: &Selection) -> Options {
+        Options { wanted: self.wanted(selection), ..Options::NONE }
+    }
+
+    /// The heads of its families; `None` for those that are not kept.
+    pub fn heads(&self, selection: &Selection) -> impl Iterator<Item = Option<Head>> {
+        self.families.iter().zip(self.wanted(selection)).map(|(family, wanted)| {
+            let head = Head::custom(&family.name, family.head.clone());
+            wanted.then(|| head.or_in_openmetrics(family.openmetrics_head.clone()))
+        })
+    }
+
     /// Empty rows for its objects.
     pub fn rows(&self, selection: &Selection) -> Rows {
-        Rows::new(Arc::new(Options {
-            labels: AllowList::default(),
-            annotations: AllowList::default(),
-            wanted: self.wanted(selection),
-            local: TimeZone::UTC,
-        }))
+        Rows::new(Arc::new(self.options(selection)))
     }
 
     /// An empty store for its objects.
     pub fn store(&self, selection: &Selection) -> Store {
-        let head = |(family, wanted): (&Family, bool)| {
-            let head = Head::custom(&family.name, family.head.clone());
-            wanted.then(|| head.or_in_openmetrics(family.openmetrics_head.clone()))
-        };
-        Store::new(self.families.iter().zip(self.wanted(selection)).map(head))
+        Store::new(self.heads(selection))
     }
 
     /// Reads an object and puts its series into `rows`, whose former content goes. `trouble` hears why a family lacks
@@ -193,14 +229,21 @@ impl CustomKind {
             if !wanted {
                 continue;
             }
+            let mut is_spoiled = false;
             rows.family(index, &[], |rows| {
                 for rule in &family.rules {
                     let mut put = |labels: &family::Labels<'_>, number| {
                         rows.put_bare(labels.iter().map(|(name, value)| (name.as_ref(), value.as_ref())), number);
                     };
-                    rule.render(&object, &mut put, &mut |what| trouble(&family.name, rule.error_log_v, what));
+                    rule.render(&object, &mut put, &mut |what| {
+                        is_spoiled |= !matches!(what, Trouble::Nothing { .. });
+                        trouble(&family.name, rule.error_log_v, what);
+                    });
                 }
             });
+            if is_spoiled {
+                rows.note_spoiled(index);
+            }
         }
         Ok(())
     }

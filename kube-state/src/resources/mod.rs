@@ -237,6 +237,12 @@ pub enum BadObject {
         /// Its uid, as far as it has one.
         uid: String,
     },
+    /// An object of a custom kind.
+    #[error(transparent)]
+    Custom(#[from] crate::custom::BadObject),
+    /// The definition of a custom kind.
+    #[error(transparent)]
+    Definition(#[from] crate::custom::BadDefinition),
 }
 
 impl<V: View> Resource for Kind<V> {

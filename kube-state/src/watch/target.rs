@@ -16,6 +16,17 @@ pub trait Render: Send + Sync {
 
     /// The name of the family that rows call by this number.
     fn family(&self, index: u16) -> &str;
+
+    /// An object that was rendered is gone. This is the last that was seen of it.
+    fn gone(&self, _json: &[u8], _uid: &str) {}
+
+    /// A list is whole: what was rendered and `has` does not know is gone, or, when `moved`, may be another shard's.
+    fn listed(&self, _has: &dyn Fn(&str) -> bool, _moved: bool) {}
+
+    /// Whether the server is known to have the kind. Then it is asked again soon when it denies that.
+    fn is_certain(&self) -> bool {
+        false
+    }
 }
 
 /// A kind that we know.
@@ -105,6 +116,8 @@ pub struct Target {
     pub limit: Option<u64>,
     /// Whether a list may be of what the server has at hand, which may be old.
     pub from_cache: bool,
+    /// Whether each shard has all of it.
+    pub unsharded: bool,
     /// Says what else the rows depend on. Two targets of one path whose [`Target::fingerprint`]s are the same give the
     /// same series.
     pub extra: String,

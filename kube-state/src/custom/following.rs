@@ -1,0 +1,205 @@
+//! Custom kinds in watches: what turns a kind's objects into rows, and what follows the cluster's definitions, so that
+//! a kind is watched from when it is defined until it is defined no longer.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::{Changes, Config, CustomKind, Definition, Discovery, Trouble};
+use crate::{
+    resources::BadObject,
+    rows::Rows,
+    watch::{Identity, Render},
+};
+
+/// Renders a custom kind's objects.
+#[derive(Debug)]
+pub struct OfCustom {
+    kind: Arc<CustomKind>,
+    verbosity: u8,
+    /// Families whose trouble was told. The same trouble of the next object is for those who look for it.
+    told: Mutex<BTreeSet<String>>,
+}
+
+impl OfCustom {
+    /// `verbosity` is how talkative the log is, in upstream's numbers.
+    pub fn new(kind: Arc<CustomKind>, verbosity: u8) -> Self {
+        Self { kind, verbosity, told: Mutex::default() }
+    }
+
+    fn tell(&self, object: &[u8], family: &str, trouble: &Trouble) {
+        let name = name_of(object);
+        let error = daemon::chain(trouble);
+        let kind = &self.kind.plural;
+        // What is not there is common: many fields are absent until something happens.
+        if matches!(trouble, Trouble::Nothing { .. }) {
+            tracing::debug!(kind, object = name, family, error, "no series");
+        } else if self.told.lock().insert(family.to_owned()) {
+            tracing::warn!(kind, object = name, family, error, "no series; others like it are told at level debug");
+        } else {
+            tracing::debug!(kind, object = name, family, error, "no series");
+        }
+    }
+}
+
+impl Render for OfCustom {
+    fn render(&self, json: &[u8], rows: &mut Rows) -> Result<(), BadObject> {
+        let mut trouble = |family: &str, level: u8, what: Trouble| {
+            if level <= self.verbosity {
+                self.tell(json, family, &what);
+            }
+        };
+        Ok(self.kind.render(json, rows, &mut trouble)?)
+    }
+
+    fn family(&self, index: u16) -> &str {
+        self.kind.families().nth(index.into()).unwrap_or("")
+    }
+
+    fn is_certain(&self) -> bool {
+        true
+    }
+}
+
+/// `namespace/name` of an object.
+fn name_of(json: &[u8]) -> String {
+    let object: serde_json::Value = serde_json::from_slice(json).unwrap_or_default();
+    let part = |pointer| object.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default();
+    match (part("/metadata/namespace"), part("/metadata/name")) {
+        ("", name) => name.to_owned(),
+        (namespace, name) => format!("{namespace}/{name}"),
+    }
+}
+
+/// What came of definitions, as upstream counts it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Definitions that appeared.
+    pub added: u64,
+    /// Times that one changed or was sent again.
+    pub updated: u64,
+    /// Definitions that went.
+    pub deleted: u64,
+    /// Definitions that there are.
+    pub known: usize,
+}
+
+/// Follows definitions; clones are the same follower. It is what renders them: they have no series, but what they define
+/// is watched.
+#[derive(Clone, Debug)]
+pub struct Follower(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    state: Mutex<State>,
+    /// How often the kinds to watch changed, and how many of these changes are in force.
+    changes: AtomicU64,
+    applied: AtomicU64,
+    moved: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    discovery: Discovery,
+    /// Names of definitions by uid.
+    names: HashMap<String, String>,
+    counts: Counts,
+}
+
+impl Follower {
+    /// Follows what this configuration asks for.
+    pub fn new(config: Config) -> Self {
+        let discovery = Discovery::new(config);
+        let state = Mutex::new(State { discovery, names: HashMap::new(), counts: Counts::default() });
+        let (changes, applied) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self(Arc::new(Inner { state, changes, applied, moved: Notify::new() }))
+    }
+
+    /// Takes another configuration, of which the others of the program may have changed too.
+    pub fn reconfigure(&self, config: Config) {
+        self.0.state.lock().discovery.reconfigure(config);
+        self.note_change();
+    }
+
+    /// Waits until the kinds to watch have changed, and calls `apply` with them.
+    pub async fn next(&self, apply: impl FnOnce(Vec<Arc<CustomKind>>)) {
+        self.0.moved.notified().await;
+        let changes = self.0.changes.load(SeqCst);
+        let kinds = self.0.state.lock().discovery.kinds().cloned().collect();
+        apply(kinds);
+        self.0.applied.fetch_max(changes, SeqCst);
+    }
+
+    /// Whether all that is known to be defined is watched.
+    pub fn is_settled(&self) -> bool {
+        self.0.changes.load(SeqCst) == self.0.applied.load(SeqCst)
+    }
+
+    /// What came of definitions.
+    pub fn counts(&self) -> Counts {
+        let state = self.0.state.lock();
+        Counts { known: state.discovery.definitions(), ..state.counts }
+    }
+
+    fn note(&self, changes: &Changes) {
+        if !changes.is_empty() {
+            for id in &changes.stop {
+                tracing::info!(group = id.group, version = id.version, kind = id.kind, "custom kind ends");
+            }
+            for kind in &changes.start {
+                tracing::info!(path = kind.path(None), "custom kind begins");
+            }
+            self.note_change();
+        }
+    }
+
+    fn note_change(&self) {
+        self.0.changes.fetch_add(1, SeqCst);
+        self.0.moved.notify_one();
+    }
+}
+
+impl Render for Follower {
+    fn render(&self, json: &[u8], rows: &mut Rows) -> Result<(), BadObject> {
+        let uid = Identity::of(json).metadata.uid.into_owned();
+        let definition = Definition::parse(json)?;
+        rows.start(&uid, &[]);
+        let mut state = self.0.state.lock();
+        let is_new = state.names.insert(uid, definition.name.clone()).is_none();
+        let count = if is_new { &mut state.counts.added } else { &mut state.counts.updated };
+        *count += 1;
+        let changes = state.discovery.apply(definition);
+        drop(state);
+        self.note(&changes);
+        Ok(())
+    }
+
+    fn family(&self, _index: u16) -> &'static str {
+        ""
+    }
+
+    fn gone(&self, _json: &[u8], uid: &str) {
+        let mut state = self.0.state.lock();
+        let Some(name) = state.names.remove(uid) else { return };
+        state.counts.deleted += 1;
+        // It may have been defined anew under its name before this was told.
+        let is_there = state.names.values().any(|other| *other == name);
+        let changes = if is_there { Changes::default() } else { state.discovery.remove(&name) };
+        drop(state);
+        self.note(&changes);
+    }
+
+    fn listed(&self, has: &dyn Fn(&str) -> bool, _moved: bool) {
+        let gone: Vec<String> = self.0.state.lock().names.keys().filter(|uid| !has(uid)).cloned().collect();
+        for uid in gone {
+            self.gone(b"", &uid);
+        }
+    }
+}
