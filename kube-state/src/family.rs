@@ -42,6 +42,8 @@ pub enum Gate {
     Annotations,
     /// To be named in the opt-in list.
     OptIn,
+    /// The same, and kube-state-metrics does not have it.
+    Ours,
 }
 
 /// A family, without the code that computes it.
@@ -188,6 +190,13 @@ impl<V: View> Family<V> {
     #[must_use]
     pub const fn deprecated_since(mut self, version: &'static str) -> Self {
         self.desc.deprecated_since = Some(version);
+        self
+    }
+
+    /// The same, only when asked for, and none of kube-state-metrics'.
+    #[must_use]
+    pub const fn ours(mut self) -> Self {
+        self.desc.gate = Gate::Ours;
         self
     }
 

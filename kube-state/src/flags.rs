@@ -16,7 +16,7 @@ use jiff::tz::TimeZone;
 use crate::{
     api::Access,
     custom,
-    select::{AllowLists, BadSelection, Families, Selection, comma_list},
+    select::{AllowLists, BadSelection, Families, Selection, Selectors, comma_list},
     shard::{NoSuchShard, Shard},
 };
 
@@ -138,6 +138,17 @@ pub struct Flags {
     /// Take lists from the API server's cache, which may be behind.
     #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true")]
     pub use_apiserver_cache: bool,
+    /// Only objects of a kind with these labels: kind=selector; `*` stands for every kind without one of its own. May
+    /// be given several times.
+    #[arg(long, help_heading = "Ours")]
+    pub label_selector: Vec<String>,
+    /// Only objects of a kind with these fields: kind=selector, with the fields that the API server can select by. May
+    /// be given several times.
+    #[arg(long, help_heading = "Ours")]
+    pub field_selector: Vec<String>,
+    /// Leave out the series of states that do not hold: phases, conditions and reasons with the value 0.
+    #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true", help_heading = "Ours")]
+    pub drop_zero_states: bool,
     /// Check the configuration and exit: 0 valid, 2 not.
     #[arg(long = "config.check", help_heading = "Ours")]
     pub check_only: bool,
@@ -221,6 +232,10 @@ pub struct Config {
     pub namespaces: Vec<String>,
     /// Not these namespaces.
     pub without_namespaces: Vec<String>,
+    /// Only objects with these labels.
+    pub label_selectors: Selectors,
+    /// Only objects with these fields.
+    pub field_selectors: Selectors,
     /// The way to the API server.
     pub access: Access,
     /// The most objects that a list takes.
@@ -371,7 +386,8 @@ impl Flags {
             .with_opt_in(&split(&self.metric_opt_in_list))
             .map_err(at("metric-opt-in-list"))?
             .with_lists(labels, annotations.map_err(at("metric-annotations-allowlist"))?)
-            .with_local_zone(TimeZone::system());
+            .with_local_zone(TimeZone::system())
+            .without_zeros(self.drop_zero_states);
         if self.custom_resource_state_only {
             selection = selection.with_kinds::<&str>([]).map_err(at("resources"))?;
         } else if !kinds.is_empty() {
@@ -386,6 +402,8 @@ impl Flags {
                 (false, node) => Pods::OfNode(node.to_owned()),
             },
             namespaces: split(&self.namespaces),
+            label_selectors: Selectors::parse(&self.label_selector).map_err(at("label-selector"))?,
+            field_selectors: Selectors::parse(&self.field_selector).map_err(at("field-selector"))?,
             without_namespaces: split(&self.namespaces_denylist),
             access: Access {
                 kubeconfig: self.kubeconfig.clone(),

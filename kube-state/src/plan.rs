@@ -26,7 +26,7 @@ fn targets_of(config: &Config, resource: &'static dyn Resource) -> Vec<Target> {
         path: about.path(None),
         form: form(resource),
         fields: fields(config, resource),
-        labels: None,
+        labels: config.label_selectors.of(about.plural).map(str::to_owned),
         heads: heads.collect(),
         render: Arc::new(Known(resource)),
         options: Arc::clone(&options),
@@ -50,13 +50,15 @@ fn by_namespace(config: &Config, all: Target, namespaced: bool, path: impl Fn(Op
 /// What is watched of a custom kind. Its name is `ships.v1.fleet.example.org`, as kubectl takes it: each version of a
 /// kind has its own families.
 pub fn custom_targets(config: &Config, kind: &Arc<CustomKind>, verbosity: u8) -> Vec<Target> {
+    let name = format!("{}.{}.{}", kind.plural, kind.id.version, kind.id.group);
+    let without = other_namespaces(config).filter(|_| kind.namespaced);
     let all = Target {
-        kind: format!("{}.{}.{}", kind.plural, kind.id.version, kind.id.group).into(),
+        fields: joined(without.into_iter().chain(config.field_selectors.of(&name).map(str::to_owned))),
+        labels: config.label_selectors.of(&name).map(str::to_owned),
+        kind: name.into(),
         go_type: "*unstructured.Unstructured".into(),
         path: kind.path(None),
         form: Form::Whole,
-        fields: if kind.namespaced { other_namespaces(config) } else { None },
-        labels: None,
         heads: kind.heads(&config.selection).collect(),
         options: Arc::new(kind.options(&config.selection)),
         limit: config.object_limit,
@@ -90,7 +92,11 @@ pub fn definitions(render: Arc<dyn Render>) -> Target {
 /// The field selector for all namespaces but those that are denied.
 fn other_namespaces(config: &Config) -> Option<String> {
     let without = config.without_namespaces.iter().filter(|_| config.namespaces.is_empty());
-    let terms: Vec<String> = without.map(|name| format!("metadata.namespace!={name}")).collect();
+    joined(without.map(|name| format!("metadata.namespace!={name}")))
+}
+
+fn joined(terms: impl Iterator<Item = String>) -> Option<String> {
+    let terms: Vec<String> = terms.collect();
     (!terms.is_empty()).then(|| terms.join(","))
 }
 
@@ -109,7 +115,8 @@ fn fields(config: &Config, resource: &dyn Resource) -> Option<String> {
     if about.plural == "pods" && config.pods != Pods::All {
         terms.extend(config.pods.field_selector());
     }
-    (!terms.is_empty()).then(|| terms.join(","))
+    terms.extend(config.field_selectors.of(about.plural).map(str::to_owned));
+    joined(terms.into_iter())
 }
 
 #[cfg(test)]
@@ -139,6 +146,9 @@ mod tests {
         let fields = planned(&["--resources=pods,nodes,jobs", "--namespaces-denylist=a,b", "--track-unscheduled-pods"]);
         let fields: Vec<_> = fields.into_iter().map(|(_, fields)| fields).collect();
         let without = "metadata.namespace!=a,metadata.namespace!=b";
+        let selected = planned(&["--resources=pods", "--field-selector=*=a=b", "--node=n", "--namespaces-denylist=x"]);
+        let terms = "metadata.namespace!=x,spec.nodeName=n,a=b";
+        assert_eq!(selected, [("/api/v1/pods".to_owned(), Some(terms.to_owned()))]);
         assert_eq!(fields, [Some(without.to_owned()), None, Some(format!("{without},spec.nodeName="))]);
     }
 }

@@ -216,12 +216,19 @@ pub struct Options {
     pub wanted: Vec<bool>,
     /// The time zone of schedules that name none.
     pub local: TimeZone,
+    /// Leave out the rows for states that do not hold.
+    pub without_zeros: bool,
 }
 
 impl Options {
     /// For kinds without families.
-    pub const NONE: Self =
-        Self { labels: AllowList::NONE, annotations: AllowList::NONE, wanted: Vec::new(), local: TimeZone::UTC };
+    pub const NONE: Self = Self {
+        labels: AllowList::NONE,
+        annotations: AllowList::NONE,
+        wanted: Vec::new(),
+        local: TimeZone::UTC,
+        without_zeros: false,
+    };
 }
 
 /// One series of the object.
@@ -392,6 +399,9 @@ impl Rows {
         self.is_spoiled |= *status == Text::Spoiled;
         let (leading, last) = self.labels.split_at(values.len().min(self.labels.len()));
         for (name, label) in STATUSES {
+            if self.options.without_zeros && *status != name {
+                continue;
+            }
             let start = self.text.len();
             for (name, value) in leading.iter().zip(values) {
                 self.push_label(name, *value);
@@ -414,7 +424,14 @@ impl Rows {
     pub fn all_states(&mut self, states: &[&str], state: &Text<'_>) {
         self.is_spoiled |= *state == Text::Spoiled;
         for name in states {
-            self.put(&[name], *state == *name);
+            self.state(&[name], *state == *name);
+        }
+    }
+
+    /// Puts the series of one state: 1 when it holds.
+    pub fn state(&mut self, values: &[&dyn LabelValue], holds: bool) {
+        if holds || !self.options.without_zeros {
+            self.put(values, holds);
         }
     }
 

@@ -23,6 +23,7 @@ pub struct Selection {
     labels: AllowLists,
     annotations: AllowLists,
     local: TimeZone,
+    without_zeros: bool,
 }
 
 /// Which families are kept: patterns match anywhere in a name and know look-around.
@@ -64,6 +65,12 @@ pub enum BadSelection {
     AllowList {
         /// As given.
         list: String,
+    },
+    /// A selector that is none, or a second one for a kind.
+    #[error("cannot read the selector {text:?}: it is written kind=selector, once a kind")]
+    Selector {
+        /// As given.
+        text: String,
     },
     /// A key with more than one `*`.
     #[error("the key {key:?} of an allowlist has more than one *")]
@@ -192,6 +199,7 @@ impl Default for Selection {
             labels: AllowLists::default(),
             annotations: AllowLists::default(),
             local: TimeZone::UTC,
+            without_zeros: false,
         }
     }
 }
@@ -237,6 +245,13 @@ impl Selection {
         self
     }
 
+    /// Without the rows for states that do not hold.
+    #[must_use]
+    pub fn without_zeros(mut self, is_without: bool) -> Self {
+        self.without_zeros = is_without;
+        self
+    }
+
     /// The kinds, in the order of the output.
     pub fn kinds(&self) -> impl Iterator<Item = &'static dyn Resource> {
         resources::ALL.iter().copied().filter(|resource| self.resources.contains(resource.about().plural))
@@ -249,7 +264,8 @@ impl Selection {
 
     /// Whether a family is written.
     pub fn wants(&self, desc: &Desc) -> bool {
-        let is_asked_for = desc.gate != Gate::OptIn || self.opt_in.iter().any(|pattern| pattern.is_match(desc.name));
+        let is_asked_for = !matches!(desc.gate, Gate::OptIn | Gate::Ours)
+            || self.opt_in.iter().any(|pattern| pattern.is_match(desc.name));
         is_asked_for && self.families.has(desc.name)
     }
 
@@ -261,7 +277,36 @@ impl Selection {
             annotations: self.annotations.of(plural),
             wanted: resource.descs().map(|desc| self.wants(desc)).collect(),
             local: self.local.clone(),
+            without_zeros: self.without_zeros,
         }
+    }
+}
+
+/// Label or field selectors by kind. That of `*` is for kinds without one of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selectors(BTreeMap<String, String>);
+
+impl Selectors {
+    /// Reads `pods=app in (a,b)`, one text a kind. A kind that has dots in its name is a custom one.
+    pub fn parse<S: AsRef<str>>(texts: &[S]) -> Result<Self, BadSelection> {
+        let mut selectors = BTreeMap::new();
+        for text in texts.iter().map(AsRef::as_ref) {
+            let bad = || BadSelection::Selector { text: text.to_owned() };
+            let (kind, selector) = text.split_once('=').ok_or_else(bad)?;
+            let (kind, selector) = (kind.trim(), selector.trim());
+            if kind != "*" && !kind.contains('.') {
+                known(kind)?;
+            }
+            if selector.is_empty() || selectors.insert(kind.to_owned(), selector.to_owned()).is_some() {
+                return Err(bad());
+            }
+        }
+        Ok(Self(selectors))
+    }
+
+    /// The selector of a kind.
+    pub fn of(&self, kind: &str) -> Option<&str> {
+        self.0.get(kind).or_else(|| self.0.get("*")).map(String::as_str)
     }
 }
 
@@ -302,7 +347,7 @@ mod tests {
         let selection = Selection::default();
         assert_eq!(selection.kinds().count(), 32);
         let all: usize = selection.kinds().map(Resource::families).sum();
-        assert_eq!(wanted(&selection), all - 2);
+        assert_eq!(wanted(&selection), all - 6);
     }
 
     #[test]
@@ -344,6 +389,18 @@ mod tests {
         }
         assert!(matches!(AllowLists::parse("pods=[a*b*]"), Err(BadSelection::ManyStars { .. })));
         assert!(matches!(AllowLists::parse("pod=[a]"), Err(BadSelection::UnknownKind { .. })));
+    }
+
+    #[test]
+    fn a_kind_has_one_selector() {
+        let selectors = Selectors::parse(&["pods=app=web,tier!=db", "*=team", "ships.v1.g.example=x"]).unwrap();
+        assert_eq!(selectors.of("pods"), Some("app=web,tier!=db"));
+        assert_eq!((selectors.of("jobs"), selectors.of("ships.v1.g.example")), (Some("team"), Some("x")));
+        assert_eq!(Selectors::default().of("pods"), None);
+        for texts in [&["pods"][..], &["pods="], &["pods=a", "pods=b"]] {
+            assert!(matches!(Selectors::parse(texts), Err(BadSelection::Selector { .. })), "{texts:?}");
+        }
+        assert!(matches!(Selectors::parse(&["pod=a"]), Err(BadSelection::UnknownKind { .. })));
     }
 
     #[test]

@@ -29,9 +29,12 @@ struct File {
     #[serde(alias = "custom_resource_config_file")]
     custom_resource_state_config_file: Option<PathBuf>,
     custom_resources_only: Option<bool>,
+    drop_zero_states: Option<bool>,
     enable_gzip_encoding: Option<bool>,
+    field_selectors: Option<BTreeMap<String, String>>,
     host: Option<IpAddr>,
     kubeconfig: Option<PathBuf>,
+    label_selectors: Option<BTreeMap<String, String>>,
     labels_allow_list: Option<Lists>,
     metric_allowlist: Option<Names>,
     metric_denylist: Option<Names>,
@@ -99,6 +102,11 @@ fn as_flag(lists: &Lists) -> String {
     lists.collect::<Vec<_>>().join(",")
 }
 
+/// One flag a kind: `pods=app=web`.
+fn as_flags(selectors: BTreeMap<String, String>) -> Vec<String> {
+    selectors.into_iter().map(|(kind, selector)| format!("{kind}={selector}")).collect()
+}
+
 fn set<T>(to: &mut T, from: Option<impl Into<T>>) {
     if let Some(value) = from {
         *to = value.into();
@@ -120,6 +128,9 @@ pub(super) fn overlay(mut flags: Flags, text: &str, path: &Path) -> Result<Flags
     set(&mut flags.custom_resource_state_config, file.custom_resource_config);
     set(&mut flags.custom_resource_state_config_file, file.custom_resource_state_config_file.map(Some));
     set(&mut flags.custom_resource_state_only, file.custom_resources_only);
+    set(&mut flags.drop_zero_states, file.drop_zero_states);
+    set(&mut flags.field_selector, file.field_selectors.map(as_flags));
+    set(&mut flags.label_selector, file.label_selectors.map(as_flags));
     set(&mut flags.enable_gzip_encoding, file.enable_gzip_encoding);
     set(&mut flags.host, file.host);
     set(&mut flags.kubeconfig, file.kubeconfig.map(Some));
@@ -161,7 +172,7 @@ mod tests {
 
     #[test]
     fn what_the_file_says_goes_before_flags() {
-        let text = "port: 9\nresources:\n  nodes: {}\n  jobs: {}\nlabels_allow_list:\n  pods: [app, 'team/*']\nserver_read_timeout: 90s\nnamespaces: [a, b]\n";
+        let text = "port: 9\nresources:\n  nodes: {}\n  jobs: {}\nlabels_allow_list:\n  pods: [app, 'team/*']\nserver_read_timeout: 90s\nnamespaces: [a, b]\nlabel_selectors:\n  pods: a in (b,c)\n";
         let flags = overlaid(text).unwrap();
         assert_eq!((flags.port, flags.host.to_string().as_str()), (9, "127.0.0.1"));
         assert_eq!(
@@ -169,6 +180,7 @@ mod tests {
             ("jobs nodes".to_owned(), "a b".to_owned())
         );
         assert_eq!(flags.metric_labels_allowlist, "pods=[app,team/*]");
+        assert_eq!(flags.label_selector, ["pods=a in (b,c)"]);
         assert_eq!(flags.server_read_timeout, Duration::from_secs(90));
         assert_eq!(overlaid("").unwrap().port, 1);
     }

@@ -105,7 +105,7 @@ fn failed(job: &Job<'_>, rows: &mut Rows) {
     for condition in job.status.conditions.iter().filter(|condition| condition.kind == "Failed") {
         for reason in FAILURES {
             known |= condition.reason == reason;
-            rows.put(&[&reason], condition.reason == reason);
+            rows.state(&[&reason], condition.reason == reason);
         }
     }
     if !known {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
 use metric::{Catalog, FamilyEntry, LabelEntry, Section};
 use serde::Deserialize;
 
@@ -123,7 +122,7 @@ fn entry(resource: &dyn Resource, desc: &'static Desc) -> FamilyEntry {
         unit: "",
         help: desc.help,
         endpoint: "/metrics",
-        named_by: Some("kube-state-metrics"),
+        named_by: (desc.gate != Gate::Ours).then_some("kube-state-metrics"),
         labels: resource.identity().iter().chain(desc.labels).map(open).collect(),
     }
 }
@@ -291,8 +290,12 @@ impl dyn Resource + '_ {
 
     /// Options that show these labels and annotations and, if asked, the families that wait to be.
     pub fn options(&self, labels: AllowList, annotations: AllowList, opt_in: OptIn) -> Options {
-        let wanted = self.descs().map(|desc| desc.gate != Gate::OptIn || opt_in == OptIn::All).collect();
-        Options { labels, annotations, wanted, local: TimeZone::UTC }
+        let is_wanted = |desc: &Desc| match desc.gate {
+            Gate::OptIn => opt_in != OptIn::None,
+            Gate::Ours => opt_in == OptIn::Ours,
+            Gate::Open | Gate::Labels | Gate::Annotations => true,
+        };
+        Options { labels, annotations, wanted: self.descs().map(is_wanted).collect(), ..Options::NONE }
     }
 }
 
@@ -301,6 +304,8 @@ impl dyn Resource + '_ {
 pub enum OptIn {
     /// None of them.
     None,
-    /// All of them.
+    /// All that kube-state-metrics has.
     All,
+    /// Ours too.
+    Ours,
 }

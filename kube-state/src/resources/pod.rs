@@ -462,6 +462,38 @@ pub(super) static KIND: Kind<Pods> = Kind {
         Family::gauge("kube_pod_scheduler", "Scheduler of the pod; always 1.", &["name"], |p, rows| {
             rows.info(&[&p.spec.scheduler_name]);
         }),
+        Family::gauge(
+            "kube_pod_container_actual_resource_limits",
+            "The most of a resource that a container is held to now, in cores, bytes or pieces: after a resize in place \
+             not yet what its spec says.",
+            AMOUNT_LABELS,
+            |p, rows| put_actual(rows, p, &p.status.container_statuses, |resources| &resources.limits),
+        )
+        .ours(),
+        Family::gauge(
+            "kube_pod_container_actual_resource_requests",
+            "What a container is given of a resource now, in cores, bytes or pieces: after a resize in place not yet \
+             what its spec says.",
+            AMOUNT_LABELS,
+            |p, rows| put_actual(rows, p, &p.status.container_statuses, |resources| &resources.requests),
+        )
+        .ours(),
+        Family::gauge(
+            "kube_pod_init_container_actual_resource_limits",
+            "The most of a resource that an init container is held to now, in cores, bytes or pieces: after a resize in \
+             place not yet what its spec says.",
+            AMOUNT_LABELS,
+            |p, rows| put_actual(rows, p, &p.status.init_container_statuses, |resources| &resources.limits),
+        )
+        .ours(),
+        Family::gauge(
+            "kube_pod_init_container_actual_resource_requests",
+            "What an init container is given of a resource now, in cores, bytes or pieces: after a resize in place not \
+             yet what its spec says.",
+            AMOUNT_LABELS,
+            |p, rows| put_actual(rows, p, &p.status.init_container_statuses, |resources| &resources.requests),
+        )
+        .ours(),
     ],
 };
 
@@ -497,14 +529,29 @@ fn put_amounts<'a, 'v>(
     amounts: fn(&'a Resources<'v>) -> &'a Dict<'v, Quantity>,
 ) {
     for container in containers {
-        amounts::each(amounts(&container.resources), |resource, unit, amount| {
-            let labels: [&dyn LabelValue; 4] = [&container.name, &pod.spec.node_name, &resource, &unit.name()];
-            match unit {
-                Unit::Core => rows.put(&labels, Amount(*amount)),
-                Unit::Byte | Unit::Integer => rows.put(&labels, Whole(*amount)),
-            }
-        });
+        put_amounts_of(rows, pod, &container.name, amounts(&container.resources));
     }
+}
+
+fn put_actual<'a, 'v>(
+    rows: &mut Rows,
+    pod: &Pod<'v>,
+    statuses: &'a List<Sub<ContainerStatus<'v>>>,
+    amounts: fn(&'a Resources<'v>) -> &'a Dict<'v, Quantity>,
+) {
+    for status in statuses {
+        put_amounts_of(rows, pod, &status.name, amounts(&status.resources));
+    }
+}
+
+fn put_amounts_of(rows: &mut Rows, pod: &Pod<'_>, name: &Text<'_>, amounts: &Dict<'_, Quantity>) {
+    amounts::each(amounts, |resource, unit, amount| {
+        let labels: [&dyn LabelValue; 4] = [name, &pod.spec.node_name, &resource, &unit.name()];
+        match unit {
+            Unit::Core => rows.put(&labels, Amount(*amount)),
+            Unit::Byte | Unit::Integer => rows.put(&labels, Whole(*amount)),
+        }
+    });
 }
 
 fn each(rows: &mut Rows, statuses: &List<Sub<ContainerStatus<'_>>>, put: fn(&mut Rows, &ContainerStatus<'_>)) {
@@ -735,6 +782,8 @@ struct ContainerStatus<'v> {
     restart_count: Int,
     state: Sub<State<'v>>,
     last_state: Sub<State<'v>>,
+    /// What is in force now.
+    resources: Sub<Resources<'v>>,
 }
 
 #[derive(Default, Deserialize)]
