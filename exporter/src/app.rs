@@ -19,6 +19,7 @@ use crate::{
     config::{Config, is_called},
     identity::{Layout, Tree},
     own_metrics::OwnMetrics,
+    privilege,
     scrape::{Engine, Off},
     slices,
     spec::{Context, Spec, View},
@@ -75,12 +76,12 @@ impl App {
         self.mode
     }
 
-    /// Collectors that are on, and those that are off with the reason.
-    pub fn features(&self) -> (Vec<&'static Spec>, Vec<Off>) {
+    /// Collectors that are on, with what they lack, and those that are off with the reason.
+    pub fn features(&self) -> (Vec<(&'static Spec, Option<String>)>, Vec<Off>) {
         let (mut on, mut off) = (Vec::new(), Vec::new());
         for engine in [&self.containers, &self.node] {
             let engine = engine.lock();
-            on.extend(engine.on());
+            on.extend(engine.lacks());
             off.extend(engine.off().iter().cloned());
         }
         (on, off)
@@ -89,11 +90,11 @@ impl App {
     fn say_what_is_off(&self) {
         let (on, off) = self.features();
         self.own.forget_features();
-        for spec in on {
-            self.own.feature(spec.name, None);
+        for (spec, lacks) in on {
+            self.own.feature(spec.name, true, lacks.as_deref().unwrap_or_default());
         }
         for Off { spec, reason } in off {
-            self.own.feature(spec.name, Some(&reason));
+            self.own.feature(spec.name, false, &reason);
             if spec.default_on {
                 tracing::info!(collector = spec.name, reason, "collector is off");
             }
@@ -111,6 +112,10 @@ impl App {
             engine.scrape(view, request.deadline, |spec| is_asked_for(spec, request), &mut batch)
         };
         self.own.note(view, &report, &self.budget);
+        for (feature, before, lacks) in &report.lacks {
+            self.own.forget_feature(feature, before);
+            self.own.feature(feature, true, lacks);
+        }
         if view == View::Node {
             collectors::node_scrape::emit(&report.runs, &mut batch);
         }
@@ -147,7 +152,10 @@ impl Page for ViewPage {
 pub fn serve(loaded: &Loaded<Config>) -> Result<()> {
     let telemetry = Telemetry::new(&PROGRAM);
     let own = Arc::new(OwnMetrics::register(&telemetry));
+    privilege::begin(&loaded.config);
     let first = App::new(&Arc::new(loaded.config.clone()), &telemetry, &own)?;
+    privilege::settle();
+    privilege::report();
     let app = Arc::new(ArcSwap::from_pointee(first));
     let (source, reloaded) = (loaded.source().clone(), Arc::clone(&app));
     let for_reload = telemetry.clone();
@@ -184,8 +192,8 @@ fn landing(app: &App) -> Landing {
     for Off { spec, reason } in missing {
         page = page.feature(spec.name, false, Some(reason), spec.about);
     }
-    for spec in on {
-        page = page.feature(spec.name, true, None, spec.about);
+    for (spec, lacks) in on {
+        page = page.feature(spec.name, true, lacks, spec.about);
     }
     for Off { spec, reason } in unwanted {
         page = page.feature(spec.name, false, Some(reason), spec.about);

@@ -27,6 +27,8 @@ pub struct Config {
     pub series: Series,
     /// File descriptors.
     pub files: Files,
+    /// What the agent may do.
+    pub security: Security,
 }
 
 /// Where the machine's file systems are mounted, seen from the agent.
@@ -122,6 +124,15 @@ impl Default for Files {
     fn default() -> Self {
         Self { kept: 50_000 }
     }
+}
+
+/// What the agent may do.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Security {
+    /// Keep the capabilities that the process was started with. Without this all that the collectors do not need is
+    /// given up, so that a configuration that is read anew cannot switch on eBPF programs.
+    pub keep_capabilities: bool,
 }
 
 impl Collectors {

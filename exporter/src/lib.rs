@@ -10,6 +10,7 @@ pub mod config;
 pub mod identity;
 pub mod mounts;
 pub mod own_metrics;
+pub mod privilege;
 pub mod probes;
 pub mod scrape;
 pub mod slices;

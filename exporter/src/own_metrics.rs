@@ -78,7 +78,7 @@ impl OwnMetrics {
         );
         put.register(
             "yagura_feature_enabled",
-            "Whether the feature is on; if not, the reason says what is missing",
+            "Whether the feature is on; the reason says what is missing",
             own.features.clone(),
         );
         put.register("yagura_cgroups", "Cgroups that have rows", own.cgroups.clone());
@@ -113,10 +113,15 @@ impl OwnMetrics {
         self.features.clear();
     }
 
-    /// A feature is on, or off for a reason.
-    pub fn feature(&self, name: &str, off: Option<&str>) {
-        let labels = vec![("feature", name.to_owned()), ("reason", off.unwrap_or("").to_owned())];
-        self.features.get_or_create(&labels).set(i64::from(off.is_none()));
+    /// Forgets what was said of one feature.
+    pub fn forget_feature(&self, name: &str, reason: &str) {
+        self.features.remove(&vec![("feature", name.to_owned()), ("reason", reason.to_owned())]);
+    }
+
+    /// Whether a feature is on; why not, or what it lacks although it is.
+    pub fn feature(&self, name: &str, is_on: bool, reason: &str) {
+        let labels = vec![("feature", name.to_owned()), ("reason", reason.to_owned())];
+        self.features.get_or_create(&labels).set(i64::from(is_on));
     }
 
     /// Takes in what a scrape did.

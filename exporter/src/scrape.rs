@@ -16,6 +16,7 @@ use metric::Batch;
 
 use crate::{
     identity::{Figures, Tree},
+    privilege,
     probes::object::Loading,
     spec::{Collector, Context, Scrape, Spec, View},
 };
@@ -55,6 +56,8 @@ pub struct Report {
     pub figures: Figures,
     /// Families that others made, see [`Scrape::others`].
     pub others: Exposition,
+    /// Collectors that lack something since this scrape, or no longer: what was said of them before, and what is now.
+    pub lacks: Vec<(&'static str, String, String)>,
 }
 
 struct Slot {
@@ -62,6 +65,8 @@ struct Slot {
     collector: Box<dyn Collector>,
     /// Views in which its last run lost rows.
     failing: Vec<View>,
+    /// What it lacks in order to read all, as it was said last; empty when nothing is known to be missing.
+    lacks: String,
 }
 
 /// A slice that is off, and why.
@@ -95,8 +100,8 @@ impl Engine {
                 continue;
             }
             match (spec.build)(context) {
-                Ok(collector) => slots.push(Slot { spec, collector, failing: Vec::new() }),
-                Err(unavailable) => off.push(Off { spec, reason: unavailable.0 }),
+                Ok(collector) => slots.push(Slot { spec, collector, failing: Vec::new(), lacks: String::new() }),
+                Err(unavailable) => off.push(Off { spec, reason: privilege::explained(spec, unavailable.0) }),
             }
         }
         let host = Arc::clone(&context.host);
@@ -106,6 +111,11 @@ impl Engine {
     /// Slices that are on.
     pub fn on(&self) -> impl Iterator<Item = &'static Spec> {
         self.slots.iter().map(|slot| slot.spec)
+    }
+
+    /// What a slice that is on lacks in order to read all, as far as scrapes have shown.
+    pub fn lacks(&self) -> impl Iterator<Item = (&'static Spec, Option<String>)> {
+        self.slots.iter().map(|slot| (slot.spec, Some(slot.lacks.clone()).filter(|lacks| !lacks.is_empty())))
     }
 
     /// Slices that are off.
@@ -160,7 +170,12 @@ impl Engine {
                     batch.rollback(&mark);
                     others.families.truncate(others_before);
                 }
-                slot.judge(view, result, &mut problems)
+                let before = slot.lacks.clone();
+                let outcome = slot.judge(view, result, &mut problems);
+                if slot.lacks != before {
+                    report.lacks.push((slot.spec.name, before, slot.lacks.clone()));
+                }
+                outcome
             };
             report.runs.push(Run { collector: slot.spec.name, took: started.elapsed(), outcome });
         }
@@ -179,6 +194,8 @@ impl Slot {
         result: Result<Result<(), ReadError>, Box<dyn Any + Send>>,
         problems: &mut Vec<ReadError>,
     ) -> Outcome {
+        let refused = |error: &ReadError| error.source.kind() == std::io::ErrorKind::PermissionDenied;
+        let is_refused = matches!(&result, Ok(Err(error)) if refused(error)) || problems.iter().any(refused);
         let (outcome, error) = match result {
             Ok(Ok(())) => match problems.first() {
                 None => (Outcome::Complete, None),
@@ -190,14 +207,20 @@ impl Slot {
         problems.clear();
         let collector = self.spec.name;
         let path = view.path();
+        if is_refused && self.lacks.is_empty() {
+            self.lacks = privilege::remedy(self.spec);
+        }
         match (&error, self.failing.contains(&view)) {
             (Some(error), false) => {
-                tracing::warn!(collector, view = path, error, ?outcome, "collector fails");
+                tracing::warn!(collector, view = path, error, lacks = self.lacks, ?outcome, "collector fails");
                 self.failing.push(view);
             }
             (None, true) => {
                 tracing::info!(collector, view = path, "collector works again");
                 self.failing.retain(|failing| *failing != view);
+                if self.failing.is_empty() {
+                    self.lacks.clear();
+                }
             }
             _ => {}
         }

@@ -54,6 +54,7 @@ const NEEDS_MORE: &[(&str, &str)] = &[
     ("node_selinux", "SELinux"),
     ("node_textfile", "a folder of text files"),
     ("node_thermal_zone", "thermal sensors"),
+    ("node_zfs", "ZFS"),
     ("machine_topology", "CPU topology in sysfs"),
 ];
 

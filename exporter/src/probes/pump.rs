@@ -38,6 +38,7 @@ impl Pump {
         let stop = eventfd(0, EventfdFlags::CLOEXEC)?;
         let stopped = stop.try_clone()?;
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            crate::privilege::settle();
             loop {
                 match wait(&ring, &stopped, period) {
                     Ok(true) => return,

@@ -14,7 +14,9 @@ pub(super) fn preconditions(host: &Host) -> Result<(), Unavailable> {
     let may = has(Capability::CAP_SYS_ADMIN) || (has(Capability::CAP_BPF) && has(Capability::CAP_PERFMON));
     if !may {
         let missing = if has(Capability::CAP_BPF) { "CAP_PERFMON" } else { "CAP_BPF and CAP_PERFMON" };
-        return Err(Unavailable(format!("{missing} missing (before Linux 5.8: CAP_SYS_ADMIN)")));
+        let gone = crate::privilege::had(Capability::CAP_BPF) && crate::privilege::had(Capability::CAP_PERFMON);
+        let why = if gone { ": given up after the start, so it takes a new start" } else { "" };
+        return Err(Unavailable(format!("{missing} missing (before Linux 5.8: CAP_SYS_ADMIN){why}")));
     }
     let mut reader = Reader::default();
     if !reader.exists(&host.sys, "kernel/btf/vmlinux") {

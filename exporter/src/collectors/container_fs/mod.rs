@@ -40,7 +40,7 @@ pub static SPEC: Spec = Spec {
     name: "container_fs",
     about: "How full the machine's file systems are, and what each container's writable layer takes up.",
     default_on: true,
-    needs: &[Need::File("proc/1/mountinfo"), Need::File("rootfs/var/lib")],
+    needs: &[Need::File("proc/1/mountinfo"), Need::File("rootfs/var/lib"), Need::Capability("CAP_DAC_READ_SEARCH")],
     shows: &[(View::Cadvisor, cadvisor::ALL), (View::Own, own::ALL)],
     build,
 };

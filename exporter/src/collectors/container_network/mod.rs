@@ -137,7 +137,13 @@ fn called(group: &Group) -> (String, String) {
 
 fn cannot_tell(host: &kernfs::Host, space: Space) -> ReadError {
     let path = host.proc.join(&format!("{}/ns/net", space.pid));
-    ReadError { path, source: io::Error::other("its network namespace is hidden, which takes CAP_SYS_PTRACE to see") }
+    ReadError {
+        path,
+        source: io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "its network namespace is hidden, which takes CAP_SYS_PTRACE to see",
+        ),
+    }
 }
 
 fn emit_cadvisor(group: &Group, file: &[u8], out: &mut Batch) {

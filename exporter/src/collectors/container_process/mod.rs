@@ -37,7 +37,12 @@ pub static SPEC: Spec = Spec {
     name: "container_process",
     about: "Processes of each container, what they have open, and what their threads do.",
     default_on: true,
-    needs: &[Need::File("cgroup/…/cgroup.procs"), Need::File("proc/…/fd"), Need::Capability("CAP_SYS_PTRACE")],
+    needs: &[
+        Need::File("cgroup/…/cgroup.procs"),
+        Need::File("proc/…/fd"),
+        Need::Capability("CAP_SYS_PTRACE"),
+        Need::Capability("CAP_DAC_READ_SEARCH"),
+    ],
     shows: &[(View::Cadvisor, cadvisor::ALL), (View::Own, own::ALL)],
     build,
 };

@@ -54,7 +54,7 @@ pub static SPEC: Spec = Spec {
     name: "node_dmi",
     about: "What the machine's firmware says of board, chassis and product.",
     default_on: true,
-    needs: &[Need::File("sys/class/dmi/id")],
+    needs: &[Need::File("sys/class/dmi/id"), Need::Capability("CAP_DAC_READ_SEARCH")],
     shows: &[(View::Node, ALL)],
     build,
 };
