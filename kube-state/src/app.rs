@@ -27,6 +27,7 @@ use crate::{
     shard::Shard,
     shards,
     watch::{Common, Ledger, Pace},
+    workloads::Workloads,
 };
 
 /// Lists that may run at the same time. More do not end sooner, and the API server has others to serve.
@@ -72,6 +73,7 @@ pub struct App {
     engine: OnceLock<Engine>,
     server_version: OnceLock<String>,
     follower: Follower,
+    workloads: Option<Workloads>,
 }
 
 impl App {
@@ -86,6 +88,7 @@ impl App {
             api: OnceLock::new(),
             engine: OnceLock::new(),
             server_version: OnceLock::new(),
+            workloads: Some(&setup.config.workloads).filter(|config| !config.is_off()).cloned().map(Workloads::new),
             follower: Follower::new(setup.custom.config.clone()),
             setup: ArcSwap::from_pointee(setup),
         };
@@ -96,6 +99,11 @@ impl App {
     /// What scrapes see.
     pub fn board(&self) -> Arc<Vec<Shown>> {
         self.engine.get().map(Engine::board).unwrap_or_default()
+    }
+
+    /// What is known of workloads, when that is asked for.
+    pub fn workloads(&self) -> Option<&Workloads> {
+        self.workloads.as_ref()
     }
 
     /// Metrics about the program.
@@ -148,7 +156,14 @@ impl App {
 
     /// Watches what a setup asks for. Custom kinds follow from the definitions.
     fn apply(&self, engine: &Engine, setup: &Setup) {
-        engine.apply(Part::Known, plan::targets(&setup.config));
+        let targets = plan::targets(&setup.config);
+        match &self.workloads {
+            Some(workloads) => {
+                engine.apply(Part::Known, plan::with_workloads(targets, workloads));
+                engine.apply(Part::Owners, plan::owners(&setup.config, workloads));
+            }
+            None => engine.apply(Part::Known, targets),
+        }
         let has_custom = setup.flags.custom() != Source::None;
         let definitions = has_custom.then(|| plan::definitions(Arc::new(self.follower.clone())));
         engine.apply(Part::Definitions, definitions.into_iter().collect());
@@ -217,6 +232,7 @@ impl App {
         for (what, differs) in [
             ("addresses and TLS", before.flags.web() != setup.flags.web()),
             ("addresses and TLS of the telemetry port", before.flags.telemetry_web() != setup.flags.telemetry_web()),
+            ("what is shown of workloads", before.config.workloads != setup.config.workloads),
             ("the pod that the shard is found by", before.config.pod != setup.config.pod),
         ] {
             if differs {

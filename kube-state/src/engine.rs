@@ -24,6 +24,8 @@ pub enum Part {
     Definitions,
     /// Custom resources.
     Custom,
+    /// What owns pods.
+    Owners,
 }
 
 /// See the module.

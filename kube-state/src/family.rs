@@ -10,6 +10,8 @@ pub enum Kind {
     Gauge,
     /// Only rises while the object lives.
     Counter,
+    /// How often something was how much.
+    Histogram,
 }
 
 impl Kind {
@@ -18,6 +20,7 @@ impl Kind {
         match self {
             Self::Gauge => "gauge",
             Self::Counter => "counter",
+            Self::Histogram => "histogram",
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     custom,
     select::{AllowLists, BadSelection, Families, Selection, Selectors, comma_list},
     shard::{NoSuchShard, Shard},
+    workloads,
 };
 
 mod file;
@@ -149,6 +150,20 @@ pub struct Flags {
     /// Leave out the series of states that do not hold: phases, conditions and reasons with the value 0.
     #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true", help_heading = "Ours")]
     pub drop_zero_states: bool,
+    /// Show which workload each pod belongs to (kube_pod_workload_info): the top of its chain of owners.
+    #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true", help_heading = "Ours")]
+    pub pod_workloads: bool,
+    /// Count the pods of each workload that came and went, also between scrapes (kube_workload_pods_created_total,
+    /// kube_workload_pods_deleted_total, kube_pod_lifetime_seconds).
+    #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true", help_heading = "Ours")]
+    pub pod_lifetimes: bool,
+    /// Show whom workloads belong to (kube_workload_owner_info): label=key of one of their labels, or
+    /// label=annotation:key, comma separated.
+    #[arg(long, help_heading = "Ours")]
+    pub workload_owner: Vec<String>,
+    /// Further kinds that own pods or what owns them: TaskRun=taskruns.v1.tekton.dev, comma separated.
+    #[arg(long, help_heading = "Ours")]
+    pub workload_kinds: Vec<String>,
     /// Check the configuration and exit: 0 valid, 2 not.
     #[arg(long = "config.check", help_heading = "Ours")]
     pub check_only: bool,
@@ -236,6 +251,8 @@ pub struct Config {
     pub label_selectors: Selectors,
     /// Only objects with these fields.
     pub field_selectors: Selectors,
+    /// What is asked for about workloads.
+    pub workloads: workloads::Config,
     /// The way to the API server.
     pub access: Access,
     /// The most objects that a list takes.
@@ -277,6 +294,9 @@ pub enum BadFlags {
     /// A value.
     #[error(transparent)]
     Value(#[from] daemon::Invalid),
+    /// Workloads.
+    #[error(transparent)]
+    Workloads(#[from] workloads::BadConfig),
     /// The configuration of custom resources.
     #[error(transparent)]
     Custom(#[from] custom::BadConfig),
@@ -393,7 +413,13 @@ impl Flags {
         } else if !kinds.is_empty() {
             selection = selection.with_kinds(&kinds).map_err(at("resources"))?;
         }
+        let (owners, extra_kinds) = (split(&self.workload_owner), split(&self.workload_kinds));
+        let workloads = workloads::Config::new(self.pod_workloads, self.pod_lifetimes, &owners, &extra_kinds)?;
+        if workloads.needs_pods() && selection.kinds().all(|resource| resource.about().plural != "pods") {
+            return Err(workloads::BadConfig::NoPods.into());
+        }
         Ok(Config {
+            workloads,
             selection,
             shard: Shard::new(self.shard, self.total_shards)?,
             pods: match (self.track_unscheduled_pods, self.node.as_str()) {

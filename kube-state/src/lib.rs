@@ -34,3 +34,4 @@ pub mod shards;
 pub mod store;
 pub mod time;
 pub mod watch;
+pub mod workloads;

@@ -247,6 +247,7 @@ pub fn section() -> Section {
 /// All declarations of the program.
 pub fn catalog() -> Catalog {
     let mut catalog = crate::resources::catalog();
+    catalog.sections.push(crate::workloads::section());
     catalog.sections.push(section());
     catalog
 }

@@ -46,6 +46,11 @@ impl ObjectsPage {
             Snapshot::write_together_as(format, &snapshots, out, |name| seen.insert(name.to_owned()))?;
             written.series += snapshots.iter().map(|snapshot| snapshot.usage().series as u64).sum::<u64>();
         }
+        if let Some(workloads) = self.app.workloads().filter(|_| asked.has("workloads")) {
+            let mut text = Vec::new();
+            written.series += workloads.write(&mut text);
+            out.write_all(&text)?;
+        }
         out.write_all(format.end())?;
         Ok(written)
     }

@@ -9,6 +9,7 @@ use crate::{
     rows::Options,
     store::Head,
     watch::{Form, Known, Render, Target},
+    workloads::{OwnerKind, Workloads},
 };
 
 /// What a configuration has watched, in the order of the output.
@@ -87,6 +88,39 @@ pub fn definitions(render: Arc<dyn Render>) -> Target {
         unsharded: true,
         extra: String::new(),
     }
+}
+
+/// What is watched so that it is known what pods belong to: metadata only, and on each shard all of it.
+pub fn owners(config: &Config, workloads: &Workloads) -> Vec<Target> {
+    let targets = |owner: OwnerKind| {
+        let all = Target {
+            kind: format!("{}.owners", owner.plural).into(),
+            go_type: "*v1.PartialObjectMetadata".into(),
+            path: owner.path(None),
+            form: Form::Metadata,
+            fields: if owner.namespaced { other_namespaces(config) } else { None },
+            labels: None,
+            heads: Arc::new([]),
+            render: Arc::new(workloads.of_owners(&owner.kind)),
+            options: Arc::new(Options::NONE),
+            limit: None,
+            from_cache: config.from_cache,
+            unsharded: true,
+            extra: String::new(),
+        };
+        by_namespace(config, all, owner.namespaced, |namespace| owner.path(namespace))
+    };
+    workloads.config().owner_kinds().into_iter().flat_map(targets).collect()
+}
+
+/// The same targets, with a look at pods for the workloads they belong to.
+pub fn with_workloads(mut targets: Vec<Target>, workloads: &Workloads) -> Vec<Target> {
+    let are_pods = |target: &&mut Target| workloads.config().needs_pods() && &*target.kind == "pods";
+    for target in targets.iter_mut().filter(are_pods) {
+        target.render = Arc::new(workloads.of_pods(Arc::clone(&target.render)));
+        target.extra.push_str("workloads");
+    }
+    targets
 }
 
 /// The field selector for all namespaces but those that are denied.

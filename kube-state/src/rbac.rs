@@ -26,6 +26,13 @@ pub fn cluster_role(flags: &Flags, config: &Config, custom: &custom::Config) -> 
     for (group, plural) in &customs {
         rules.entry((group, WATCH)).or_default().push(plural);
     }
+    let owners = config.workloads.owner_kinds();
+    for owner in &owners {
+        let resources = rules.entry((&owner.group, WATCH)).or_default();
+        if !resources.contains(&owner.plural.as_str()) {
+            resources.push(&owner.plural);
+        }
+    }
     if config.pod.is_some() {
         rules.entry(("", &["get"])).or_default().push("pods");
         let sets = rules.entry(("apps", WATCH)).or_default();
@@ -100,6 +107,12 @@ mod tests {
             sharded.contains("  - pods\n  verbs: [get]")
                 && sharded.contains("  - statefulsets\n  verbs: [list, watch]")
         );
+        let owners = role(&["--resources=pods,jobs", "--workload-owner=team=x", "--workload-kinds=A=as.v1.g.example"]);
+        for part in
+            ["  - jobs\n  - cronjobs\n  verbs", "  - pods\n  - replicationcontrollers\n  - namespaces\n", "  - as\n"]
+        {
+            assert!(owners.contains(part), "{owners}");
+        }
         assert!(role(&["--resources=pods", "--auth-filter"]).contains("  - tokenreviews\n  verbs: [create]"));
     }
 }

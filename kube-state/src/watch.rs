@@ -192,6 +192,7 @@ impl Watch {
             return self.watch(query).await;
         }
         self.counts.begin(self.why);
+        self.target.render.lists(self.why == Why::Shard);
         let listed = if self.streams { self.stream().await } else { self.pages().await };
         if listed.is_err() && self.version.is_none() {
             self.last.clear();

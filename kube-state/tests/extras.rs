@@ -1,10 +1,11 @@
 //! What kube-state-metrics does not have: off unless it is asked for.
 #![forbid(unsafe_code)]
-#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
 mod lab;
 
-use lab::{Lab, PODS, phase, put_pods, uid};
+use lab::{Lab, PODS, get, phase, put_pods, uid};
+use serde_json::json;
+use testkit::ApiServer;
 
 #[test]
 fn a_kind_is_watched_as_far_as_selectors_go() {
@@ -30,4 +31,148 @@ fn states_that_do_not_hold_can_be_left_out() {
     lab.api.put(PODS, &uid(1), &lab::pod(1, "Failed"));
     lab.sees(&phase(1, "Failed"));
     lab.loses(&phase(1, "Running"));
+}
+
+const SETS: &str = "/apis/apps/v1/replicasets";
+const DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
+const JOBS: &str = "/apis/batch/v1/jobs";
+const RUNS: &str = "/apis/ci.example.org/v1/runs";
+const NAMESPACES: &str = "/api/v1/namespaces";
+
+/// An object with an owner, which is written `kind/number`.
+fn owned(
+    number: usize,
+    name: &str,
+    owner: Option<(&str, usize, &str)>,
+    labels: &serde_json::Value,
+) -> serde_json::Value {
+    let owners: Vec<_> = owner
+        .iter()
+        .map(|(kind, number, name)| json!({"kind": kind, "name": name, "uid": uid(*number), "controller": true}))
+        .collect();
+    json!({"metadata": {"name": name, "namespace": "default", "uid": uid(number), "resourceVersion": "0",
+        "creationTimestamp": "2026-01-01T00:00:00Z", "labels": labels, "ownerReferences": owners}})
+}
+
+fn put(api: &ApiServer, path: &str, number: usize, name: &str, owner: Option<(&str, usize, &str)>) {
+    api.put(path, &uid(number), &owned(number, name, owner, &json!({})).to_string());
+}
+
+fn put_pod(api: &ApiServer, number: usize, owner: Option<(&str, usize, &str)>, status: &serde_json::Value) {
+    let mut pod = owned(number, &format!("pod-{number}"), owner, &json!({}));
+    pod["status"] = status.clone();
+    api.put(PODS, &uid(number), &pod.to_string());
+}
+
+fn workload(pod: usize, kind: &str, name: &str) -> String {
+    let uid = uid(pod);
+    format!(
+        "kube_pod_workload_info{{namespace=\"default\",pod=\"pod-{pod}\",uid=\"{uid}\",workload_kind=\"{kind}\",workload=\"{name}\"}} 1\n"
+    )
+}
+
+#[test]
+fn a_pod_belongs_to_the_top_of_its_chain_of_owners() {
+    let running = json!({"phase": "Running"});
+    let flags = ["--resources=pods", "--pod-workloads", "--workload-kinds=Run=runs.v1.ci.example.org"];
+    let lab = Lab::start(&flags, |api| {
+        put(api, DEPLOYMENTS, 100, "web", None);
+        put(api, SETS, 101, "web-5", Some(("Deployment", 100, "web")));
+        put(api, JOBS, 102, "nightly-1", Some(("CronJob", 103, "nightly")));
+        put(api, "/apis/batch/v1/cronjobs", 103, "nightly", None);
+        put(api, RUNS, 104, "build-1", Some(("Pipeline", 105, "build")));
+        put_pod(api, 1, Some(("ReplicaSet", 101, "web-5")), &running);
+        put_pod(api, 2, Some(("Job", 102, "nightly-1")), &running);
+        put_pod(api, 3, Some(("Run", 104, "build-1")), &running);
+        put_pod(api, 4, None, &running);
+    });
+    let lab = lab.ready();
+    let page = lab.page();
+    for (pod, kind, name) in
+        [(1, "Deployment", "web"), (2, "CronJob", "nightly"), (3, "Pipeline", "build"), (4, "Pod", "pod-4")]
+    {
+        assert!(page.contains(&workload(pod, kind, name)), "{page}");
+    }
+    assert!(!page.contains("kube_workload_pods_created_total"), "not asked for");
+    // The pod comes first, then what owns it.
+    put_pod(&lab.api, 5, Some(("ReplicaSet", 106, "late-1")), &running);
+    lab.sees("kube_pod_info{namespace=\"default\",pod=\"pod-5\"");
+    assert!(!lab.page().contains("workload=\"late-1\""), "no half truth");
+    put(&lab.api, SETS, 106, "late-1", Some(("Deployment", 107, "late")));
+    put(&lab.api, DEPLOYMENTS, 107, "late", None);
+    lab.sees(&workload(5, "Deployment", "late"));
+    // The owners go first, then the pod.
+    lab.api.remove(DEPLOYMENTS, &uid(107));
+    lab.api.remove(SETS, &uid(106));
+    lab.own_reaches(r#"yagura_kube_state_events_total{kind="replicasets.owners",event="deleted"}"#, 1.0);
+    assert!(lab.page().contains(&workload(5, "Deployment", "late")));
+    lab.api.remove(PODS, &uid(5));
+    lab.loses("workload=\"late\"");
+    let (_, text) = get(lab.objects, "/metrics?exclude_resources=workloads", "");
+    assert!(!text.contains("kube_pod_workload_info"), "{text}");
+    let (_, own) = get(lab.own, "/metrics", "");
+    assert!(expo::parse(own.as_bytes(), expo::Format::Text004).is_ok(), "no series twice: {own}");
+    assert!(expo::parse(lab.page().as_bytes(), expo::Format::Text004).is_ok());
+}
+
+#[test]
+fn a_workload_says_whom_it_belongs_to() {
+    let flags = ["--resources=pods", "--workload-owner=team=example.org/team,pager=annotation:example.org/pager"];
+    let lab = Lab::start(&flags, |api| {
+        let team = |name: &str| json!({"example.org/team": name});
+        api.put(DEPLOYMENTS, &uid(1), &owned(1, "web", None, &team("front")).to_string());
+        put(api, DEPLOYMENTS, 2, "api", None);
+        let mut namespace = owned(3, "default", None, &team("everyone"));
+        namespace["metadata"]["annotations"] = json!({"example.org/pager": "+81"});
+        namespace["metadata"].as_object_mut().unwrap().remove("namespace");
+        api.put(NAMESPACES, &uid(3), &namespace.to_string());
+    });
+    let lab = lab.ready();
+    let row = |name: &str, team: &str| {
+        format!(
+            "kube_workload_owner_info{{namespace=\"default\",workload_kind=\"Deployment\",workload=\"{name}\",team=\"{team}\",pager=\"+81\"}} 1\n"
+        )
+    };
+    let page = lab.page();
+    assert!(page.contains(&row("web", "front")) && page.contains(&row("api", "everyone")), "{page}");
+    lab.api.put(DEPLOYMENTS, &uid(2), &owned(2, "api", None, &json!({"example.org/team": "back"})).to_string());
+    lab.sees(&row("api", "back"));
+    lab.api.remove(DEPLOYMENTS, &uid(1));
+    lab.loses("workload=\"web\"");
+}
+
+#[test]
+fn pods_that_nobody_scraped_are_counted() {
+    let flags = ["--resources=pods", "--pod-lifetimes"];
+    let (running, killed) = (
+        json!({"phase": "Running"}),
+        json!({"phase": "Failed", "containerStatuses": [{"state": {"terminated": {"reason": "OOMKilled"}}}]}),
+    );
+    let job = Some(("Job", 100, "sum"));
+    let lab = Lab::start(&flags, |api| {
+        put(api, JOBS, 100, "sum", None);
+        put_pod(api, 1, job, &running);
+    });
+    let lab = lab.ready();
+    let labels = "namespace=\"default\",workload_kind=\"Job\",workload=\"sum\"";
+    assert!(lab.page().contains(&format!("kube_workload_pods_created_total{{{labels}}} 0\n")), "{}", lab.page());
+    for number in 10..30 {
+        put_pod(&lab.api, number, job, &running);
+        put_pod(&lab.api, number, job, &killed);
+        lab.api.remove(PODS, &uid(number));
+    }
+    lab.sees(&format!("kube_workload_pods_deleted_total{{{labels},phase=\"Failed\",reason=\"OOMKilled\"}} 20\n"));
+    let page = lab.page();
+    assert!(page.contains(&format!("kube_workload_pods_created_total{{{labels}}} 20\n")), "{page}");
+    assert!(page.contains(&format!("kube_pod_lifetime_seconds_count{{{labels}}} 20\n")), "{page}");
+    assert!(page.contains("# TYPE kube_pod_lifetime_seconds histogram\n"), "{page}");
+    // Those that came and went while nobody watched are counted as far as they were seen at either end.
+    lab.api.go_down();
+    lab.api.remove(PODS, &uid(1));
+    put_pod(&lab.api, 2, job, &running);
+    lab.api.compact();
+    lab.api.come_up();
+    lab.sees(&format!("kube_workload_pods_deleted_total{{{labels},phase=\"Running\",reason=\"\"}} 1\n"));
+    lab.sees(&format!("kube_workload_pods_created_total{{{labels}}} 21\n"));
+    assert!(expo::parse(lab.page().as_bytes(), expo::Format::Text004).is_ok());
 }

@@ -46,6 +46,8 @@ struct File {
     node: Option<String>,
     object_limit: Option<u64>,
     pod: Option<String>,
+    pod_lifetimes: Option<bool>,
+    pod_workloads: Option<bool>,
     port: Option<u16>,
     resources: Option<Names>,
     server_idle_timeout: Option<Time>,
@@ -59,6 +61,8 @@ struct File {
     total_shards: Option<u32>,
     track_unscheduled_pods: Option<bool>,
     use_api_server_cache: Option<bool>,
+    workload_kinds: Option<Names>,
+    workload_owner: Option<Names>,
 }
 
 type Lists = BTreeMap<String, Vec<String>>;
@@ -143,6 +147,10 @@ pub(super) fn overlay(mut flags: Flags, text: &str, path: &Path) -> Result<Flags
     set(&mut flags.node, file.node);
     set(&mut flags.object_limit, file.object_limit);
     set(&mut flags.pod, file.pod);
+    set(&mut flags.pod_lifetimes, file.pod_lifetimes);
+    set(&mut flags.pod_workloads, file.pod_workloads);
+    set(&mut flags.workload_kinds, file.workload_kinds);
+    set(&mut flags.workload_owner, file.workload_owner);
     set(&mut flags.port, file.port);
     set(&mut flags.resources, file.resources);
     set(&mut flags.server_idle_timeout, file.server_idle_timeout);

@@ -20,6 +20,9 @@ pub trait Render: Send + Sync {
     /// An object that was rendered is gone. This is the last that was seen of it.
     fn gone(&self, _json: &[u8], _uid: &str) {}
 
+    /// A list begins; with `moved`, because other objects are ours now.
+    fn lists(&self, _moved: bool) {}
+
     /// A list is whole: what was rendered and `has` does not know is gone, or, when `moved`, may be another shard's.
     fn listed(&self, _has: &dyn Fn(&str) -> bool, _moved: bool) {}
 

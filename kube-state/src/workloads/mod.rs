@@ -1,0 +1,225 @@
+//! What pods belong to, whom workloads belong to, and what became of pods that are gone. None of it is
+//! kube-state-metrics'; all of it is off until asked for.
+//!
+//! A pod names the owner that manages it, that one may name its own, and so on: a ReplicaSet's is a Deployment, a Job's a
+//! CronJob, another's whatever made it. The chain is put together when an answer is written, since its links come by
+//! watches that know nothing of each other. Owners are watched by their metadata, pods are looked at as they pass.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use metric::Section;
+use parking_lot::Mutex;
+
+mod config;
+mod page;
+mod read;
+mod state;
+
+pub use config::{BadConfig, Config, Contact, ExtraKind, From};
+use state::State;
+
+use crate::{
+    resources::{self, BadObject},
+    rows::Rows,
+    watch::{Identity, Render},
+};
+
+/// Kinds that own pods or what owns them, by plural name.
+const OWNERS: [&str; 7] =
+    ["cronjobs", "daemonsets", "deployments", "jobs", "replicasets", "replicationcontrollers", "statefulsets"];
+
+/// See the module. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Workloads(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    state: Mutex<State>,
+    /// Watches so far; each has its number.
+    scopes: AtomicU64,
+}
+
+/// A kind whose objects are watched because they own others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnerKind {
+    /// As references name it.
+    pub kind: String,
+    /// As paths name it.
+    pub plural: String,
+    /// API group; empty for the core group.
+    pub group: String,
+    /// API version.
+    pub version: String,
+    /// Whether its objects live in namespaces.
+    pub namespaced: bool,
+}
+
+impl OwnerKind {
+    /// The path of the kind's objects below the server's address; in one namespace when one is named.
+    pub fn path(&self, namespace: Option<&str>) -> String {
+        let root = if self.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", self.group) };
+        let within = namespace.filter(|_| self.namespaced).map(|name| format!("/namespaces/{name}"));
+        format!("{root}/{}{}/{}", self.version, within.unwrap_or_default(), self.plural)
+    }
+}
+
+impl Config {
+    /// The kinds that this takes to watch beside pods.
+    pub fn owner_kinds(&self) -> Vec<OwnerKind> {
+        if self.is_off() {
+            return Vec::new();
+        }
+        let namespaces = (!self.contacts.is_empty()).then_some("namespaces");
+        let known = OWNERS.into_iter().chain(namespaces).filter_map(resources::find).map(|resource| {
+            let about = resource.about();
+            OwnerKind {
+                kind: about.kind.to_owned(),
+                plural: about.plural.to_owned(),
+                group: about.group.to_owned(),
+                version: about.version.to_owned(),
+                namespaced: about.namespaced,
+            }
+        });
+        let extra = self.kinds.iter().map(|extra| OwnerKind {
+            kind: extra.kind.clone(),
+            plural: extra.plural.clone(),
+            group: extra.group.clone(),
+            version: extra.version.clone(),
+            namespaced: true,
+        });
+        known.chain(extra).collect()
+    }
+}
+
+impl Workloads {
+    /// Knows nothing yet.
+    pub fn new(config: Config) -> Self {
+        let kinds = config.owner_kinds().into_iter().map(|owner| owner.kind.into()).collect();
+        Self(Arc::new(Inner { config, state: Mutex::new(State::new(kinds)), scopes: AtomicU64::new(0) }))
+    }
+
+    /// What is asked for.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// Renders pods as `inner` does, and takes a look at them.
+    pub fn of_pods(&self, inner: Arc<dyn Render>) -> impl Render + use<> {
+        OfPods {
+            inner,
+            workloads: self.clone(),
+            scope: self.scope(),
+            is_quiet: AtomicBool::new(true),
+            is_listed: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes a look at the metadata of owners.
+    pub fn of_owners(&self, kind: &str) -> impl Render + use<> {
+        OfOwners { kind: kind.to_owned(), workloads: self.clone(), scope: self.scope() }
+    }
+
+    /// Appends what is asked for, and says how many series that is.
+    pub fn write(&self, out: &mut Vec<u8>) -> u64 {
+        page::write(&self.0.config, &mut self.0.state.lock(), out)
+    }
+
+    fn scope(&self) -> u64 {
+        self.0.scopes.fetch_add(1, Relaxed)
+    }
+}
+
+/// The declarations, as the catalogue shows them.
+pub fn section() -> Section {
+    page::section()
+}
+
+struct OfPods {
+    inner: Arc<dyn Render>,
+    workloads: Workloads,
+    scope: u64,
+    /// What comes now was there before.
+    is_quiet: AtomicBool,
+    is_listed: AtomicBool,
+}
+
+impl Render for OfPods {
+    fn render(&self, json: &[u8], rows: &mut Rows) -> Result<(), BadObject> {
+        self.inner.render(json, rows)?;
+        if let Some((uid, pod)) = read::pod(json) {
+            let is_new = !self.is_quiet.load(Relaxed);
+            self.workloads.0.state.lock().put_pod(self.scope, &uid, pod, is_new);
+        }
+        Ok(())
+    }
+
+    fn family(&self, index: u16) -> &str {
+        self.inner.family(index)
+    }
+
+    fn gone(&self, json: &[u8], uid: &str) {
+        let last = read::pod(json).map(|(_, pod)| pod);
+        self.workloads.0.state.lock().end_pod(self.scope, uid, last, now());
+    }
+
+    fn lists(&self, moved: bool) {
+        self.is_quiet.store(moved || !self.is_listed.load(Relaxed), Relaxed);
+    }
+
+    fn listed(&self, has: &dyn Fn(&str) -> bool, moved: bool) {
+        self.is_listed.store(true, Relaxed);
+        self.is_quiet.store(false, Relaxed);
+        self.workloads.0.state.lock().sweep_pods(self.scope, has, moved, now());
+    }
+}
+
+impl Drop for OfPods {
+    fn drop(&mut self) {
+        self.workloads.0.state.lock().drop_scope(self.scope);
+    }
+}
+
+struct OfOwners {
+    kind: String,
+    workloads: Workloads,
+    scope: u64,
+}
+
+impl Render for OfOwners {
+    fn render(&self, json: &[u8], rows: &mut Rows) -> Result<(), BadObject> {
+        rows.start(&Identity::of(json).metadata.uid, &[]);
+        if let Some((uid, owner)) = read::owner(json, &self.kind, &self.workloads.0.config.contacts) {
+            self.workloads.0.state.lock().put_owner(self.scope, &uid, owner);
+        }
+        Ok(())
+    }
+
+    fn family(&self, _index: u16) -> &'static str {
+        ""
+    }
+
+    fn gone(&self, _json: &[u8], uid: &str) {
+        self.workloads.0.state.lock().remove_owner(uid);
+    }
+
+    fn listed(&self, has: &dyn Fn(&str) -> bool, _moved: bool) {
+        self.workloads.0.state.lock().sweep_owners(self.scope, has);
+    }
+}
+
+impl Drop for OfOwners {
+    fn drop(&mut self) {
+        self.workloads.0.state.lock().drop_scope(self.scope);
+    }
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}

@@ -1,0 +1,160 @@
+//! What is read of pods and of what owns them.
+
+use serde::Deserialize;
+
+use super::{
+    config::{Contact, From},
+    state::{OwnerObject, Parent, PodObject},
+};
+use crate::lax::{Dict, Flag, List, Sub, Text, Time};
+
+#[derive(Default, Deserialize)]
+#[serde(default, bound = "'de: 'v")]
+struct Pod<'v> {
+    metadata: Sub<PodMeta<'v>>,
+    status: Sub<Status<'v>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", bound = "'de: 'v")]
+struct PodMeta<'v> {
+    name: Text<'v>,
+    namespace: Text<'v>,
+    uid: Text<'v>,
+    creation_timestamp: Time,
+    owner_references: List<Sub<Reference<'v>>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, bound = "'de: 'v")]
+struct Reference<'v> {
+    kind: Text<'v>,
+    name: Text<'v>,
+    uid: Text<'v>,
+    controller: Flag,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", bound = "'de: 'v")]
+struct Status<'v> {
+    phase: Text<'v>,
+    reason: Text<'v>,
+    container_statuses: List<Sub<ContainerStatus<'v>>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, bound = "'de: 'v")]
+struct ContainerStatus<'v> {
+    state: Sub<ContainerState<'v>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, bound = "'de: 'v")]
+struct ContainerState<'v> {
+    terminated: Sub<Terminated<'v>>,
+    waiting: Sub<Terminated<'v>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, bound = "'de: 'v")]
+struct Terminated<'v> {
+    reason: Text<'v>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, bound = "'de: 'v")]
+struct Owner<'v> {
+    metadata: Sub<OwnerMeta<'v>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", bound = "'de: 'v")]
+struct OwnerMeta<'v> {
+    name: Text<'v>,
+    namespace: Text<'v>,
+    uid: Text<'v>,
+    labels: Dict<'v, Text<'v>>,
+    annotations: Dict<'v, Text<'v>>,
+    owner_references: List<Sub<Reference<'v>>>,
+}
+
+fn parent(references: &List<Sub<Reference<'_>>>) -> Option<Parent> {
+    let owner = references.iter().find(|owner| owner.controller.is_set())?;
+    Some(Parent { kind: owner.kind.as_str().into(), name: owner.name.as_str().into(), uid: owner.uid.as_str().into() })
+}
+
+/// A pod with its uid; `None` when the text is none.
+pub(super) fn pod(json: &[u8]) -> Option<(String, PodObject)> {
+    let pod: Pod<'_> = serde_json::from_slice(json).ok()?;
+    let (meta, status) = (&pod.metadata, &pod.status);
+    let uid = Some(meta.uid.as_str().to_owned()).filter(|uid| !uid.is_empty())?;
+    let object = PodObject {
+        namespace: meta.namespace.as_str().into(),
+        name: meta.name.as_str().into(),
+        parent: parent(&meta.owner_references),
+        created: meta.creation_timestamp.unless_zero().and_then(Time::seconds),
+        phase: status.phase.as_str().into(),
+        reason: reason(status).into(),
+    };
+    Some((uid, object))
+}
+
+/// Why a pod is as it is: what its status says, else what says most of what its containers say.
+fn reason<'a>(status: &'a Status<'_>) -> &'a str {
+    let of_pod = status.reason.as_str();
+    if !of_pod.is_empty() {
+        return of_pod;
+    }
+    let ends = || status.container_statuses.iter().map(|container| container.state.terminated.reason.as_str());
+    let waits = status.container_statuses.iter().map(|container| container.state.waiting.reason.as_str());
+    let troubles = ends().filter(|reason| *reason != "Completed").chain(waits);
+    troubles.chain(ends()).find(|reason| !reason.is_empty()).unwrap_or("")
+}
+
+/// What owns pods, with its uid.
+pub(super) fn owner(json: &[u8], kind: &str, contacts: &[Contact]) -> Option<(String, OwnerObject)> {
+    let owner: Owner<'_> = serde_json::from_slice(json).ok()?;
+    let meta = &owner.metadata;
+    let uid = Some(meta.uid.as_str().to_owned()).filter(|uid| !uid.is_empty())?;
+    let value = |contact: &Contact| {
+        let map = if contact.from == From::Labels { &meta.labels } else { &meta.annotations };
+        map.get(&contact.key).map_or("", Text::as_str).into()
+    };
+    let object = OwnerObject {
+        kind: kind.into(),
+        namespace: meta.namespace.as_str().into(),
+        name: meta.name.as_str().into(),
+        parent: parent(&meta.owner_references),
+        contacts: contacts.iter().map(value).collect(),
+    };
+    Some((uid, object))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_that_says_most_is_the_pods() {
+        let reason = |status: &str| {
+            let text = format!(r#"{{"metadata":{{"uid":"u"}},"status":{status}}}"#);
+            pod(text.as_bytes()).unwrap().1.reason.to_string()
+        };
+        let containers = r#""containerStatuses":[{"state":{"terminated":{"reason":"Completed"}}},
+            {"state":{"terminated":{"reason":"OOMKilled"}}}]"#;
+        assert_eq!(reason(&format!(r#"{{"reason":"Evicted",{containers}}}"#)), "Evicted");
+        assert_eq!(reason(&format!("{{{containers}}}")), "OOMKilled");
+        assert_eq!(reason(&format!("{{{}}}", containers.replace("OOMKilled", "Completed"))), "Completed");
+        let waits =
+            containers.replace("terminated\":{\"reason\":\"OOMKilled", "waiting\":{\"reason\":\"ImagePullBackOff");
+        assert_eq!(reason(&format!("{{{waits}}}")), "ImagePullBackOff");
+        assert_eq!(reason("7"), "");
+    }
+
+    #[test]
+    fn what_has_no_uid_is_passed_over() {
+        for text in ["", "[]", "{}", r#"{"metadata":{"uid":7}}"#] {
+            assert!(pod(text.as_bytes()).is_none() && owner(text.as_bytes(), "Job", &[]).is_none(), "{text}");
+        }
+    }
+}
