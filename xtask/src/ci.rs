@@ -27,9 +27,10 @@ struct Run {
     times: Vec<(String, Duration)>,
 }
 
-/// `cargo xtask ci`
+/// `cargo xtask ci [--only NAME] [--nightly]`: what takes minutes, and every fuzz target for one, only with the latter.
 pub(crate) fn run(args: &mut Args) -> Result<()> {
     let only = args.option("--only")?;
+    let nightly = args.flag("--nightly");
     args.finish()?;
     let mut run = Run::default();
     let wanted = |name: &str| only.as_deref().is_none_or(|only| name.contains(only));
@@ -42,13 +43,16 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
     step("format", &|tally| tally.one("format", process::run(&mut tasks::format_check())));
     step("clippy", &|tally| tally.one("clippy", process::run(&mut tasks::clippy())));
     step("cargo test", &|tally| {
-        let ran = cargo_test(tally);
+        let ran = cargo_test(tally, nightly);
         tally.need("cargo test", ran);
     });
     step("build", &|tally| tally.need("build", tasks::build(&mut Args::default())));
     step("docs", &|tally| tally.one("docs", tasks::write_or_check_docs(true)));
     for check in checks::all() {
         step(&check.name, &|tally| tally.one(&check.name, (check.run)()));
+    }
+    if nightly {
+        step("fuzz", &|tally| tally.one("fuzz", tasks::fuzz(&mut Args::default())));
     }
     run.finish();
     Ok(())
@@ -117,8 +121,11 @@ impl Tally {
 }
 
 /// Every test of the workspace, with what passing ones print, since that tells which of them skipped.
-fn cargo_test(tally: &mut Tally) -> Result<()> {
+fn cargo_test(tally: &mut Tally, nightly: bool) -> Result<()> {
     let mut command = tasks::cargo(&["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
+    if nightly {
+        command.env("YAGURA_NIGHTLY", "1");
+    }
     let mut counts = Counts::default();
     let ok = each_line(&mut command, |line| {
         if counts.line(line) {

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-/// Asks until there is an answer or the time is up.
+/// Asks until there is an answer or the time is up; longer by the factor `YAGURA_PATIENCE` where all is slow, as in an
+/// emulated machine.
 pub fn wait_for<T>(within: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
-    let deadline = Instant::now() + within;
+    let patience = std::env::var("YAGURA_PATIENCE").ok().and_then(|factor| factor.parse().ok()).unwrap_or(1);
+    let deadline = Instant::now() + within * patience;
     loop {
         if let Some(answer) = ask() {
             return Some(answer);

@@ -143,9 +143,13 @@ pub(crate) fn attribute<'r>(reader: &'r mut Reader, dir: &Dir, name: &str) -> Op
     reader.read(dir, name).ok().flatten().map(<[u8]>::trim_ascii)
 }
 
-/// An attribute as text; empty when there is none.
+/// sysfs gives a page at most (filesystems/sysfs.rst); what is longer comes from no sysfs, and shall be no label.
+const LONGEST_ATTRIBUTE: usize = 4096;
+
+/// An attribute as text, of which so much as sysfs can give; empty when there is none.
 pub(crate) fn attribute_text(reader: &mut Reader, dir: &Dir, name: &str) -> String {
-    attribute(reader, dir, name).map(|value| text::text(value).into_owned()).unwrap_or_default()
+    let value = attribute(reader, dir, name).unwrap_or_default();
+    text::text(value.get(..LONGEST_ATTRIBUTE).unwrap_or(value)).into_owned()
 }
 
 /// An attribute that is a natural number.

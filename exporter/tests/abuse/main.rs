@@ -12,6 +12,7 @@
 mod machine;
 
 mod files;
+mod many;
 mod names;
 mod process;
 

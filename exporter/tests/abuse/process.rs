@@ -96,14 +96,9 @@ fn it_goes_on_after_it_was_stopped() {
     };
     signal("-STOP");
     let stopped = Instant::now();
-    std::thread::sleep(Duration::from_secs(5));
+    std::thread::sleep(if testkit::is_nightly() { Duration::from_mins(1) } else { Duration::from_secs(5) });
     signal("-CONT");
     let after = serve(&agent, 2);
     assert!(agent.is_alive() && after * 10 > before * 9, "{after} of {before}");
     survived("SIGSTOP", &format!("{after} samples after {:?} of standing still", stopped.elapsed()));
-}
-
-#[test]
-fn the_clock_may_jump() {
-    testkit::skipped("the clock of the machine cannot be set for one process, and others need it");
 }
