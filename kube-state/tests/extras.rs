@@ -1,5 +1,6 @@
 //! What kube-state-metrics does not have: off unless it is asked for.
 #![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
 mod lab;
 
@@ -60,7 +61,7 @@ fn put(api: &ApiServer, path: &str, number: usize, name: &str, owner: Option<(&s
 
 fn put_pod(api: &ApiServer, number: usize, owner: Option<(&str, usize, &str)>, status: &serde_json::Value) {
     let mut pod = owned(number, &format!("pod-{number}"), owner, &json!({}));
-    pod["status"] = status.clone();
+    pod.as_object_mut().unwrap().insert("status".to_owned(), status.clone());
     api.put(PODS, &uid(number), &pod.to_string());
 }
 
@@ -123,8 +124,9 @@ fn a_workload_says_whom_it_belongs_to() {
         api.put(DEPLOYMENTS, &uid(1), &owned(1, "web", None, &team("front")).to_string());
         put(api, DEPLOYMENTS, 2, "api", None);
         let mut namespace = owned(3, "default", None, &team("everyone"));
-        namespace["metadata"]["annotations"] = json!({"example.org/pager": "+81"});
-        namespace["metadata"].as_object_mut().unwrap().remove("namespace");
+        let metadata = namespace.pointer_mut("/metadata").unwrap().as_object_mut().unwrap();
+        metadata.insert("annotations".to_owned(), json!({"example.org/pager": "+81"}));
+        metadata.remove("namespace");
         api.put(NAMESPACES, &uid(3), &namespace.to_string());
     });
     let lab = lab.ready();

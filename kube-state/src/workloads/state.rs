@@ -164,8 +164,8 @@ impl State {
 
     /// What a list no longer has is gone, or not ours any more.
     pub(super) fn sweep_pods(&mut self, scope: u64, has: &dyn Fn(&str) -> bool, moved: bool, now: f64) {
-        let is_over = |(uid, pod): &(&Box<str>, &Pod)| pod.scope == scope && !has(uid);
-        let over: Vec<Box<str>> = self.pods.iter().filter(is_over).map(|(uid, _)| uid.clone()).collect();
+        let over = self.pods().filter(|(uid, pod)| pod.scope == scope && !has(uid));
+        let over: Vec<Box<str>> = over.map(|(uid, _)| uid.into()).collect();
         for uid in over {
             if moved {
                 self.pods.remove(&uid);
@@ -314,8 +314,8 @@ impl Lives {
 mod tests {
     use super::*;
 
-    fn parent(kind: &str, name: &str) -> Option<Parent> {
-        Some(Parent { kind: kind.into(), name: name.into(), uid: format!("{kind}/{name}").into() })
+    fn owned_by(kind: &str, name: &str) -> Parent {
+        Parent { kind: kind.into(), name: name.into(), uid: format!("{kind}/{name}").into() }
     }
 
     fn owner(state: &mut State, kind: &str, name: &str, parent: Option<Parent>, contacts: &[&str]) {
@@ -349,14 +349,14 @@ mod tests {
     #[test]
     fn the_top_of_the_chain_is_the_workload() {
         let mut state = state();
-        owner(&mut state, "ReplicaSet", "web-1", parent("Deployment", "web"), &[]);
+        owner(&mut state, "ReplicaSet", "web-1", Some(owned_by("Deployment", "web")), &[]);
         owner(&mut state, "Deployment", "web", None, &[]);
-        owner(&mut state, "ReplicaSet", "canary-1", parent("Rollout", "canary"), &[]);
-        owner(&mut state, "StatefulSet", "db", parent("Database", "db"), &[]);
-        pod(&mut state, "web", parent("ReplicaSet", "web-1"), false);
-        pod(&mut state, "canary", parent("ReplicaSet", "canary-1"), false);
-        pod(&mut state, "db", parent("StatefulSet", "db"), false);
-        pod(&mut state, "kube-proxy", parent("Node", "n1"), false);
+        owner(&mut state, "ReplicaSet", "canary-1", Some(owned_by("Rollout", "canary")), &[]);
+        owner(&mut state, "StatefulSet", "db", Some(owned_by("Database", "db")), &[]);
+        pod(&mut state, "web", Some(owned_by("ReplicaSet", "web-1")), false);
+        pod(&mut state, "canary", Some(owned_by("ReplicaSet", "canary-1")), false);
+        pod(&mut state, "db", Some(owned_by("StatefulSet", "db")), false);
+        pod(&mut state, "kube-proxy", Some(owned_by("Node", "n1")), false);
         pod(&mut state, "bare", None, false);
         for (pod, expected) in [
             ("web", "Deployment/web"),
@@ -372,15 +372,15 @@ mod tests {
     #[test]
     fn an_owner_may_come_late_change_and_go_early() {
         let mut state = state();
-        pod(&mut state, "web", parent("ReplicaSet", "web-1"), true);
+        pod(&mut state, "web", Some(owned_by("ReplicaSet", "web-1")), true);
         assert_eq!(workload(&mut state, "web"), None, "the owner is not there yet");
-        owner(&mut state, "ReplicaSet", "web-1", parent("Deployment", "web"), &[]);
+        owner(&mut state, "ReplicaSet", "web-1", Some(owned_by("Deployment", "web")), &[]);
         assert_eq!(workload(&mut state, "web"), None, "the owner's owner is not there yet");
         owner(&mut state, "Deployment", "web", None, &[]);
         assert_eq!(workload(&mut state, "web").unwrap(), "Deployment/web");
         owner(&mut state, "ReplicaSet", "web-1", None, &[]);
         assert_eq!(workload(&mut state, "web").unwrap(), "ReplicaSet/web-1", "it was let go");
-        owner(&mut state, "ReplicaSet", "web-1", parent("Deployment", "web"), &[]);
+        owner(&mut state, "ReplicaSet", "web-1", Some(owned_by("Deployment", "web")), &[]);
         assert_eq!(workload(&mut state, "web").unwrap(), "Deployment/web");
         state.remove_owner("ReplicaSet/web-1");
         state.remove_owner("Deployment/web");
@@ -392,19 +392,19 @@ mod tests {
     #[test]
     fn an_owner_that_never_comes_is_named_as_the_pod_does() {
         let mut state = state();
-        pod(&mut state, "web", parent("ReplicaSet", "web-1"), false);
+        pod(&mut state, "web", Some(owned_by("ReplicaSet", "web-1")), false);
         state.pods.get_mut("web").unwrap().seen -= PATIENCE + Duration::from_secs(1);
         assert_eq!(workload(&mut state, "web").unwrap(), "ReplicaSet/web-1");
-        owner(&mut state, "ReplicaSet", "web-1", parent("Rollout", "web"), &[]);
+        owner(&mut state, "ReplicaSet", "web-1", Some(owned_by("Rollout", "web")), &[]);
         assert_eq!(workload(&mut state, "web").unwrap(), "Rollout/web", "it came after all");
     }
 
     #[test]
     fn a_ring_of_owners_has_an_end() {
         let mut state = state();
-        owner(&mut state, "Job", "a", parent("Job", "b"), &[]);
-        owner(&mut state, "Job", "b", parent("Job", "a"), &[]);
-        pod(&mut state, "x", parent("Job", "a"), false);
+        owner(&mut state, "Job", "a", Some(owned_by("Job", "b")), &[]);
+        owner(&mut state, "Job", "b", Some(owned_by("Job", "a")), &[]);
+        pod(&mut state, "x", Some(owned_by("Job", "a")), false);
         assert!(workload(&mut state, "x").is_some());
     }
 
@@ -412,15 +412,15 @@ mod tests {
     fn who_came_and_went_is_counted_once_each() {
         let mut state = state();
         owner(&mut state, "Job", "sum", None, &[]);
-        pod(&mut state, "old", parent("Job", "sum"), false);
-        pod(&mut state, "short", parent("Job", "sum"), true);
-        let last = seen("short", parent("Job", "sum"), "Succeeded");
+        pod(&mut state, "old", Some(owned_by("Job", "sum")), false);
+        pod(&mut state, "short", Some(owned_by("Job", "sum")), true);
+        let last = seen("short", Some(owned_by("Job", "sum")), "Succeeded");
         state.end_pod(2, "short", Some(last), 1005.0);
         state.end_pod(2, "short", None, 1006.0);
         state.end_pod(1, "old", None, 1006.0);
         assert_eq!(state.pods.len(), 1, "another watch's pod stays");
         state.sweep_pods(2, &|_| false, false, 1000.0 + 7200.0);
-        pod(&mut state, "moved", parent("Job", "sum"), false);
+        pod(&mut state, "moved", Some(owned_by("Job", "sum")), false);
         state.sweep_pods(2, &|_| false, true, 1007.0);
         state.settle();
         let workload = state.workloads().next().unwrap();
@@ -434,11 +434,11 @@ mod tests {
     #[test]
     fn a_pod_that_is_gone_waits_for_its_workload() {
         let mut state = state();
-        pod(&mut state, "x", parent("Job", "sum"), true);
+        pod(&mut state, "x", Some(owned_by("Job", "sum")), true);
         state.end_pod(2, "x", None, 1001.0);
         state.settle();
         assert_eq!((state.workloads().count(), state.gone.len()), (0, 1));
-        owner(&mut state, "Job", "sum", parent("CronJob", "sums"), &[]);
+        owner(&mut state, "Job", "sum", Some(owned_by("CronJob", "sums")), &[]);
         owner(&mut state, "CronJob", "sums", None, &[]);
         state.settle();
         assert_eq!((&*state.workloads().next().unwrap().name, state.gone.len()), ("sums", 0));
@@ -448,7 +448,7 @@ mod tests {
     fn counts_of_workloads_that_are_no_more_go_in_time() {
         let mut state = state();
         owner(&mut state, "Job", "sum", None, &[]);
-        pod(&mut state, "x", parent("Job", "sum"), true);
+        pod(&mut state, "x", Some(owned_by("Job", "sum")), true);
         state.settle();
         state.workloads().next().unwrap().lives.lock().last -= IDLE;
         state.settle();
@@ -463,8 +463,8 @@ mod tests {
         let mut state = state();
         owner(&mut state, "Namespace", "shop", None, &["shop-team", "shop@example.org"]);
         owner(&mut state, "Deployment", "web", None, &["web-team", ""]);
-        owner(&mut state, "ReplicaSet", "web-1", parent("Deployment", "web"), &["wrong", "wrong"]);
-        owner(&mut state, "StatefulSet", "db", parent("Database", "db"), &["db-team", "db@example.org"]);
+        owner(&mut state, "ReplicaSet", "web-1", Some(owned_by("Deployment", "web")), &["wrong", "wrong"]);
+        owner(&mut state, "StatefulSet", "db", Some(owned_by("Database", "db")), &["db-team", "db@example.org"]);
         let contacts: Vec<_> = state.contacts().into_iter().collect();
         assert_eq!(
             contacts,
