@@ -9,9 +9,9 @@ build: ; @$(XTASK) build
 run: ; @$(XTASK) run
 demo: ; @$(XTASK) demo
 test: ; @$(XTASK) ci
-bench: ; @$(XTASK) bench
+bench: ; @$(XTASK) bench && $(XTASK) bench kube-state
 lint: ; @$(XTASK) lint
 docs: ; @$(XTASK) docs
 fuzz: ; @$(XTASK) fuzz
 test-vm: ; @$(XTASK) test-vm $(KERNEL)
-e2e-cluster: ; @$(XTASK) cluster up
+e2e-cluster: ; @$(XTASK) e2e-cluster

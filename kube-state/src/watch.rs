@@ -100,6 +100,8 @@ pub struct Watch {
     /// The object of the last event, from which the version is read when it is needed.
     last: Vec<u8>,
     why: Why,
+    /// Whether a watch followed objects since the last failure.
+    was_of_use: bool,
     column: TypeColumn,
     scratch: Vec<u8>,
 }
@@ -131,6 +133,7 @@ impl Watch {
             version: None,
             last: Vec::new(),
             why: Why::Start,
+            was_of_use: false,
             column: TypeColumn::default(),
             scratch: Vec::new(),
         }
@@ -160,7 +163,10 @@ impl Watch {
                 // A server that hangs up at once is not asked again at once.
                 Ok(()) => self.common.pace.first_wait,
                 Err(trouble) => {
-                    failures = if began.elapsed() > self.common.pace.longest_wait { 1 } else { failures + 1 };
+                    // A watch that was of use for a while is not a try that failed, however often it is cut.
+                    let was_of_use =
+                        std::mem::take(&mut self.was_of_use) && began.elapsed() > self.common.pace.first_wait;
+                    failures = if was_of_use { 1 } else { failures + 1 };
                     self.wait_after(&trouble, failures)
                 }
             };
@@ -321,6 +327,7 @@ impl Watch {
         } else {
             self.is_well();
             self.status.hear();
+            self.was_of_use = true;
         }
         self.follow(answer, is_list, || drop(turn.take())).await
     }
@@ -358,6 +365,7 @@ impl Watch {
                 self.last.clear();
             } else {
                 self.status.hear();
+                self.was_of_use = true;
             }
             if let Some(refusal) = refused {
                 return Err(Trouble::Refused(refusal));

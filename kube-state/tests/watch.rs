@@ -105,6 +105,20 @@ fn half_a_line_is_no_event() {
 }
 
 #[test]
+fn a_watch_that_is_cut_again_and_again_goes_on_as_soon_each_time() {
+    // If each cut doubled the wait, the last would be half an hour.
+    let pace = Pace { first_wait: Duration::from_millis(50), longest_wait: Duration::from_hours(1), ..pace() };
+    let lab = Lab::paced(pace, ONLY_PODS, |api| put_pods(api, 0..5)).ready();
+    for number in 10..26 {
+        std::thread::sleep(2 * pace.first_wait);
+        lab.api.behave(|behaviour| behaviour.half_lines = 1);
+        lab.api.put(PODS, &uid(number), &pod(number, "Running"));
+        lab.sees(&phase(number, "Running"));
+    }
+    assert_eq!(lab.api.requests("sendInitialEvents=true"), 1, "there was no other list");
+}
+
+#[test]
 fn half_a_list_is_not_shown() {
     for streams in [true, false] {
         let lab = Lab::start(ONLY_PODS, |api| {

@@ -13,9 +13,11 @@ mod cluster;
 mod counts;
 mod debian;
 mod demo;
+mod e2e;
 mod exposition;
 mod http;
 mod initrd;
+mod kube_names;
 mod parity;
 mod peers;
 mod places;
@@ -44,11 +46,17 @@ const RECIPES: &[Recipe] = &[
     Recipe { name: "test", usage: "[ARGS]", about: "cargo test --workspace", run: tasks::test },
     Recipe { name: "lint", usage: "", about: "formatting and clippy, warnings are errors", run: tasks::lint },
     Recipe { name: "docs", usage: "[--check]", about: "write the generated pages, or check them", run: tasks::docs },
-    Recipe { name: "bench", usage: "[ARGS]", about: "what a scrape costs", run: tasks::bench },
+    Recipe { name: "bench", usage: "[kube-state] [ARGS]", about: "what a scrape costs", run: tasks::bench },
     Recipe { name: "proof", usage: "NAME [ARGS]", about: "prove what the eBPF programs count", run: tasks::proof },
     Recipe { name: "fuzz", usage: "[SECONDS] [TARGET]…", about: "run every fuzz target", run: tasks::fuzz },
     Recipe { name: "ci", usage: "", about: "everything: lint, tests, generated files, live checks", run: ci::run },
     Recipe { name: "cluster", usage: cluster::USAGE, about: "a real one-node Kubernetes", run: cluster::run },
+    Recipe {
+        name: "e2e-cluster",
+        usage: e2e::USAGE,
+        about: "kube-state before a real control plane: every kind, every state, every trouble",
+        run: e2e::run,
+    },
     Recipe {
         name: "peers",
         usage: "",
@@ -58,8 +66,8 @@ const RECIPES: &[Recipe] = &[
     Recipe { name: "parity", usage: parity::USAGE, about: "compare the agent with what it replaces", run: parity::run },
     Recipe {
         name: "conformance",
-        usage: "ksm FILE.jsonl",
-        about: "compare lines with recorded ones",
+        usage: "ksm FILE.jsonl\nconsumers [FILE.json]… [--write FILE]",
+        about: "compare kube-state with recorded lines, or with what dashboards read",
         run: tasks::conformance,
     },
     Recipe { name: "test-vm", usage: vm::USAGE, about: "the live checks on other kernels", run: vm::run },

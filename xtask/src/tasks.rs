@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 use crate::args::{Args, usage};
-use crate::{places, process};
+use crate::{kube_names, places, process};
 
 /// Cargo in the repository.
 pub(crate) fn cargo(words: &[&str]) -> Command {
@@ -68,20 +68,28 @@ pub(crate) fn write_or_check_docs(check: bool) -> Result<()> {
 
 /// `cargo xtask conformance ksm FILE.jsonl`: our lines beside lines that were recorded from kube-state-metrics.
 pub(crate) fn conformance(args: &mut Args) -> Result<()> {
-    let (whose, file) = (args.positional().unwrap_or_default(), args.positional());
+    let whose = args.positional().unwrap_or_default();
+    if whose == "consumers" {
+        return kube_names::run(args);
+    }
+    let file = args.positional();
     args.finish()?;
     let Some(file) = file.filter(|_| whose == "ksm") else {
-        return Err(usage("conformance: say whose records they are and where: ksm FILE.jsonl"));
+        return Err(usage("conformance: say what with: ksm FILE.jsonl, or consumers"));
     };
     let file = std::path::absolute(&file).with_context(|| format!("cannot find {file}"))?;
     let mut command = cargo(&["run", "--quiet", "--package", "yagura-kube-state", "--bin", "conformance", "--"]);
     process::run(command.arg(file))
 }
 
-/// `cargo xtask bench [ARGS]`
+/// `cargo xtask bench [kube-state] [ARGS]`
 pub(crate) fn bench(args: &mut Args) -> Result<()> {
-    let mut command = cargo(&["bench", "--package", "yagura-exporter"]);
-    process::run(command.arg("--").args(args.rest()))
+    let mut words = args.rest();
+    let is_kube_state = words.first().is_some_and(|word| word == "kube-state");
+    let package = if is_kube_state { "yagura-kube-state" } else { "yagura-exporter" };
+    words.drain(..usize::from(is_kube_state));
+    let mut command = cargo(&["bench", "--package", package, "--bench", "cost", "--"]);
+    process::run(command.args(words))
 }
 
 /// `cargo xtask proof NAME [ARGS]`: the program `proof_NAME` among the agent's examples, which compares what was counted

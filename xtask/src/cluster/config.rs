@@ -11,7 +11,7 @@ pub(super) fn tokens() -> String {
 }
 
 pub(super) fn kubeconfig(cluster: &Cluster) -> String {
-    let authority = cluster.dir.join("pki/apiserver.crt");
+    let authority = cluster.authority();
     let authority = authority.display();
     format!(
         "apiVersion: v1

@@ -167,6 +167,24 @@ fn start_containerd(cluster: &Cluster) -> Result<()> {
     ctr(&["-n", "k8s.io", "images", "import", &archive.display().to_string()])
 }
 
+/// Kills the API server as a crash would. What it knows is in etcd.
+pub(crate) fn kill_api(cluster: &Cluster) -> Result<()> {
+    let program = cluster.program("kube-apiserver");
+    let is_it = |pid: &u32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|&byte| byte == 0).next() == Some(program.as_os_str().as_encoded_bytes())
+    };
+    let pid = process::marked(&cluster.mark()).into_iter().find(is_it).context("no API server runs")?;
+    process::signal(pid, rustix::process::Signal::KILL);
+    process::wait_for("the API server to be gone", Duration::from_secs(10), || !http::listens(API))
+}
+
+/// Starts the API server again, with the flags of these options.
+pub(crate) fn start_api(cluster: &Cluster, options: &Options) -> Result<()> {
+    start(cluster, &cluster.program("kube-apiserver"), &api_flags(cluster, options))?;
+    process::wait_for("the API server", Duration::from_mins(1), || cluster.is_ready())
+}
+
 fn ctr(words: &[&str]) -> Result<()> {
     process::output(Command::new("ctr").args(["--address", CONTAINERD_SOCKET]).args(words)).map(drop)
 }

@@ -17,7 +17,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
-pub(crate) use lifecycle::{missing, up};
+pub(crate) use lifecycle::{kill_api, missing, start_api, up};
 pub(crate) use teardown::{down, hierarchies};
 
 use crate::args::{Args, usage};
@@ -126,7 +126,13 @@ impl Cluster {
         process::output(self.kubectl_command().arg("create").arg("-f").arg(&file)).map(drop)
     }
 
-    fn kubectl_command(&self) -> Command {
+    /// The certificate that the API server is known by.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.dir.join("pki/apiserver.crt")
+    }
+
+    /// kubectl as the administrator, to which words are added.
+    pub(crate) fn kubectl_command(&self) -> Command {
         let mut command = Command::new(self.program("kubectl"));
         command.arg("--kubeconfig").arg(self.kubeconfig()).env("KUBECACHEDIR", self.dir.join("kubectl-cache"));
         command

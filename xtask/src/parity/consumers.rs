@@ -22,13 +22,13 @@ use crate::{checks, places};
 
 /// Where a list's names come from, the view that shows them, the job name of the mixin, and the labels that targets get
 /// from the cluster they are scraped in.
-const SOURCES: &[(&str, &str, &str, &[&str])] = &[
+const SOURCES: [(&str, &str, &str, &[&str]); 2] = [
     ("cadvisor", "/metrics/cadvisor", "cadvisor", &["node"]),
     ("node_exporter", "/metrics/node", "node-exporter", &["namespace", "node", "pod"]),
 ];
 
 /// Labels that every target has.
-const OF_ANY_TARGET: &[&str] = &["cluster", "instance", "job", "metrics_path"];
+pub(crate) const OF_ANY_TARGET: &[&str] = &["cluster", "instance", "job", "metrics_path"];
 
 /// Names that only other systems than Linux have.
 const OF_OTHER_SYSTEMS: &[&str] = &[
@@ -72,7 +72,7 @@ const NEEDS: &[(&str, &str, &[&str])] = &[
 ];
 
 /// Labels that are read, by source and name.
-type Wanted = BTreeMap<(String, String), BTreeSet<String>>;
+pub(crate) type Wanted = BTreeMap<(String, String), BTreeSet<String>>;
 
 /// What a source came to.
 #[derive(Debug, Default)]
@@ -229,7 +229,7 @@ fn read(files: &[PathBuf]) -> Result<Wanted> {
         let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         let list: Value = serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))?;
         let before = wanted.len();
-        take(&list, &mut wanted);
+        take(&list, &SOURCES.map(|(source, ..)| source), &mut wanted);
         if wanted.len() == before && files.len() == 1 {
             bail!("{} lists no names of cAdvisor or node_exporter", file.display());
         }
@@ -238,12 +238,12 @@ fn read(files: &[PathBuf]) -> Result<Wanted> {
 }
 
 /// Lists come in three shapes: ours, one consumer's names by source, and those of several consumers.
-fn take(list: &Value, wanted: &mut Wanted) {
+pub(crate) fn take(list: &Value, sources: &[&str], wanted: &mut Wanted) {
     let groups = list["consumers"].as_object().map(|consumers| consumers.values().collect()).unwrap_or_default();
     let groups: Vec<&Value> = [&list["names"], &list["sources"]].into_iter().chain::<Vec<_>>(groups).collect();
     for group in groups {
-        for (source, ..) in SOURCES {
-            for (name, entry) in group[source].as_object().into_iter().flatten() {
+        for source in sources {
+            for (name, entry) in group[*source].as_object().into_iter().flatten() {
                 let words = entry["labels"].as_array().or(entry.as_array()).into_iter().flatten();
                 let read = words.filter_map(Value::as_str);
                 let matched = entry["label_values"].as_object().into_iter().flatten().map(|(label, _)| label.as_str());
@@ -256,13 +256,18 @@ fn take(list: &Value, wanted: &mut Wanted) {
 
 /// A list as it is committed: a line a name.
 fn as_list(wanted: &Wanted) -> String {
+    list_of(wanted, &SOURCES.map(|(source, ..)| source))
+}
+
+/// The same for these sources.
+pub(crate) fn list_of(wanted: &Wanted, sources: &[&str]) -> String {
     let of = |source: &str| {
         let names = wanted.iter().filter(|((of, _), _)| of == source);
         let lines: Vec<String> =
             names.map(|((_, name), labels)| format!("  {}: {}", json!(name), json!(labels))).collect();
         format!(" {}: {{\n{}\n }}", json!(source), lines.join(",\n"))
     };
-    let sources: Vec<String> = SOURCES.iter().map(|(source, ..)| of(source)).collect();
+    let sources: Vec<String> = sources.iter().map(|source| of(source)).collect();
     format!("{{\"names\": {{\n{}\n}}}}\n", sources.join(",\n"))
 }
 
@@ -284,7 +289,7 @@ mod tests {
 
     fn wanted(list: &Value) -> Wanted {
         let mut wanted = Wanted::new();
-        take(list, &mut wanted);
+        take(list, &SOURCES.map(|(source, ..)| source), &mut wanted);
         wanted
     }
 

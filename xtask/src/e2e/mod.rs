@@ -1,0 +1,101 @@
+//! `cargo xtask e2e-cluster`: kube-state before a real control plane with simulated nodes.
+//!
+//! etcd, the API server, the controllers and the scheduler are the real ones; only kubelets are played, by kwok. What is
+//! shown is compared with the API server's own lists while thousands of pods come and go, connections break, the API
+//! server dies and the token changes. Each thing that is proved prints a line that begins with `proved:`.
+
+mod connection;
+mod kwok;
+mod outage;
+mod roll;
+mod states;
+mod subject;
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+
+use self::subject::Subject;
+use crate::args::{Args, usage};
+use crate::checks::Skip;
+use crate::cluster::{self, Cluster, Options};
+use crate::debian;
+
+pub(crate) const USAGE: &str = "[--reduced] [--pods NUMBER] [--scrapes NUMBER] [--keep]";
+
+/// Simulated nodes that run pods.
+const NODES: usize = 40;
+
+/// How much is done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    /// Pods that are replaced.
+    pub(crate) pods: usize,
+    /// Scrapes that are compared, at least.
+    pub(crate) scrapes: usize,
+}
+
+impl Size {
+    /// What is asked of the program.
+    pub(crate) const FULL: Self = Self { pods: 2000, scrapes: 200 };
+    /// The same proofs in less time.
+    pub(crate) const REDUCED: Self = Self { pods: 300, scrapes: 60 };
+}
+
+/// `cargo xtask e2e-cluster`
+pub(crate) fn run(args: &mut Args) -> Result<()> {
+    let number = |text: Option<String>, or: usize| match text {
+        None => Ok(or),
+        Some(text) => text.parse().map_err(|_| usage(format!("{text:?} is not a number"))),
+    };
+    let size = if args.flag("--reduced") { Size::REDUCED } else { Size::FULL };
+    let size = Size {
+        pods: number(args.option("--pods")?, size.pods)?.max(20),
+        scrapes: number(args.option("--scrapes")?, size.scrapes)?,
+    };
+    let keep = args.flag("--keep");
+    args.finish()?;
+    if let Some(skip) = missing() {
+        return Err(skip.into());
+    }
+    measure(size, keep)
+}
+
+/// What the machine lacks for it, if anything.
+pub(crate) fn missing() -> Option<Skip> {
+    if !debian::is_here() {
+        return Some(Skip("Debian's package tools are not installed".to_owned()));
+    }
+    cluster::missing(&options()).or_else(kwok::missing)
+}
+
+/// A control plane without a node of its own.
+fn options() -> Options {
+    Options { node: false, ..Options::default() }
+}
+
+fn measure(size: Size, keep: bool) -> Result<()> {
+    let begin = Instant::now();
+    let machine = Cluster::of_this_machine()?;
+    cluster::up(&machine, &options())?;
+    let outcome = prove(&machine, size);
+    if !keep {
+        cluster::down(&machine)?;
+    }
+    outcome?;
+    println!("all of it took {:.0} s", begin.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn prove(machine: &Cluster, size: Size) -> Result<()> {
+    let _nodes = kwok::start(machine)?;
+    kwok::create_nodes(machine, NODES)?;
+    states::create(machine).context("cannot make the objects of every state")?;
+    roll::create(machine, size.pods)?;
+    let mut subject = Subject::start(machine)?;
+    println!("proved: kube-state lists and watches with the rights that it prints itself ({} rules)", subject.rules());
+    states::prove(machine, &subject)?;
+    let token = subject.rotate_token(machine)?;
+    roll::prove(machine, &subject, size)?;
+    outage::prove(machine, &mut subject, token)
+}
