@@ -26,8 +26,9 @@ use yagura_exporter::{
     collectors,
     config::Config,
     identity::{Layout, Tree},
+    probes::iterators,
     scrape::Engine,
-    spec::{Context, View},
+    spec::{Context, Spec, View},
 };
 
 #[global_allocator]
@@ -114,10 +115,18 @@ fn engine() {
     println!(
         "view               samples  cpu ms  µs/container  ns/sample enc  plain  gzip   zstd   allocs  collectors by cost (µs)"
     );
-    for view in View::ALL {
+    let with_passes: Vec<&Spec> = [&iterators::SPEC].into_iter().chain(collectors::ALL.iter().copied()).collect();
+    let rows = [
+        (View::Own, "/metrics", with_passes.as_slice()),
+        (View::Own, "  files only", collectors::ALL),
+        (View::Cadvisor, "/metrics/cadvisor", with_passes.as_slice()),
+        (View::Cadvisor, "  files only", collectors::ALL),
+        (View::Node, "/metrics/node", collectors::ALL),
+    ];
+    for (view, name, specs) in rows {
         let budget = Budget::new(100_000);
         let tree = Tree::new(Arc::clone(&host), Arc::clone(&layout), budget).unwrap();
-        let mut engine = Engine::new(collectors::ALL, |spec| spec.default_on, &context, tree);
+        let mut engine = Engine::new(specs, |spec| spec.default_on, &context, tree);
         let mut batch = Batch::default();
         let scrape = |engine: &mut Engine, batch: &mut Batch| {
             engine.scrape(view, Instant::now() + Duration::from_mins(1), |_| true, batch)
@@ -153,8 +162,7 @@ fn engine() {
         costs.sort_by(|a, b| b.cmp(a));
         let costs: Vec<_> = costs.iter().take(8).map(|(took, name)| format!("{name} {}", took.as_micros())).collect();
         println!(
-            "{:<18} {samples:>7} {:>7.2} {:>13.1} {:>14.1} {:>6}k {:>4}k {:>5}k {allocations:>8}  {}",
-            view.path(),
+            "{name:<18} {samples:>7} {:>7.2} {:>13.1} {:>14.1} {:>6}k {:>4}k {:>5}k {allocations:>8}  {}",
             cpu.as_secs_f64() * 1e3,
             cpu.as_secs_f64() * 1e6 / (PODS * PER_POD) as f64,
             encode.as_secs_f64() * 1e9 / samples.max(1) as f64,

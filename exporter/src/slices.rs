@@ -2,12 +2,12 @@
 
 use crate::{collectors, probes, spec::Spec};
 
-/// Every slice, in the order in which families are shown.
+/// Every slice, in the order in which they run and families are shown. First the one that spares others their reads.
 pub fn all() -> impl Iterator<Item = &'static Spec> + Clone {
-    collectors::ALL.iter().chain(probes::ALL).copied()
+    [&probes::iterators::SPEC].into_iter().chain(collectors::ALL.iter().chain(probes::ALL).copied())
 }
 
 /// Whether a slice is made of eBPF programs.
 pub fn is_probe(spec: &Spec) -> bool {
-    probes::ALL.iter().any(|probe| probe.name == spec.name)
+    spec.name == probes::iterators::SPEC.name || probes::ALL.iter().any(|probe| probe.name == spec.name)
 }

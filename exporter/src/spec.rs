@@ -96,7 +96,7 @@ pub struct Context {
 
 /// Why a slice is off on this machine. The text follows "off:" in the log, on the landing page and in the label
 /// `reason`: what is missing, and what would bring it.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{0}")]
 pub struct Unavailable(pub String);
 

@@ -87,12 +87,15 @@ struct cgroup_base_stat {
 	struct task_cputime cputime;
 };
 
+struct psi_group;
+
 struct cgroup {
 	struct cgroup_subsys_state self;
 	struct kernfs_node *kn;
 	struct cgroup_root *root;
 	struct cgroup_subsys_state *subsys[16];
 	struct cgroup_base_stat bstat;
+	struct psi_group *psi;
 };
 
 struct css_set {
@@ -102,13 +105,50 @@ struct css_set {
 
 struct page_counter {
 	atomic_long_t usage;
+	unsigned long failcnt;
 	unsigned long watermark;
 };
 
 struct mem_cgroup {
 	struct cgroup_subsys_state css;
 	struct page_counter memory;
+	struct page_counter swap;
+	struct page_counter memsw;
+	struct page_counter kmem;
 	atomic_long_t memory_events[16];
+	atomic_long_t memory_events_local[16];
+};
+
+struct pids_cgroup {
+	struct cgroup_subsys_state css;
+	atomic64_t counter;
+	__s64 watermark;
+	atomic64_t events[2];
+	atomic64_t events_local[2];
+};
+
+/* 3f26a885a06e of Linux 6.11 renamed it. */
+struct pids_cgroup___before_6_11 {
+	atomic64_t events_limit;
+};
+
+/* Tables of two dimensions, by who asks and by state, as the kernel's type information has them: flat. */
+struct psi_group_cpu {
+	__u32 state_mask;
+	__u32 times[8];
+	__u32 times_prev[16];
+};
+
+/* `pcpu` is per CPU. */
+struct psi_group {
+	_Bool enabled;
+	struct psi_group_cpu *pcpu;
+	__u64 total[16];
+};
+
+/* What a map is inside the kernel. */
+struct bpf_array {
+	void *pptrs[1];
 };
 
 struct sched_entity {
@@ -191,6 +231,11 @@ struct bpf_iter__cgroup {
 enum cgroup_subsys_id {
 	cpuacct_cgrp_id,
 	memory_cgrp_id,
+	pids_cgrp_id,
+};
+
+enum psi_states {
+	PSI_NONIDLE = 6,
 };
 
 enum memcg_memory_event {
@@ -199,6 +244,7 @@ enum memcg_memory_event {
 	MEMCG_MAX,
 	MEMCG_OOM,
 	MEMCG_OOM_KILL,
+	MEMCG_OOM_GROUP_KILL,
 };
 
 #pragma clang attribute pop

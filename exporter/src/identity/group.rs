@@ -1,11 +1,12 @@
 //! One cgroup that gets rows: its labels, its kept files, and the cgroups inside it that count as part of it.
 
-use std::{path::Path, sync::Arc};
+use std::{os::unix::fs::MetadataExt as _, path::Path, sync::Arc};
 
 use kernfs::{Budget, Kept, ReadError, Reader, text};
 use metric::Of;
 
 use super::{
+    counted::Counted,
     layout::{Controller, Layout},
     limits::Limits,
     rows::{AsCadvisor, AsContainer},
@@ -52,16 +53,29 @@ pub struct Labels {
 
 /// A cgroup's folders, one per hierarchy.
 #[derive(Debug)]
-pub(super) struct Folders(Vec<Kept>);
+pub(super) struct Folders {
+    kept: Vec<Kept>,
+    ids: Vec<Option<u64>>,
+}
 
 impl Folders {
     pub(super) fn new(layout: &Layout, path: &str, budget: &Arc<Budget>) -> Self {
         let below = path.trim_start_matches('/');
-        Self(layout.roots().map(|root| Kept::new(root.join(below), Arc::clone(budget))).collect())
+        let kept: Vec<_> = layout.roots().map(|root| Kept::new(root.join(below), Arc::clone(budget))).collect();
+        Self { ids: vec![None; kept.len()], kept }
     }
 
     fn at(&mut self, layout: &Layout, controller: Controller) -> Option<&mut Kept> {
-        self.0.get_mut(layout.home(controller)?)
+        self.kept.get_mut(layout.home(controller)?)
+    }
+
+    fn id(&mut self, layout: &Layout, controller: Controller) -> Option<u64> {
+        let home = layout.home(controller)?;
+        let id = self.ids.get_mut(home)?;
+        if id.is_none() {
+            *id = std::fs::metadata(self.kept.get(home)?.path()).ok().map(|folder| folder.ino());
+        }
+        *id
     }
 }
 
@@ -81,6 +95,8 @@ pub struct Group {
     /// Its subject in the batch of the running scrape, under our own labels. Only containers and services have one,
     /// and of two that would bear the same labels only the younger.
     pub own: Option<Of<AsContainer>>,
+    /// What the kernel counted of it for the running scrape.
+    pub counted: Counted,
     pub(super) pod_uid: Option<Box<str>>,
     pub(super) container_id: Option<Box<str>>,
     pub(super) named: bool,
@@ -139,6 +155,11 @@ impl Group {
             }
         }
         Ok(())
+    }
+
+    /// Its id in the hierarchy of a controller: the inode of its folder.
+    pub fn id(&mut self, layout: &Layout, controller: Controller) -> Option<u64> {
+        self.folders.id(layout, controller)
     }
 
     /// Its folder in the hierarchy of a controller.
@@ -206,7 +227,7 @@ impl Group {
     pub(super) fn forget_absent(&mut self) {
         let inner = self.inner.iter_mut().map(|(_, _, folders)| folders);
         for folders in std::iter::once(&mut self.folders).chain(inner) {
-            folders.0.iter_mut().for_each(Kept::forget_absent);
+            folders.kept.iter_mut().for_each(Kept::forget_absent);
         }
     }
 

@@ -2,6 +2,7 @@
 //! are there now ([`Tree`]).
 
 pub mod bundle;
+mod counted;
 mod group;
 mod layout;
 mod limits;
@@ -12,6 +13,7 @@ mod rows;
 mod tree;
 mod watch;
 
+pub use counted::{Counted, CountedMemory, CountedPressure, CountedTasks};
 pub use group::{Group, GroupKind, Labels, Pid};
 pub use layout::{Controller, Layout, LayoutError, Mode, Version};
 pub use limits::{CpuLimits, CpusetLimits, MemoryLimits};

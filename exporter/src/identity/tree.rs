@@ -15,6 +15,7 @@ use metric::{Batch, Of};
 
 use super::{
     bundle,
+    counted::Counted,
     group::{Folders, Group, GroupKind, Labels, Members},
     layout::Layout,
     limits::Limits,
@@ -143,6 +144,7 @@ impl Tree {
             let Labels { container, id, image, name, namespace, pod } = &group.labels;
             group.cadvisor = Some(out.subject::<AsCadvisor, 6>([container, id, image, name, namespace, pod]));
             group.own = None;
+            group.counted = Counted::default();
             group.members.forget();
         }
     }
@@ -156,6 +158,7 @@ impl Tree {
         for group in &mut youngest_first {
             group.cadvisor = None;
             group.own = None;
+            group.counted = Counted::default();
             group.members.forget();
             if !group.is_workload() {
                 continue;
@@ -255,6 +258,7 @@ impl Tree {
             created: self.created(path, kind),
             cadvisor: None,
             own: None,
+            counted: Counted::default(),
             pod_uid: pod_uid.map(String::into_boxed_str),
             container_id: container_id.map(Box::from),
             silent: 0,

@@ -165,6 +165,7 @@ pub(crate) fn alone() -> Alone {
 
 impl Alone {
     /// Moves this process into a cgroup while something is done, so that the sockets made meanwhile are that cgroup's.
+    #[allow(clippy::unused_self, reason = "who moves the process must be alone")]
     pub(crate) fn within<T>(&self, folder: &Folder, act: impl FnOnce() -> T) -> T {
         let (processes, root) = (folder.0.join("cgroup.procs"), owner_root().unwrap().join("cgroup.procs"));
         let line = std::fs::read_to_string("/proc/self/cgroup").unwrap();

@@ -106,16 +106,23 @@ fn read_v2(
     machine: Swap,
 ) -> Result<Option<Memory>, ReadError> {
     let controller = Controller::Memory;
-    let Some(usage) = group.read(layout, controller, "memory.current", reader)?.and_then(text::only_number) else {
-        return Ok(None);
+    let counted = group.counted.memory;
+    let usage = match counted {
+        Some(counted) => Some(counted.usage),
+        None => group.read(layout, controller, "memory.current", reader)?.and_then(text::only_number),
     };
+    let Some(usage) = usage else { return Ok(None) };
     let Some(stat) = group.read(layout, controller, "memory.stat", reader)?.map(parse::stat_v2) else {
         return Ok(None);
     };
-    let peak = group.read(layout, controller, "memory.peak", reader)?.and_then(text::only_number);
+    let peak = match counted {
+        Some(counted) => Some(counted.peak),
+        None => group.read(layout, controller, "memory.peak", reader)?.and_then(text::only_number),
+    };
     // Most nodes of Kubernetes have no swap: nothing to read, and nothing in use.
-    let swap = match machine.total {
-        0 => None,
+    let swap = match (machine.total, counted) {
+        (0, _) => None,
+        (_, Some(counted)) => Some(counted.swap),
         _ => group.read(layout, controller, "memory.swap.current", reader)?.and_then(text::only_number),
     };
     let events = group.read(layout, controller, "memory.events", reader)?.map(parse::events).unwrap_or_default();
@@ -165,10 +172,13 @@ fn read_v1(
     let Some(stat) = group.read(layout, controller, "memory.stat", reader)?.map(parse::stat_v1) else {
         return Ok(None);
     };
-    let mut number = |name| Ok(group.read(layout, controller, name, reader)?.and_then(text::only_number));
-    let usage = number("memory.usage_in_bytes")?.unwrap_or(0);
-    let peak = number("memory.max_usage_in_bytes")?;
-    let kernel = number("memory.kmem.usage_in_bytes")?;
+    let (usage, peak, kernel) = if let Some(counted) = group.counted.memory {
+        (counted.usage, Some(counted.peak), Some(counted.kernel))
+    } else {
+        let mut number = |name| Ok(group.read(layout, controller, name, reader)?.and_then(text::only_number));
+        let usage = number("memory.usage_in_bytes")?.unwrap_or(0);
+        (usage, number("memory.max_usage_in_bytes")?, number("memory.kmem.usage_in_bytes")?)
+    };
     let Hits { failcnt, failcnt_with_swap, oom_kill } =
         known.hits(group, layout, reader, peak.unwrap_or(u64::MAX), stat.swap, now)?;
     // Both limits together are what version 2 counts as one event.

@@ -13,7 +13,7 @@ use kernfs::{Host, ReadError, Reader, text};
 
 use self::metrics::{cadvisor, own};
 use crate::{
-    identity::{Controller, Group, GroupKind, Layout},
+    identity::{Controller, Group, GroupKind, Layout, PerGroup},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -27,23 +27,28 @@ pub static SPEC: Spec = Spec {
     build,
 };
 
-#[derive(Debug)]
-struct ContainerPids;
+#[derive(Debug, Default)]
+struct ContainerPids {
+    refusals: Refusals,
+}
 
 #[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
-    Ok(Box::new(ContainerPids))
+    Ok(Box::<ContainerPids>::default())
 }
 
 impl Collector for ContainerPids {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let layout = Arc::clone(scrape.tree.layout());
-        let Scrape { tree, host, reader, out, problems, now, .. } = scrape;
+        let Scrape { tree, host, reader, out, problems, now, view, .. } = scrape;
+        if *view == View::Own {
+            self.refusals.0.begin();
+        }
         for group in tree.groups() {
             if group.cadvisor.is_none() && group.own.is_none() {
                 continue;
             }
-            match read(group, &layout, host, reader, *now) {
+            match read(group, &layout, host, reader, *now, &mut self.refusals) {
                 Ok(tasks) => emit(group, tasks, out),
                 Err(problem) => problems.push(problem),
             }
@@ -61,7 +66,45 @@ struct Tasks {
     refused: Option<u64>,
 }
 
-fn read(group: &mut Group, layout: &Layout, host: &Host, reader: &mut Reader, now: f64) -> Result<Tasks, ReadError> {
+/// What `pids.events` showed when it last changed, with the stamp that it had then.
+#[derive(Debug, Default)]
+struct Refusals(PerGroup<(u64, Option<u64>)>);
+
+impl Refusals {
+    fn since(
+        &mut self,
+        stamp: u64,
+        group: &mut Group,
+        layout: &Layout,
+        reader: &mut Reader,
+    ) -> Result<Option<u64>, ReadError> {
+        if let Some((known, refused)) = self.0.of(group)
+            && *known == stamp
+        {
+            return Ok(*refused);
+        }
+        let refused = group.read(layout, Controller::Pids, "pids.events", reader)?.and_then(parse::refused);
+        self.0.remember(group, (stamp, refused));
+        Ok(refused)
+    }
+}
+
+fn read(
+    group: &mut Group,
+    layout: &Layout,
+    host: &Host,
+    reader: &mut Reader,
+    now: f64,
+    refusals: &mut Refusals,
+) -> Result<Tasks, ReadError> {
+    if let Some(counted) = group.counted.tasks {
+        let limit = group.task_limit(layout, reader, now)?;
+        let refused = match group.own {
+            Some(_) => refusals.since(counted.events_stamp, group, layout, reader)?,
+            None => None,
+        };
+        return Ok(Tasks { current: counted.current, limit, peak: counted.peak, refused });
+    }
     let Some(current) = group.read(layout, Controller::Pids, "pids.current", reader)?.and_then(text::only_number)
     else {
         let current = uncontrolled(group, layout, host, reader)?;

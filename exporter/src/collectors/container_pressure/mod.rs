@@ -19,7 +19,7 @@ use self::{
     parse::Pressure,
 };
 use crate::{
-    identity::{AsCadvisor, AsContainer, Controller, Group, Layout, Mode},
+    identity::{AsCadvisor, AsContainer, Controller, CountedPressure, Group, Layout, Mode},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -37,19 +37,33 @@ pub static SPEC: Spec = Spec {
 struct Resource {
     name: &'static str,
     file: &'static str,
+    counted: fn(&CountedPressure) -> [u64; 2],
     waiting: &'static Family<Seconds, 0, AsCadvisor>,
     stalled: &'static Family<Seconds, 0, AsCadvisor>,
 }
 
 static RESOURCES: [Resource; 3] = [
-    Resource { name: "cpu", file: "cpu.pressure", waiting: &cadvisor::CPU_WAITING, stalled: &cadvisor::CPU_STALLED },
+    Resource {
+        name: "cpu",
+        file: "cpu.pressure",
+        counted: |all| all.cpu,
+        waiting: &cadvisor::CPU_WAITING,
+        stalled: &cadvisor::CPU_STALLED,
+    },
     Resource {
         name: "memory",
         file: "memory.pressure",
+        counted: |all| all.memory,
         waiting: &cadvisor::MEMORY_WAITING,
         stalled: &cadvisor::MEMORY_STALLED,
     },
-    Resource { name: "io", file: "io.pressure", waiting: &cadvisor::IO_WAITING, stalled: &cadvisor::IO_STALLED },
+    Resource {
+        name: "io",
+        file: "io.pressure",
+        counted: |all| all.io,
+        waiting: &cadvisor::IO_WAITING,
+        stalled: &cadvisor::IO_STALLED,
+    },
 ];
 
 #[derive(Debug)]
@@ -96,8 +110,12 @@ fn container(
     absent: Option<Pressure>,
     out: &mut Batch,
 ) -> Result<(), ReadError> {
+    let counted = group.counted.pressure;
     for resource in &RESOURCES {
-        let pressure = group.read(layout, Controller::Unified, resource.file, reader)?.map(parse::pressure);
+        let pressure = match counted {
+            Some(totals) => Some((resource.counted)(&totals).into()),
+            None => group.read(layout, Controller::Unified, resource.file, reader)?.map(parse::pressure),
+        };
         if let (Some(of), Some(pressure)) = (group.cadvisor, pressure.or(absent)) {
             out.put_of(resource.waiting, of, [], pressure.some.unwrap_or_default());
             out.put_of(resource.stalled, of, [], pressure.full.unwrap_or_default());

@@ -20,6 +20,14 @@ pub(super) struct Pressure {
     pub(super) full: Option<Seconds>,
 }
 
+/// Nanoseconds that some tasks waited and that all did, as the kernel keeps them; a file shows whole microseconds.
+impl From<[u64; 2]> for Pressure {
+    fn from([some, full]: [u64; 2]) -> Self {
+        let seconds = |ns: u64| Some(Micros(ns / 1000).into());
+        Self { some: seconds(some), full: seconds(full) }
+    }
+}
+
 /// A pressure file.
 pub(super) fn pressure(file: &[u8]) -> Pressure {
     let mut pressure = Pressure::default();

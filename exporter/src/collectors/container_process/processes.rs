@@ -16,8 +16,10 @@ use crate::identity::Pid;
 const SOCKETS_EVERY: f64 = 60.0;
 /// A process with more descriptors than this has its sockets told only once in [`SOCKETS_EVERY`].
 const FEW_DESCRIPTORS: u64 = 256;
-/// How many links one scrape looks at; the rest waits for the next.
+/// How many links one scrape looks at, of processes that it knows and of those that it does not; the rest waits for the
+/// next.
 const LINKS_A_SCRAPE: u64 = 4096;
+const NEW_LINKS_A_SCRAPE: u64 = 32_768;
 /// How many threads one scrape looks at, of processes that it knows and of those that it does not.
 const THREADS_A_SCRAPE: u64 = 128;
 const NEW_THREADS_A_SCRAPE: u64 = 2048;
@@ -95,6 +97,7 @@ pub(super) struct Processes {
     /// Whether the size of `/proc/<pid>/fd` is the number of descriptors.
     sized: bool,
     links_left: u64,
+    new_links_left: u64,
     one_more: bool,
     threads_left: u64,
     new_threads_left: u64,
@@ -123,6 +126,7 @@ impl Processes {
             known: HashMap::new(),
             sized,
             links_left: 0,
+            new_links_left: 0,
             one_more: false,
             threads_left: 0,
             new_threads_left: 0,
@@ -143,6 +147,7 @@ impl Processes {
         }
         self.turn_is_over = true;
         self.links_left = LINKS_A_SCRAPE;
+        self.new_links_left = NEW_LINKS_A_SCRAPE;
         self.one_more = true;
         self.threads_left = THREADS_A_SCRAPE;
         self.new_threads_left = NEW_THREADS_A_SCRAPE;
@@ -196,12 +201,13 @@ impl Processes {
         let every = SOCKETS_EVERY - f64::from(pid % 16);
         let changed = descriptors != process.sockets_of && descriptors <= FEW_DESCRIPTORS;
         let due = process.sockets.is_none() || changed || now - process.sockets_at >= every;
+        let left = if process.sockets.is_none() { &mut self.new_links_left } else { &mut self.links_left };
         if descriptors == 0 {
             (process.sockets, process.sockets_of, process.sockets_at) = (Some(0), 0, now);
-        } else if due && (self.links_left >= descriptors || self.one_more) {
+        } else if due && (*left >= descriptors || self.one_more) {
             // One process a scrape may go over the limit, so that those with very many descriptors have their turn.
-            self.one_more &= self.links_left >= descriptors;
-            self.links_left = self.links_left.saturating_sub(descriptors);
+            self.one_more &= *left >= descriptors;
+            *left = left.saturating_sub(descriptors);
             let path = self.path_of(pid, "fd");
             let mut sockets = 0;
             match reader.links(&host.proc, path, |target| sockets += u64::from(target.starts_with(b"socket"))) {

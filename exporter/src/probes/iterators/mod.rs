@@ -1,133 +1,153 @@
-//! CPU time and memory of every cgroup of a hierarchy in one pass of the kernel, instead of a file read each.
+//! Memory, tasks and pressure of all cgroups in one pass of the kernel each, instead of a file read a figure.
 //!
-//! `iterators.bpf.c` copies what the kernel last summed up. The kernel sums up lazily; reading `cpu.stat` of the
-//! cgroups at the top, whose files are kept open, has it sum up everything below them first. So the figures equal those
-//! of the files. Whoever reads both ways falls back to files where [`Iterators::start`] gives a reason.
+//! Programs on `iter/cgroup` (Linux 6.1) copy the counters that the files of `memory.*`, `pids.*` and `*.pressure`
+//! show; a pass over 300 cgroups takes some 0.1 ms, reading the files 1 … 4 µs each. Each pass is a program of its own:
+//! one that a kernel refuses leaves the others. The figures are put on the cgroups of the scrape
+//! ([`crate::identity::Counted`]) before the collectors run; whatever is missing there they read from files, as all of
+//! them do where this slice is off.
+//!
+//! Left out: `memory.stat` and `cpu.stat`, which the kernel adds up when they are read.
 
-use std::{path::Path, sync::Arc};
+mod pass;
+pub mod wire;
 
-use kernfs::{Budget, Dir, Host, Kept, Reader};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use std::path::PathBuf;
 
-use super::{
-    health::{self, Feature, Vitals},
-    object::{Entries, Hook, Iterator, Object, Plan, Table},
+use kernfs::{Host, ReadError};
+
+use self::{
+    pass::{Pass, Program},
+    wire::{MemoryReading, PressureReading, Reading, TasksReading},
 };
-use crate::spec::Unavailable;
+use super::object::Hook;
+use crate::{
+    identity::{Counted, Layout},
+    spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
+};
 
-static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/iterators.bpf.o"));
-static HOOKS: &[(&str, Hook)] = &[("on_cgroup", Hook::Cgroups)];
+/// See the module.
+pub static SPEC: Spec = Spec {
+    name: "iterators",
+    about: "Memory, tasks and pressure of all containers in one pass of the kernel, instead of a file read each.",
+    default_on: true,
+    needs: &[
+        Need::Kernel(6, 1),
+        Need::Btf,
+        Need::Capability("CAP_BPF"),
+        Need::Capability("CAP_PERFMON"),
+        Need::Hook("iter/cgroup"),
+    ],
+    shows: &[(View::Cadvisor, &[]), (View::Own, &[])],
+    build,
+};
 
-/// One cgroup, with everything inside it (`struct reading`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-pub struct Reading {
-    /// Its id, which is the inode of its folder.
-    pub id: u64,
-    /// CPU time.
-    pub cpu_ns: u64,
-    /// CPU time in user mode, as far as ticks tell; the kernel scales it to `cpu_ns` when it is read from the file.
-    pub user_ns: u64,
-    /// CPU time in the kernel, likewise.
-    pub system_ns: u64,
-    /// Memory in use.
-    pub memory_pages: u64,
-    /// Most memory in use so far.
-    pub peak_pages: u64,
-    /// Events: low, high, max, oom, `oom_kill`.
-    pub memory_events: [u64; 5],
-    has_memory: u32,
-    padding: u32,
-}
+static MEMORY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/iter_memory.bpf.o"));
+static TASKS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/iter_tasks.bpf.o"));
+static PRESSURE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/iter_pressure.bpf.o"));
 
-const _: () = assert!(size_of::<Reading>() == 96);
-
-impl Reading {
-    /// Whether the memory controller is in this hierarchy, and so the figures of memory mean something.
-    pub fn has_memory(&self) -> bool {
-        self.has_memory != 0
-    }
-}
-
-/// The feature at work.
+/// The passes that this machine can have.
 #[derive(Debug)]
 pub struct Iterators {
-    shared: Arc<Shared>,
-    root: Dir,
-    tops: Vec<(String, Kept)>,
-    pass: Iterator,
-    readings: Table,
-    found: Entries<u32, Reading>,
-    budget: Arc<Budget>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    object: Object,
-    counts: Table,
-}
-
-impl Feature for Shared {
-    fn vitals(&self) -> Vitals {
-        let over = self.counts.get::<u32, u64>(&1).ok().flatten().unwrap_or(0);
-        Vitals { feature: "iterators", costs: self.object.costs(), lost: vec![("reading", over)], resyncs: 0 }
-    }
+    memory: Result<Pass<MemoryReading>, Unavailable>,
+    tasks: Result<Pass<TasksReading>, Unavailable>,
+    pressure: Result<Pass<PressureReading>, Unavailable>,
+    page_size: u64,
 }
 
 impl Iterators {
-    /// Loads the program for the hierarchy that is mounted at `root`. `refuse` has the verifier refuse it, for tests.
-    pub fn start(host: &Host, root: &Path, refuse: bool) -> Result<Self, Unavailable> {
-        let plan = Plan {
-            name: "iterators",
-            image: IMAGE,
-            hooks: HOOKS,
+    /// Loads a program a pass. Gives the reason when none is to be had.
+    pub fn start(host: &Host, layout: &Layout, refuse: bool) -> Result<Self, Unavailable> {
+        let cpus = aya::util::nr_cpus().unwrap_or(1);
+        let cpus = u32::try_from(cpus).unwrap_or(1);
+        let memory = Program {
+            feature: "iterators_memory",
+            image: MEMORY,
+            hooks: &[("on_cgroup_memory", Hook::Cgroups)],
             constants: Vec::new(),
-            sizes: Vec::new(),
-            cgroup: Some(root),
-            pin: None,
-            refuse,
         };
-        let mut object = Object::load(&plan, host)?;
-        object.attach(&plan)?;
-        let (pass, readings) = (object.iterator("on_cgroup")?, object.table("readings")?);
-        let counts = object.table("counts")?;
-        let root = Dir::open(root).map_err(|error| Unavailable(format!("cannot open the hierarchy: {error}")))?;
-        let shared = Arc::new(Shared { object, counts });
-        health::watch(&shared);
-        Ok(Self { shared, root, tops: Vec::new(), pass, readings, found: Entries::default(), budget: Budget::new(256) })
+        let tasks = Program {
+            feature: "iterators_tasks",
+            image: TASKS,
+            hooks: &[("on_cgroup_tasks", Hook::Cgroups)],
+            constants: Vec::new(),
+        };
+        let pressure = Program {
+            feature: "iterators_pressure",
+            image: PRESSURE,
+            hooks: &[("on_cgroup_pressure", Hook::Cgroups)],
+            constants: vec![("cpus", cpus)],
+        };
+        let started = Self {
+            memory: start(&memory, host, layout, refuse),
+            tasks: start(&tasks, host, layout, refuse),
+            pressure: start(&pressure, host, layout, refuse),
+            page_size: rustix::param::page_size() as u64,
+        };
+        let reasons = [started.memory.as_ref().err(), started.tasks.as_ref().err(), started.pressure.as_ref().err()];
+        for reason in reasons.iter().flatten() {
+            tracing::debug!(%reason, "a pass over cgroups is off: files are read");
+        }
+        match reasons {
+            [Some(memory), Some(_), Some(_)] => Err(memory.clone()),
+            _ => Ok(started),
+        }
     }
 
-    /// All cgroups, parents before their children, as they are now.
-    pub fn read(&mut self, reader: &mut Reader) -> std::io::Result<impl ExactSizeIterator<Item = &Reading>> {
-        self.sum_up(reader);
-        self.pass.run()?;
-        let count = self.shared.counts.get::<u32, u64>(&0)?.unwrap_or(0);
-        self.readings.read_all(usize::try_from(count).unwrap_or(usize::MAX), &mut self.found)?;
-        Ok(self.found.iter().map(|(_, reading)| reading))
+    /// Makes all passes. One that fails leaves nothing for [`Iterators::of`], and the others.
+    pub fn run(&mut self) -> Result<(), ReadError> {
+        let problem = |source| ReadError { path: PathBuf::from("bpf/iterators"), source };
+        let memory = self.memory.as_mut().map_or(Ok(()), Pass::run);
+        let tasks = self.tasks.as_mut().map_or(Ok(()), Pass::run);
+        let pressure = self.pressure.as_mut().map_or(Ok(()), Pass::run);
+        memory.and(tasks).and(pressure).map_err(problem)
     }
 
-    /// Has the kernel sum up: a read of a cgroup's `cpu.stat` covers all below it.
-    fn sum_up(&mut self, reader: &mut Reader) {
-        let mut names = Vec::with_capacity(self.tops.len());
-        let listed = reader.list(&self.root, "", |name, is_dir| {
-            if is_dir {
-                names.push(name.to_owned());
-            }
-        });
-        if let Err(error) = listed {
-            tracing::debug!(%error, "cannot list cgroups");
+    /// What the passes found of a cgroup, by its ids in the hierarchies of [`Reading::CONTROLLER`].
+    pub fn of(&self, memory: Option<u64>, tasks: Option<u64>, pressure: Option<u64>) -> Counted {
+        fn found<R: Reading>(pass: &Result<Pass<R>, Unavailable>, id: Option<u64>) -> Option<&R> {
+            pass.as_ref().ok()?.of(id?)
         }
-        self.tops.retain(|(name, _)| names.contains(name));
-        for name in names {
-            if self.tops.iter().all(|(known, _)| *known != name) {
-                let kept = Kept::new(self.root.join(&name), Arc::clone(&self.budget));
-                self.tops.push((name, kept));
-            }
+        Counted {
+            memory: found(&self.memory, memory).map(|reading| reading.counted(self.page_size)),
+            tasks: found(&self.tasks, tasks).map(TasksReading::counted),
+            pressure: found(&self.pressure, pressure).and_then(PressureReading::counted),
         }
-        for (name, top) in &mut self.tops {
-            if let Err(error) = top.read("cpu.stat", reader) {
-                tracing::debug!(name, %error, "cannot read cpu.stat");
+    }
+
+    /// How many cgroups the passes found: memory, tasks, pressure.
+    pub fn found(&self) -> [usize; 3] {
+        [
+            self.memory.as_ref().map_or(0, |pass| pass.all().len()),
+            self.tasks.as_ref().map_or(0, |pass| pass.all().len()),
+            self.pressure.as_ref().map_or(0, |pass| pass.all().len()),
+        ]
+    }
+}
+
+fn start<R: Reading>(program: &Program, host: &Host, layout: &Layout, refuse: bool) -> Result<Pass<R>, Unavailable> {
+    let home = layout.home(R::CONTROLLER).and_then(|home| layout.roots().nth(home));
+    let root = home.ok_or_else(|| Unavailable(format!("no hierarchy has {:?}", R::CONTROLLER)))?;
+    Pass::start(program, host, root, refuse)
+}
+
+fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
+    let layout =
+        Layout::find(&context.host, &mut kernfs::Reader::default()).map_err(|error| Unavailable(error.to_string()))?;
+    Ok(Box::new(Iterators::start(&context.host, &layout, false)?))
+}
+
+impl Collector for Iterators {
+    fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
+        let layout = std::sync::Arc::clone(scrape.tree.layout());
+        let outcome = self.run();
+        for group in scrape.tree.groups() {
+            if group.cadvisor.is_none() && group.own.is_none() {
+                continue;
             }
+            let mut id = |controller| group.id(&layout, controller);
+            let ids = (id(MemoryReading::CONTROLLER), id(TasksReading::CONTROLLER), id(PressureReading::CONTROLLER));
+            group.counted = self.of(ids.0, ids.1, ids.2);
         }
+        outcome
     }
 }

@@ -115,7 +115,7 @@ impl Table {
         attr
     }
 
-    /// All entries, at most `most`, read in as few calls as the kernel allows (one, up to 4,096 entries; one an entry
+    /// All entries, at most `most`, read in as few calls as the kernel allows (one for 512 entries; one an entry
     /// before Linux 5.6). `into` is cleared first and keeps its memory.
     pub fn read_all<K, V>(&self, most: usize, into: &mut Entries<K, V>) -> io::Result<()>
     where
@@ -129,7 +129,7 @@ impl Table {
         into.values.clear();
         let mut cursor = [0_u8; 8];
         let mut first = true;
-        let mut step = 4096.min(most.max(1));
+        let mut step = 512.min(most.max(1));
         while into.keys.len() < most {
             let have = into.keys.len();
             let want = step.min(most - have);
@@ -194,6 +194,11 @@ impl<K, V> Entries<K, V> {
     /// Key and value of each, in no order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&K, &V)> + Clone {
         self.keys.iter().zip(&self.values)
+    }
+
+    /// The value of the entry at a place in the order of [`Entries::iter`].
+    pub fn value(&self, at: usize) -> Option<&V> {
+        self.values.get(at)
     }
 
     /// Key and values of each, for maps with a value a CPU.

@@ -1,0 +1,47 @@
+//! What the kernel counted of a cgroup in one pass over all of them, so that no file need be read for it.
+
+/// Figures of one cgroup, from the pass of this scrape. What is missing is read from files.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Counted {
+    /// From the memory controller.
+    pub memory: Option<CountedMemory>,
+    /// From the pids controller.
+    pub tasks: Option<CountedTasks>,
+    /// What tasks waited for.
+    pub pressure: Option<CountedPressure>,
+}
+
+/// Of the files `memory.*`, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CountedMemory {
+    /// `memory.current`, or `memory.usage_in_bytes`.
+    pub usage: u64,
+    /// `memory.peak`, or `memory.max_usage_in_bytes`.
+    pub peak: u64,
+    /// `memory.swap.current`.
+    pub swap: u64,
+    /// `memory.kmem.usage_in_bytes`.
+    pub kernel: u64,
+}
+
+/// Of the files `pids.*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CountedTasks {
+    /// `pids.current`.
+    pub current: u64,
+    /// `pids.peak`.
+    pub peak: Option<u64>,
+    /// Stands still while `pids.events` does.
+    pub events_stamp: u64,
+}
+
+/// Nanoseconds that `*.pressure` show as totals: some tasks, all tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CountedPressure {
+    /// `cpu.pressure`.
+    pub cpu: [u64; 2],
+    /// `memory.pressure`.
+    pub memory: [u64; 2],
+    /// `io.pressure`.
+    pub io: [u64; 2],
+}

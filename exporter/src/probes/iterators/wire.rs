@@ -1,0 +1,112 @@
+//! What the passes leave in their tables (`iterators.h`).
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::identity::{Controller, CountedMemory, CountedPressure, CountedTasks};
+
+/// What a pass leaves of a cgroup.
+pub trait Reading: FromBytes + IntoBytes + Immutable + Clone + std::fmt::Debug + Send + 'static {
+    /// The controller whose hierarchy is walked.
+    const CONTROLLER: Controller;
+
+    /// The cgroup's id, which is the inode of its folder.
+    fn id(&self) -> u64;
+}
+
+/// Memory (`struct memory_reading`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct MemoryReading {
+    id: u64,
+    usage_pages: u64,
+    peak_pages: u64,
+    kernel_pages: u64,
+    swap_pages: u64,
+    /// Charges that the limit refused at first, of memory, and of memory and swap together.
+    pub failcnt: [u64; 2],
+    /// `low`, `high`, `max`, `oom`, `oom_kill`, `oom_group_kill`, with all cgroups below.
+    pub events: [u64; 6],
+    /// `oom_kill` of the cgroup alone.
+    pub own_oom_kills: u64,
+}
+
+const _: () = assert!(size_of::<MemoryReading>() == 112);
+
+impl Reading for MemoryReading {
+    const CONTROLLER: Controller = Controller::Memory;
+
+    fn id(&self) -> u64 {
+        self.id
+    }
+}
+
+impl MemoryReading {
+    pub(super) fn counted(&self, page_size: u64) -> CountedMemory {
+        let bytes = |pages: u64| pages.saturating_mul(page_size);
+        CountedMemory {
+            usage: bytes(self.usage_pages),
+            peak: bytes(self.peak_pages),
+            swap: bytes(self.swap_pages),
+            kernel: bytes(self.kernel_pages),
+        }
+    }
+}
+
+/// Tasks (`struct tasks_reading`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct TasksReading {
+    id: u64,
+    current: u64,
+    peak: u64,
+    refusals: u64,
+    has_peak: u32,
+    padding: u32,
+}
+
+const _: () = assert!(size_of::<TasksReading>() == 40);
+
+impl Reading for TasksReading {
+    const CONTROLLER: Controller = Controller::Pids;
+
+    fn id(&self) -> u64 {
+        self.id
+    }
+}
+
+impl TasksReading {
+    pub(super) fn counted(&self) -> CountedTasks {
+        let peak = (self.has_peak != 0).then_some(self.peak);
+        CountedTasks { current: self.current, peak, events_stamp: self.refusals }
+    }
+}
+
+/// Pressure (`struct pressure_reading`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct PressureReading {
+    id: u64,
+    io_ns: [u64; 2],
+    memory_ns: [u64; 2],
+    cpu_ns: [u64; 2],
+    pending: u32,
+    enabled: u32,
+}
+
+const _: () = assert!(size_of::<PressureReading>() == 64);
+
+impl Reading for PressureReading {
+    const CONTROLLER: Controller = Controller::Unified;
+
+    fn id(&self) -> u64 {
+        self.id
+    }
+}
+
+impl PressureReading {
+    /// `None` where a file would show more: time that is not in the totals yet, or that pressure is switched off.
+    pub(super) fn counted(&self) -> Option<CountedPressure> {
+        let Self { io_ns: io, memory_ns: memory, cpu_ns: cpu, pending, enabled, .. } = *self;
+        (pending == 0 && enabled != 0).then_some(CountedPressure { cpu, memory, io })
+    }
+}
