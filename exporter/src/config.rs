@@ -7,7 +7,11 @@ use daemon::{Invalid, LogArgs, WebArgs};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{collectors::node_options, slices, spec::Spec};
+use crate::{
+    collectors::{self, node_options},
+    slices,
+    spec::Spec,
+};
 
 /// The agent's configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -43,11 +47,20 @@ pub struct Paths {
     pub cgroupfs: PathBuf,
     /// Root file system of the machine, for bundles of container runtimes and for mount points.
     pub rootfs: PathBuf,
+    /// What udev keeps of block devices. Empty: `run/udev/data` below `rootfs`.
+    #[schemars(extend("x-flag" = "path.udev.data"))]
+    pub udev_data: PathBuf,
 }
 
 impl Default for Paths {
     fn default() -> Self {
-        Self { procfs: "/proc".into(), sysfs: "/sys".into(), cgroupfs: "/sys/fs/cgroup".into(), rootfs: "/".into() }
+        Self {
+            procfs: "/proc".into(),
+            sysfs: "/sys".into(),
+            cgroupfs: "/sys/fs/cgroup".into(),
+            rootfs: "/".into(),
+            udev_data: PathBuf::new(),
+        }
     }
 }
 
@@ -73,6 +86,8 @@ pub struct Collectors {
     pub hwmon: node_options::Hwmon,
     /// Properties of network devices, in the node view.
     pub netclass: node_options::Netclass,
+    /// The same as netlink tells it.
+    pub netclass_rtnl: node_options::NetclassRtnl,
     /// Traffic of network devices, in the node view.
     pub netdev: node_options::Netdev,
     /// Counters of network protocols, in the node view.
@@ -136,8 +151,19 @@ pub struct Security {
 }
 
 impl Collectors {
+    /// Whether counters of network devices are to be shown in the place of `netdev`.
+    pub fn links_with_stats(&self) -> bool {
+        self.netclass.netlink && self.netclass_rtnl.with_stats
+    }
+
     /// Whether a collector is to run.
     pub fn wants(&self, spec: &Spec) -> bool {
+        let stands_in = spec.name == collectors::node_netdev::SPEC.name && self.links_with_stats();
+        self.asks_for(spec) || (stands_in && self.asks_for(&collectors::node_netclass::SPEC))
+    }
+
+    /// Whether a collector is to run for its own sake.
+    pub fn asks_for(&self, spec: &Spec) -> bool {
         let named = |names: &[String]| names.iter().any(|name| is_called(spec, name));
         !named(&self.disable) && (named(&self.enable) || (spec.default_on && !self.disable_defaults))
     }

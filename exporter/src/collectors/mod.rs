@@ -17,6 +17,7 @@ pub mod container_spec;
 #[cfg(test)]
 mod golden;
 pub mod machine;
+mod netlink;
 mod node;
 pub mod node_arp;
 pub mod node_bonding;

@@ -118,13 +118,21 @@ impl JsonSchema for Pattern {
 }
 
 /// ARP tables.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Arp {
     /// Network devices to show. Not together with `device_exclude`.
     pub device_include: Pattern,
     /// Network devices to leave out.
     pub device_exclude: Pattern,
+    /// How `node_exporter` reads the table; taken and without effect, since the series are the same.
+    pub netlink: bool,
+}
+
+impl Default for Arp {
+    fn default() -> Self {
+        Self { device_include: Pattern::default(), device_exclude: Pattern::default(), netlink: true }
+    }
 }
 
 /// Time of CPUs, and what they are.
@@ -216,17 +224,33 @@ pub struct Netclass {
     pub ignored_devices: Pattern,
     /// Leave out `node_network_speed_bytes` of devices that do not know their speed, instead of a negative one.
     pub ignore_invalid_speed: bool,
+    /// Show `node_network_altnames_info` too: further names of devices, which netlink tells and sysfs does not, in the
+    /// agent's network namespace. All else is read from sysfs all the same, so that `node_network_info` keeps
+    /// `adminstate`, which `node_exporter` leaves out then, and devices that are down have no carrier.
+    pub netlink: bool,
+}
+
+/// Network devices as netlink tells of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetclassRtnl {
+    /// Show the counters of network devices, in place of `netdev`, of all devices that `netclass` shows. Together with
+    /// `netclass.netlink` only. They are those of `netdev.enable_detailed_metrics`, which shows them even when `netdev`
+    /// is off; `node_exporter` calls them gauges here, and we counters.
+    #[schemars(extend("x-flag" = "collector.netclass_rtnl.with-stats"))]
+    pub with_stats: bool,
 }
 
 impl Default for Netclass {
     fn default() -> Self {
-        Self { ignored_devices: Pattern::of(NETCLASS_IGNORED_DEVICES), ignore_invalid_speed: false }
+        Self { ignored_devices: Pattern::of(NETCLASS_IGNORED_DEVICES), ignore_invalid_speed: false, netlink: false }
     }
 }
 
 /// Traffic of network devices.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of node_exporter's")]
 pub struct Netdev {
     /// Network devices to show. Not together with `device_exclude`.
     pub device_include: Pattern,
@@ -234,6 +258,26 @@ pub struct Netdev {
     pub device_exclude: Pattern,
     /// Show each counter of the kernel by itself, under other names, instead of the sums of `/proc/net/dev`.
     pub enable_detailed_metrics: bool,
+    /// Show `node_network_address_info`: addresses of devices, in the agent's network namespace.
+    pub address_info: bool,
+    /// Show `node_network_receive_nohandler_total`, which netlink tells and `/proc/net/dev` does not. Without effect on
+    /// other series: whichever way they are read, they are the same.
+    pub netlink: bool,
+    /// Give each series the label `ifalias`: the alias that somebody gave the device.
+    pub label_ifalias: bool,
+}
+
+impl Default for Netdev {
+    fn default() -> Self {
+        Self {
+            device_include: Pattern::default(),
+            device_exclude: Pattern::default(),
+            enable_detailed_metrics: false,
+            address_info: false,
+            netlink: true,
+            label_ifalias: false,
+        }
+    }
 }
 
 /// Counters of network protocols.

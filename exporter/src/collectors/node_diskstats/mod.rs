@@ -7,7 +7,7 @@
 mod metrics;
 mod parse;
 
-use kernfs::{Host, ReadError, Reader, text};
+use kernfs::{Dir, Host, ReadError, Reader, text};
 use metric::{Batch, Bytes, Count, Family, Millis, Seconds};
 use procfs_core::DiskStat;
 
@@ -37,16 +37,22 @@ pub static SPEC: Spec = Spec {
 
 const SECTOR: u64 = 512;
 
+/// Where udev keeps its data, below the machine's root.
+const UDEV: &str = "run/udev/data";
+
 #[derive(Debug)]
 struct NodeDiskstats {
     filter: Filter,
+    udev: Option<Dir>,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     let options = &context.config.collector.diskstats;
     let filter = Filter::new(&options.device_include, &options.device_exclude, DISKSTATS_DEVICE_EXCLUDE);
-    Ok(Box::new(NodeDiskstats { filter }))
+    let path = &context.config.path.udev_data;
+    let udev = if path.as_os_str().is_empty() { context.host.rootfs.join(UDEV) } else { path.clone() };
+    Ok(Box::new(NodeDiskstats { filter, udev: Dir::open(&udev).ok() }))
 }
 
 impl Collector for NodeDiskstats {
@@ -63,7 +69,7 @@ impl Collector for NodeDiskstats {
         }
         for disk in &disks {
             emit(disk, out);
-            emit_info(disk, host, reader, out)?;
+            emit_info(disk, self.udev.as_ref(), host, reader, out)?;
         }
         Ok(())
     }
@@ -103,9 +109,18 @@ fn emit(disk: &DiskStat, out: &mut Batch) {
     }
 }
 
-fn emit_info(disk: &DiskStat, host: &Host, reader: &mut Reader, out: &mut Batch) -> Result<(), ReadError> {
+fn emit_info(
+    disk: &DiskStat,
+    udev: Option<&Dir>,
+    host: &Host,
+    reader: &mut Reader,
+    out: &mut Batch,
+) -> Result<(), ReadError> {
     let (major, minor) = (disk.major.to_string(), disk.minor.to_string());
-    let udev = reader.read(&host.rootfs, &format!("run/udev/data/b{major}:{minor}"))?;
+    let udev = match udev {
+        Some(udev) => reader.read(udev, &format!("b{major}:{minor}"))?,
+        None => None,
+    };
     let udev = udev.map_or_else(Properties::default, parse::properties);
     let device = disk.name.as_str();
     let rotational = attribute(reader, &host.sys, &format!("block/{}/queue/rotational", device.replace('/', "!")));

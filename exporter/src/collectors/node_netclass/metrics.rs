@@ -106,7 +106,14 @@ pub(super) static ATTRIBUTES: [Attribute; 16] = [
     },
 ];
 
-const FAMILIES: usize = 3 + ATTRIBUTES.len();
+/// What sysfs does not tell.
+pub(super) static ALTNAMES: Family<Count, 2> = gauge(
+    "node_network_altnames_info",
+    "A further name of a network device.",
+    &[Label::open("altname", "names of network devices of the machine"), DEVICE],
+);
+
+const FAMILIES: usize = 4 + ATTRIBUTES.len();
 static DESCS: [&Desc; FAMILIES] = descs();
 
 pub(super) static ALL: &[&Desc] = &DESCS;
@@ -116,9 +123,10 @@ const fn descs() -> [&'static Desc; FAMILIES] {
     let mut all = [UP.desc(); FAMILIES];
     all[1] = INFO.desc();
     all[2] = SPEED.desc();
+    all[3] = ALTNAMES.desc();
     let mut i = 0;
     while i < ATTRIBUTES.len() {
-        all[3 + i] = ATTRIBUTES[i].family.desc();
+        all[4 + i] = ATTRIBUTES[i].family.desc();
         i += 1;
     }
     all

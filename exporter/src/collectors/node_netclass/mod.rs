@@ -7,8 +7,9 @@ mod metrics;
 use kernfs::{Host, ReadError, Reader};
 use metric::Batch;
 
-use self::metrics::{ALL, ATTRIBUTES, INFO, SPEED, UP};
+use self::metrics::{ALL, ALTNAMES, ATTRIBUTES, INFO, SPEED, UP};
 use super::{
+    netlink,
     node::{attribute, attribute_text, entries, integer},
     node_options,
 };
@@ -47,6 +48,13 @@ impl Collector for NodeNetclass {
                 && reader.exists(&host.sys, &format!("{FOLDER}/{device}/ifindex"))
             {
                 self.emit(&device, host, reader, out);
+            }
+        }
+        if self.options.netlink {
+            for link in netlink::links()?.values() {
+                if ignored.is_empty() || !ignored.matches(&link.name) {
+                    link.others.iter().for_each(|other| out.put(&ALTNAMES, [other, &link.name], true));
+                }
             }
         }
         Ok(())

@@ -1,9 +1,11 @@
 //! Families of `node_netdev`.
 
+use std::sync::LazyLock;
+
 use metric::{Count, Desc, Family, Label};
 use procfs_core::net::DeviceStatus;
 
-use crate::collectors::node::counter;
+use crate::collectors::node::{counter, gauge};
 
 /// A family, and where its value is.
 #[derive(Debug)]
@@ -12,7 +14,8 @@ pub(super) struct Field<W> {
     pub(super) of: W,
 }
 
-const DEVICE: &[Label; 1] = &[Label::open("device", "network devices of the machine")];
+const DEVICE_LABEL: Label = Label::open("device", "network devices of the machine");
+const DEVICE: &[Label; 1] = &[DEVICE_LABEL];
 
 const fn field<W: Copy>(name: &'static str, help: &'static str, of: W) -> Field<W> {
     Field { family: counter(name, help, DEVICE), of }
@@ -112,7 +115,30 @@ pub(super) const SINGLE: [&str; 6] = [
     "node_network_transmit_compressed_total",
 ];
 
-const FAMILIES: usize = COLUMNS.len() + 1 + DETAILS.len();
+/// Addresses of devices.
+pub(super) static ADDRESS: Family<Count, 4> =
+    gauge("node_network_address_info", "An address of a network device.", OF_ADDRESS);
+
+const OF_ADDRESS: &[Label; 4] = &[
+    Label::open("address", "addresses of the machine"),
+    DEVICE_LABEL,
+    Label::open("netmask", "lengths of prefixes, in bits"),
+    Label::open("scope", "link-local, interface-local, global, or nothing"),
+];
+
+const OF_ALIASED: &[Label; 2] = &[DEVICE_LABEL, Label::open("ifalias", "aliases of network devices of the machine")];
+
+/// The counters with the label `ifalias` beside `device`, in the order of [`DESCS`].
+static ALIASED: LazyLock<Vec<Family<Count, 2>>> =
+    LazyLock::new(|| DESCS.iter().take(COUNTERS).map(|desc| counter(desc.name, desc.help, OF_ALIASED)).collect());
+
+/// The family of the same name that has the label `ifalias` too.
+pub(super) fn aliased(family: &Desc) -> Option<&'static Family<Count, 2>> {
+    ALIASED.iter().find(|aliased| aliased.desc().name == family.name)
+}
+
+const COUNTERS: usize = COLUMNS.len() + 1 + DETAILS.len();
+const FAMILIES: usize = COUNTERS + 1;
 static DESCS: [&Desc; FAMILIES] = descs();
 
 pub(super) static ALL: &[&Desc] = &DESCS;
@@ -120,6 +146,7 @@ pub(super) static ALL: &[&Desc] = &DESCS;
 #[expect(clippy::indexing_slicing, reason = "const fns have no checked indexing; this runs at compile time")]
 const fn descs() -> [&'static Desc; FAMILIES] {
     let mut all = [NOHANDLER.family.desc(); FAMILIES];
+    all[COUNTERS] = ADDRESS.desc();
     let mut i = 0;
     while i < COLUMNS.len() {
         all[1 + i] = COLUMNS[i].family.desc();
