@@ -1,6 +1,7 @@
 //! The program put together: the only place that knows all of it.
 
 use std::{
+    borrow::Cow,
     io::{self, Write},
     path::PathBuf,
     sync::{Arc, OnceLock},
@@ -21,6 +22,7 @@ use crate::{
     engine::{Engine, Part, Shown},
     flags::{BadFlags, Config, Flags},
     guard::Guard,
+    namespaces::Namespaces,
     own_metrics::{self, OwnMetrics},
     page::ObjectsPage,
     plan, resources,
@@ -73,6 +75,7 @@ pub struct App {
     engine: OnceLock<Engine>,
     server_version: OnceLock<String>,
     follower: Follower,
+    namespaces: Namespaces,
     workloads: Option<Workloads>,
 }
 
@@ -89,6 +92,7 @@ impl App {
             engine: OnceLock::new(),
             server_version: OnceLock::new(),
             workloads: Some(&setup.config.workloads).filter(|config| !config.is_off()).cloned().map(Workloads::new),
+            namespaces: Namespaces::default(),
             follower: Follower::new(setup.custom.config.clone()),
             setup: ArcSwap::from_pointee(setup),
         };
@@ -119,8 +123,11 @@ impl App {
     /// Fails with what is not there yet.
     pub fn ready(&self) -> Result<(), String> {
         self.engine.get().ok_or_else(|| "the API server was not reached yet".to_owned())?.ready()?;
-        let is_settled = self.follower.is_settled();
-        if is_settled { Ok(()) } else { Err("custom kinds are defined that are not watched yet".to_owned()) }
+        if !self.follower.is_settled() {
+            return Err("custom kinds are defined that are not watched yet".to_owned());
+        }
+        let is_settled = self.namespaces.is_settled();
+        if is_settled { Ok(()) } else { Err("there are namespaces that are not watched yet".to_owned()) }
     }
 
     /// Watches until `stop`. Fails when there is no way to the API server; that the server does not answer is only
@@ -144,6 +151,7 @@ impl App {
         self.apply(&engine, &setup);
         let engine = self.engine.get_or_init(|| engine);
         tokio::spawn(Arc::clone(&self).follow_definitions(stop.clone()));
+        tokio::spawn(Arc::clone(&self).follow_namespaces(stop.clone()));
         match &setup.config.pod {
             Some((namespace, pod)) => {
                 let (namespace, pod) = (namespace.clone(), pod.clone());
@@ -156,11 +164,15 @@ impl App {
 
     /// Watches what a setup asks for. Custom kinds follow from the definitions.
     fn apply(&self, engine: &Engine, setup: &Setup) {
-        let targets = plan::targets(&setup.config);
+        let selector = setup.config.namespace_selector.as_deref();
+        let namespaces = selector.map(|selector| plan::namespaces(selector, Arc::new(self.namespaces.clone())));
+        engine.apply(Part::Namespaces, namespaces.into_iter().collect());
+        let config = self.within_namespaces(&setup.config);
+        let targets = plan::targets(&config);
         match &self.workloads {
             Some(workloads) => {
                 engine.apply(Part::Known, plan::with_workloads(targets, workloads));
-                engine.apply(Part::Owners, plan::owners(&setup.config, workloads));
+                engine.apply(Part::Owners, plan::owners(&config, workloads));
             }
             None => engine.apply(Part::Known, targets),
         }
@@ -169,13 +181,32 @@ impl App {
         engine.apply(Part::Definitions, definitions.into_iter().collect());
     }
 
+    /// The configuration, with the namespaces that its selector finds now.
+    fn within_namespaces<'c>(&self, config: &'c Config) -> Cow<'c, Config> {
+        if config.namespace_selector.is_none() {
+            return Cow::Borrowed(config);
+        }
+        Cow::Owned(Config { namespaces: self.namespaces.names(), ..config.clone() })
+    }
+
+    /// Watches in the namespaces that there are, until `stop`.
+    async fn follow_namespaces(self: Arc<Self>, stop: CancellationToken) {
+        let Some(engine) = self.engine.get() else { return };
+        let apply = || {
+            self.apply(engine, &self.setup.load());
+            self.follower.touch();
+        };
+        while stop.run_until_cancelled(self.namespaces.next(apply)).await.is_some() {}
+    }
+
     /// Watches the custom kinds that there are, until `stop`.
     async fn follow_definitions(self: Arc<Self>, stop: CancellationToken) {
         let Some(engine) = self.engine.get() else { return };
         let apply = |kinds: Vec<Arc<CustomKind>>| {
             let setup = self.setup.load();
             let verbosity = setup.flags.verbosity();
-            let targets = kinds.iter().flat_map(|kind| plan::custom_targets(&setup.config, kind, verbosity));
+            let config = self.within_namespaces(&setup.config);
+            let targets = kinds.iter().flat_map(|kind| plan::custom_targets(&config, kind, verbosity));
             engine.apply(Part::Custom, targets.collect());
         };
         while stop.run_until_cancelled(self.follower.next(apply)).await.is_some() {}

@@ -20,6 +20,8 @@ use crate::{
 pub enum Part {
     /// Kinds that we know.
     Known,
+    /// Namespaces, to know which to watch in.
+    Namespaces,
     /// The definitions of custom resources.
     Definitions,
     /// Custom resources.

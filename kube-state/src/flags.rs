@@ -143,6 +143,9 @@ pub struct Flags {
     /// be given several times.
     #[arg(long, help_heading = "Ours")]
     pub label_selector: Vec<String>,
+    /// Only namespaces with these labels, as they come and go. Not together with --namespaces.
+    #[arg(long, default_value = "", help_heading = "Ours")]
+    pub namespace_selector: String,
     /// Only objects of a kind with these fields: kind=selector, with the fields that the API server can select by. May
     /// be given several times.
     #[arg(long, help_heading = "Ours")]
@@ -243,8 +246,10 @@ pub struct Config {
     pub shard: Shard,
     /// Which pods, where not all.
     pub pods: Pods,
-    /// Only these namespaces; all when empty.
+    /// Only these namespaces; all when empty, unless a selector says which.
     pub namespaces: Vec<String>,
+    /// Only namespaces with these labels.
+    pub namespace_selector: Option<String>,
     /// Not these namespaces.
     pub without_namespaces: Vec<String>,
     /// Only objects with these labels.
@@ -314,6 +319,9 @@ pub enum BadFlags {
     /// A node's pods and other kinds.
     #[error("--node: only pods belong to a node, but --resources names other kinds too")]
     NodeWithOtherKinds,
+    /// Two ways to say which namespaces.
+    #[error("--namespaces, --namespace-selector: only one of them can say which namespaces are watched")]
+    NamesAndSelector,
     /// A ratio that is none.
     #[error("--auto-gomemlimit-ratio: {0} is not above 0 and at most 1")]
     MemoryRatio(f64),
@@ -398,6 +406,9 @@ impl Flags {
         if !self.node.is_empty() && kinds.iter().any(|kind| kind != "pods") {
             return Err(BadFlags::NodeWithOtherKinds);
         }
+        if !self.namespace_selector.is_empty() && !split(&self.namespaces).is_empty() {
+            return Err(BadFlags::NamesAndSelector);
+        }
         let families = Families::new(&split(&self.metric_allowlist), &split(&self.metric_denylist));
         let labels = AllowLists::parse(&self.metric_labels_allowlist).map_err(at("metric-labels-allowlist"))?;
         let annotations = AllowLists::parse(&self.metric_annotations_allowlist);
@@ -428,6 +439,7 @@ impl Flags {
                 (false, node) => Pods::OfNode(node.to_owned()),
             },
             namespaces: split(&self.namespaces),
+            namespace_selector: Some(self.namespace_selector.clone()).filter(|selector| !selector.is_empty()),
             label_selectors: Selectors::parse(&self.label_selector).map_err(at("label-selector"))?,
             field_selectors: Selectors::parse(&self.field_selector).map_err(at("field-selector"))?,
             without_namespaces: split(&self.namespaces_denylist),

@@ -20,6 +20,8 @@ pub mod guard;
 pub mod labels;
 pub mod lax;
 pub mod meta;
+pub mod moves;
+pub mod namespaces;
 pub mod number;
 pub mod own_metrics;
 pub mod page;

@@ -41,11 +41,28 @@ fn targets_of(config: &Config, resource: &'static dyn Resource) -> Vec<Target> {
 
 /// A target for each namespace, where only some of a namespaced kind are wanted.
 fn by_namespace(config: &Config, all: Target, namespaced: bool, path: impl Fn(Option<&str>) -> String) -> Vec<Target> {
-    if !namespaced || config.namespaces.is_empty() {
+    if !namespaced || is_everywhere(config) {
         return vec![all];
     }
     let names = config.namespaces.iter().filter(|name| !config.without_namespaces.contains(name));
     names.map(|name| Target { path: path(Some(name)), ..all.clone() }).collect()
+}
+
+/// Whether namespaced kinds are watched in all namespaces at once.
+fn is_everywhere(config: &Config) -> bool {
+    config.namespaces.is_empty() && config.namespace_selector.is_none()
+}
+
+/// The namespaces with certain labels, which tell `render` where to watch.
+pub fn namespaces(selector: &str, render: Arc<dyn Render>) -> Target {
+    Target {
+        kind: "namespaces.selected".into(),
+        path: "/api/v1/namespaces".to_owned(),
+        form: Form::Metadata,
+        labels: Some(selector.to_owned()),
+        go_type: "*v1.PartialObjectMetadata".into(),
+        ..definitions(render)
+    }
 }
 
 /// What is watched of a custom kind. Its name is `ships.v1.fleet.example.org`, as kubectl takes it: each version of a
@@ -108,7 +125,10 @@ pub fn owners(config: &Config, workloads: &Workloads) -> Vec<Target> {
             unsharded: true,
             extra: String::new(),
         };
-        by_namespace(config, all, owner.namespaced, |namespace| owner.path(namespace))
+        let targets = by_namespace(config, all, owner.namespaced, |namespace| owner.path(namespace));
+        // Each watch takes away what it no longer has: it must not know of others' objects.
+        let its_own = |target| Target { render: Arc::new(workloads.of_owners(&owner.kind)), ..target };
+        targets.into_iter().map(its_own).collect::<Vec<_>>()
     };
     workloads.config().owner_kinds().into_iter().flat_map(targets).collect()
 }
@@ -125,7 +145,7 @@ pub fn with_workloads(mut targets: Vec<Target>, workloads: &Workloads) -> Vec<Ta
 
 /// The field selector for all namespaces but those that are denied.
 fn other_namespaces(config: &Config) -> Option<String> {
-    let without = config.without_namespaces.iter().filter(|_| config.namespaces.is_empty());
+    let without = config.without_namespaces.iter().filter(|_| is_everywhere(config));
     joined(without.map(|name| format!("metadata.namespace!={name}")))
 }
 

@@ -33,6 +33,12 @@ pub fn cluster_role(flags: &Flags, config: &Config, custom: &custom::Config) -> 
             resources.push(&owner.plural);
         }
     }
+    if config.namespace_selector.is_some() {
+        let core = rules.entry(("", WATCH)).or_default();
+        if !core.contains(&"namespaces") {
+            core.push("namespaces");
+        }
+    }
     if config.pod.is_some() {
         rules.entry(("", &["get"])).or_default().push("pods");
         let sets = rules.entry(("apps", WATCH)).or_default();
@@ -102,6 +108,8 @@ mod tests {
 
     #[test]
     fn more_is_needed_for_what_needs_more() {
+        let selected = role(&["--resources=jobs", "--namespace-selector=team=a"]);
+        assert!(selected.contains("  - namespaces\n  verbs: [list, watch]"), "{selected}");
         let sharded = role(&["--resources=pods", "--pod=a-0", "--pod-namespace=b"]);
         assert!(
             sharded.contains("  - pods\n  verbs: [get]")

@@ -178,3 +178,60 @@ fn pods_that_nobody_scraped_are_counted() {
     lab.sees(&format!("kube_workload_pods_created_total{{{labels}}} 21\n"));
     assert!(expo::parse(lab.page().as_bytes(), expo::Format::Text004).is_ok());
 }
+
+fn put_namespace(api: &ApiServer, number: usize, name: &str) {
+    let object = json!({"metadata": {"name": name, "uid": uid(number), "resourceVersion": "0"}});
+    api.put(NAMESPACES, &uid(number), &object.to_string());
+}
+
+#[test]
+fn namespaces_are_selected_by_their_labels_as_they_come_and_go() {
+    let path = |namespace: &str| format!("/api/v1/namespaces/{namespace}/pods");
+    let flags = ["--resources=pods", "--namespace-selector=team in (a,b)", "--pod-workloads"];
+    let lab = Lab::start(&flags, |api| {
+        put_namespace(api, 1, "one");
+        api.put(&path("one"), &uid(10), &lab::pod_in("one", 10, "Running"));
+        api.put(&path("two"), &uid(11), &lab::pod_in("two", 11, "Running"));
+        api.put(&path("three"), &uid(12), &lab::pod_in("three", 12, "Running"));
+    });
+    let lab = lab.ready();
+    let selector = format!("{NAMESPACES}?labelSelector=team%20in%20%28a%2Cb%29");
+    assert_eq!((lab.api.requests(&selector), lab.pods()), (1, vec!["pod-10".to_owned()]));
+    put_namespace(&lab.api, 2, "two");
+    lab.sees("kube_pod_workload_info{namespace=\"two\"");
+    lab.sees("kube_pod_info{namespace=\"two\"");
+    assert_eq!(lab.pods(), ["pod-10", "pod-11"]);
+    lab.api.remove(NAMESPACES, &uid(1));
+    lab.loses("namespace=\"one\"");
+    assert_eq!((lab.pods(), lab.api.requests(&path("one"))), (vec!["pod-11".to_owned()], 1));
+    lab.api.remove(NAMESPACES, &uid(2));
+    lab.loses("namespace=\"two\"");
+    assert_eq!((lab.api.requests(&path("three")), lab.api.requests(PODS)), (0, 0), "what was not selected is not read");
+    assert_eq!(get(lab.own, "/readyz", "").0, 200);
+}
+
+#[test]
+fn owners_of_several_namespaces_do_not_take_each_other_away() {
+    let flags = ["--resources=pods", "--namespaces=one,two", "--pod-workloads"];
+    let lab = Lab::start(&flags, |api| {
+        for (number, namespace) in [(1, "one"), (2, "two")] {
+            let job = Some(("Job", number + 100, "sum"));
+            let mut pod = owned(number, &format!("pod-{number}"), job, &json!({}));
+            let mut job = owned(number + 100, "sum", Some(("CronJob", number + 200, "sums")), &json!({}));
+            let mut cron_job = owned(number + 200, "sums", None, &json!({}));
+            for (path, object) in [
+                (format!("/api/v1/namespaces/{namespace}/pods"), &mut pod),
+                (format!("/apis/batch/v1/namespaces/{namespace}/jobs"), &mut job),
+                (format!("/apis/batch/v1/namespaces/{namespace}/cronjobs"), &mut cron_job),
+            ] {
+                *object.pointer_mut("/metadata/namespace").unwrap() = namespace.into();
+                let uid = object.pointer("/metadata/uid").unwrap().as_str().unwrap().to_owned();
+                api.put(&path, &uid, &object.to_string());
+            }
+        }
+    });
+    let page = lab.ready().page();
+    let rows = page.lines().filter(|line| line.starts_with("kube_pod_workload_info{"));
+    let of_cron_jobs = rows.filter(|line| line.contains("workload_kind=\"CronJob\",workload=\"sums\"")).count();
+    assert_eq!(of_cron_jobs, 2, "{page}");
+}

@@ -3,17 +3,14 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::SeqCst},
-    },
+    sync::Arc,
 };
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use super::{Changes, Config, CustomKind, Definition, Discovery, Trouble};
 use crate::{
+    moves::Moves,
     resources::BadObject,
     rows::Rows,
     watch::{Identity, Render},
@@ -99,10 +96,8 @@ pub struct Follower(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     state: Mutex<State>,
-    /// How often the kinds to watch changed, and how many of these changes are in force.
-    changes: AtomicU64,
-    applied: AtomicU64,
-    moved: Notify,
+    /// Changes of the kinds to watch.
+    moves: Moves,
 }
 
 #[derive(Debug)]
@@ -118,28 +113,32 @@ impl Follower {
     pub fn new(config: Config) -> Self {
         let discovery = Discovery::new(config);
         let state = Mutex::new(State { discovery, names: HashMap::new(), counts: Counts::default() });
-        let (changes, applied) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self(Arc::new(Inner { state, changes, applied, moved: Notify::new() }))
+        Self(Arc::new(Inner { state, moves: Moves::default() }))
     }
 
     /// Takes another configuration, of which the others of the program may have changed too.
     pub fn reconfigure(&self, config: Config) {
         self.0.state.lock().discovery.reconfigure(config);
-        self.note_change();
+        self.0.moves.note();
     }
 
     /// Waits until the kinds to watch have changed, and calls `apply` with them.
     pub async fn next(&self, apply: impl FnOnce(Vec<Arc<CustomKind>>)) {
-        self.0.moved.notified().await;
-        let changes = self.0.changes.load(SeqCst);
-        let kinds = self.0.state.lock().discovery.kinds().cloned().collect();
-        apply(kinds);
-        self.0.applied.fetch_max(changes, SeqCst);
+        self.0.moves.next(|| apply(self.kinds())).await;
+    }
+
+    /// Has the same kinds applied anew: what else there is to their watches has changed.
+    pub fn touch(&self) {
+        self.0.moves.note();
+    }
+
+    fn kinds(&self) -> Vec<Arc<CustomKind>> {
+        self.0.state.lock().discovery.kinds().cloned().collect()
     }
 
     /// Whether all that is known to be defined is watched.
     pub fn is_settled(&self) -> bool {
-        self.0.changes.load(SeqCst) == self.0.applied.load(SeqCst)
+        self.0.moves.is_settled()
     }
 
     /// What came of definitions.
@@ -156,13 +155,8 @@ impl Follower {
             for kind in &changes.start {
                 tracing::info!(path = kind.path(None), "custom kind begins");
             }
-            self.note_change();
+            self.0.moves.note();
         }
-    }
-
-    fn note_change(&self) {
-        self.0.changes.fetch_add(1, SeqCst);
-        self.0.moved.notify_one();
     }
 }
 

@@ -41,6 +41,7 @@ struct File {
     metric_opt_in_list: Option<Names>,
     /// Upstream's name for the namespace of its pod.
     namespace: Option<String>,
+    namespace_selector: Option<String>,
     namespaces: Option<Names>,
     namespaces_denylist: Option<Names>,
     node: Option<String>,
@@ -142,6 +143,7 @@ pub(super) fn overlay(mut flags: Flags, text: &str, path: &Path) -> Result<Flags
     set(&mut flags.metric_denylist, file.metric_denylist);
     set(&mut flags.metric_opt_in_list, file.metric_opt_in_list);
     set(&mut flags.pod_namespace, file.namespace);
+    set(&mut flags.namespace_selector, file.namespace_selector);
     set(&mut flags.namespaces, file.namespaces);
     set(&mut flags.namespaces_denylist, file.namespaces_denylist);
     set(&mut flags.node, file.node);
