@@ -77,7 +77,7 @@ fn cost(pods: usize) -> Cost {
     scrape(&mut engine, View::Cadvisor, &mut batch);
     let (start, begin) = (cpu_time(), Instant::now());
     let report = scrape(&mut engine, View::Cadvisor, &mut batch);
-    let (spent, took) = (cpu_time() - start, begin.elapsed());
+    let (spent, took) = (cpu_time().saturating_sub(start), begin.elapsed());
     let usage = batch.families().find(|desc| desc.name == "container_memory_usage_bytes").unwrap();
     let rows = batch.samples(usage).count();
 
