@@ -4,9 +4,19 @@
 
 mod lab;
 
+use std::sync::Arc;
+
 use lab::{Lab, PODS, get, phase, put_pods, uid};
+use proptest::prelude::*;
 use serde_json::json;
 use testkit::ApiServer;
+use yagura_kube_state::{
+    labels::AllowList,
+    resources::{self, OptIn},
+    rows::Rows,
+    watch::{Known, Render as _},
+    workloads::{Config, Workloads},
+};
 
 #[test]
 fn a_kind_is_watched_as_far_as_selectors_go() {
@@ -234,4 +244,49 @@ fn owners_of_several_namespaces_do_not_take_each_other_away() {
     let rows = page.lines().filter(|line| line.starts_with("kube_pod_workload_info{"));
     let of_cron_jobs = rows.filter(|line| line.contains("workload_kind=\"CronJob\",workload=\"sums\"")).count();
     assert_eq!(of_cron_jobs, 2, "{page}");
+}
+
+/// What may stand anywhere in an object.
+fn anything() -> impl Strategy<Value = serde_json::Value> {
+    prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<f64>().prop_map(Into::into),
+        "[ab\\\\\"\n]{0,2}|\\PC{0,4}|2026-01-01T00:00:00Z".prop_map(Into::into),
+        Just(json!([])),
+        Just(json!([{"controller": true, "uid": "a", "kind": "Job", "name": "a"}])),
+        Just(json!([{"state": {"terminated": {"reason": "\"", "exitCode": 1}}}, 7])),
+        Just(json!({"team": "a\"b\\\n"})),
+        Just(json!({"team": 7})),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_object_spoils_the_page(
+        objects in proptest::collection::vec((any::<bool>(), "[ab]", proptest::array::uniform8(anything())), 1..8),
+        gone in "[ab]",
+    ) {
+        let workloads = Workloads::new(Config::new(true, true, &["team=team".to_owned()], &[]).unwrap());
+        let pods = resources::find("pods").unwrap();
+        let (of_pods, of_jobs) = (workloads.of_pods(Arc::new(Known(pods))), workloads.of_owners("Job"));
+        let options = pods.options(AllowList::default(), AllowList::default(), OptIn::Ours);
+        let mut rows = Rows::new(Arc::new(options));
+        of_pods.listed(&|_| true, false);
+        for (is_pod, uid, [name, namespace, created, labels, owners, phase, reason, containers]) in &objects {
+            let object = json!({
+                "metadata": {"uid": uid, "name": name, "namespace": namespace, "creationTimestamp": created,
+                    "labels": labels, "ownerReferences": owners},
+                "status": {"phase": phase, "reason": reason, "containerStatuses": containers},
+            });
+            let text = object.to_string();
+            // An object without a readable name is refused; that is all right.
+            let _ = if *is_pod { of_pods.render(text.as_bytes(), &mut rows) } else { of_jobs.render(text.as_bytes(), &mut rows) };
+        }
+        of_pods.gone(b"{}", &gone);
+        let mut page = Vec::new();
+        workloads.write(&mut page);
+        let parsed = expo::parse(&page, expo::Format::Text004);
+        prop_assert!(parsed.is_ok(), "{parsed:?}\n{}", String::from_utf8_lossy(&page));
+    }
 }
