@@ -63,8 +63,9 @@ fn containers_that_live_for_milliseconds_are_accounted_in_full() {
     }
     let (real, doubt) = total(&truth);
     let percent = accounted as f64 / real as f64 * 100.0;
-    println!("{} cgroups, {:.1} ms of CPU time, accounted {percent:.3} %", truth.len(), real as f64 / 1e6);
     let doubt = doubt as f64 / real as f64 * 100.0;
+    let (cgroups, real) = (truth.len(), real as f64 / 1e6);
+    println!("{cgroups} cgroups, {real:.1} ms of CPU time, accounted {percent:.3} %, {doubt:.3} % in doubt");
     assert!((percent - 100.0).abs() <= 0.2 + doubt, "accounted {percent} %, {doubt} % in doubt");
 
     let sum: u64 = workloads.iter().map(|workload| workload.totals.cpu_ns).sum();

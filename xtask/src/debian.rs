@@ -150,13 +150,22 @@ impl Suite {
 
     /// The package unpacked in the cache: the pinned version, else the suite's.
     pub(crate) fn unpacked(&self, name: &str, pin: &str) -> Result<PathBuf> {
+        self.unpacked_with(name, pin, |_| false)
+    }
+
+    /// The package and, in the same directory, those that it depends on at its own version and that are wanted.
+    pub(crate) fn unpacked_with(&self, name: &str, pin: &str, wanted: impl Fn(&str) -> bool) -> Result<PathBuf> {
         let place = |version: &str| places::cache("unpacked").map(|dir| dir.join(format!("{name}_{version}")));
         let pinned = place(pin)?;
         if pinned.is_dir() {
             return Ok(pinned);
         }
+        let all = || -> Result<Vec<String>> {
+            let parts = self.depends(name)?.into_iter().filter(|part| wanted(part));
+            Ok([name.to_owned()].into_iter().chain(parts).collect())
+        };
         if self.fetch(name, pin).is_ok() {
-            return self.unpack(name, pin, pinned);
+            return self.unpack(&all()?, pin, pinned);
         }
         self.update()?;
         let mut version = pin.to_owned();
@@ -169,25 +178,36 @@ impl Suite {
             self.fetch(name, &version)?;
         }
         let to = place(&version)?;
-        self.unpack(name, &version, to)
+        self.unpack(&all()?, &version, to)
     }
 
     fn fetch(&self, name: &str, version: &str) -> Result<()> {
         process::output(self.command("apt-get").args(["-qq", "download", &format!("{name}={version}")])).map(drop)
     }
 
-    fn unpack(&self, name: &str, version: &str, to: PathBuf) -> Result<PathBuf> {
+    /// Unpacks packages of one version into one directory, which is there only when all are in it.
+    fn unpack(&self, names: &[String], version: &str, to: PathBuf) -> Result<PathBuf> {
+        let partial = to.with_extension("partial");
+        fs::remove_dir_all(&partial).ok();
+        for name in names {
+            let deb = self.deb(name, version).or_else(|_| {
+                self.fetch(name, version)?;
+                self.deb(name, version)
+            })?;
+            process::output(Command::new("dpkg-deb").arg("-x").args([&deb, &partial]))?;
+            fs::remove_file(&deb).ok();
+        }
+        fs::rename(&partial, &to).with_context(|| format!("cannot write {}", to.display()))?;
+        Ok(to)
+    }
+
+    /// The file of a package that was fetched.
+    fn deb(&self, name: &str, version: &str) -> Result<PathBuf> {
         let debs = self.dir.join("debs");
         // A colon of an epoch is escaped in the file's name.
         let prefix = format!("{name}_{}_", version.replace(':', "%3a"));
         let deb = fs::read_dir(&debs)?.flatten().find(|e| e.file_name().to_string_lossy().starts_with(&prefix));
-        let deb = deb.with_context(|| format!("no {prefix}*.deb in {}", debs.display()))?.path();
-        let partial = to.with_extension("partial");
-        fs::remove_dir_all(&partial).ok();
-        process::output(Command::new("dpkg-deb").arg("-x").args([&deb, &partial]))?;
-        fs::rename(&partial, &to).with_context(|| format!("cannot write {}", to.display()))?;
-        fs::remove_file(&deb).ok();
-        Ok(to)
+        Ok(deb.with_context(|| format!("no {prefix}*.deb in {}", debs.display()))?.path())
     }
 }
 

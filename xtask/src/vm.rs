@@ -140,7 +140,7 @@ fn test_script() -> Result<String> {
     let source = places::repo().join("exporter/tests/burner/burner.c");
     process::output(Command::new("cc").args(["-O2", "-pthread", "-static", "-o"]).arg(&burner).arg(source))?;
     let mut script = format!(
-        "export BURNER={} DIFFERENTIAL_SECONDS=10 TMPDIR=/var/lib/yagura/tmp
+        "export BURNER={} BURNER_QUIET_MS=20 DIFFERENTIAL_SECONDS=10 TMPDIR=/var/lib/yagura/tmp
          mkdir -p $TMPDIR {target}/tmp && mount --bind $TMPDIR {target}/tmp
          failed=0
          run() {{ timeout -k 5 300 \"$@\" || {{ echo \"$1 ended with $?\"; failed=1; }}; echo \"$SECONDS s\"; }}\n",
@@ -216,14 +216,14 @@ impl Kernel {
     /// The package, unpacked: the pinned one, else the one that the suite has now.
     fn tree(&self) -> Result<PathBuf> {
         let suite = Suite::open(self.suite)?;
-        if let Ok(tree) = suite.unpacked(self.package, self.version) {
+        if let Ok(tree) = unpacked(&suite, self.package, self.version) {
             return Ok(tree);
         }
         let image = suite.depends("linux-image-amd64")?.into_iter().find(|name| name.starts_with("linux-image-"));
         let image = image.with_context(|| format!("{} has no kernel", self.suite))?;
         eprintln!("note: {} is no longer in {}, which has {image}", self.package, self.suite);
         let version = suite.version(&image)?;
-        suite.unpacked(&image, &version)
+        unpacked(&suite, &image, &version)
     }
 
     /// Boots, runs the script as root in the repository's root, and gives what came of it.
@@ -261,8 +261,7 @@ impl Kernel {
             cache.display(),
             places::repo().display()
         );
-        let kernel = fs::read_dir(tree.join("boot"))?.flatten().map(|entry| entry.path());
-        let kernel = kernel.into_iter().find(|p| p.to_string_lossy().contains("/vmlinuz-")).context("no vmlinuz")?;
+        let kernel = vmlinuz(tree)?;
         let program = process::find("qemu-system-x86_64").context("qemu-system-x86_64 is not installed")?;
         let mut command = process::tied(&program);
         // Emulated even where there is KVM: the same everywhere, and not every host that offers KVM can boot with it.
@@ -279,6 +278,20 @@ impl Kernel {
         command.arg("-virtfs").arg(share("out", &dir.join("share"), ""));
         wait_ended(&mut command, &dir.join("qemu.log"), limit)
     }
+}
+
+/// A package of a kernel. Newer ones have kernel and modules in packages of their own, named after the same release.
+fn unpacked(suite: &Suite, package: &str, version: &str) -> Result<PathBuf> {
+    let release = package.trim_start_matches("linux-image-");
+    suite.unpacked_with(package, version, |part| part.ends_with(release))
+}
+
+/// The kernel itself: in `boot`, or beside its modules.
+fn vmlinuz(tree: &Path) -> Result<PathBuf> {
+    let below = |dir: &str| fs::read_dir(tree.join(dir)).into_iter().flatten().flatten().map(|entry| entry.path());
+    let boot = below("boot").find(|path| path.to_string_lossy().contains("/vmlinuz-"));
+    let beside = || below("usr/lib/modules").map(|dir| dir.join("vmlinuz")).find(|path| path.exists());
+    boot.or_else(beside).with_context(|| format!("no vmlinuz in {}", tree.display()))
 }
 
 fn wait_ended(command: &mut Command, log: &Path, limit: Duration) -> Result<()> {

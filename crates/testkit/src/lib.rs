@@ -10,7 +10,7 @@ mod wait;
 pub use api_server::{ApiServer, Behaviour};
 pub use cgroups::{Cgroup, Limits, container_id, pod_path, pod_uid};
 pub use child::Child;
-pub use wait::wait_for;
+pub use wait::{patience, wait_for};
 
 /// Says that a check did not run, in the one form that the recipes count.
 #[expect(clippy::print_stdout, reason = "the test runner's output is where skips are counted")]

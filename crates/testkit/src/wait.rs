@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 /// Asks until there is an answer or the time is up; longer by the factor `YAGURA_PATIENCE` where all is slow, as in an
 /// emulated machine.
 pub fn wait_for<T>(within: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
-    let patience = std::env::var("YAGURA_PATIENCE").ok().and_then(|factor| factor.parse().ok()).unwrap_or(1);
-    let deadline = Instant::now() + within * patience;
+    let deadline = Instant::now() + within * patience();
     loop {
         if let Some(answer) = ask() {
             return Some(answer);
@@ -16,4 +15,9 @@ pub fn wait_for<T>(within: Duration, mut ask: impl FnMut() -> Option<T>) -> Opti
         }
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// How many times longer all takes here than on a real machine: `YAGURA_PATIENCE`, which emulated machines set.
+pub fn patience() -> u32 {
+    std::env::var("YAGURA_PATIENCE").ok().and_then(|factor| factor.parse().ok()).unwrap_or(1)
 }

@@ -7,7 +7,10 @@
  *
  * PARENT is a cgroup folder. One line a cgroup: name, CPU time in ns, processes that ended in it, wait status of the
  * first process, and ns of that CPU time that may belong to the cgroup before: a process cannot tell at which moment of
- * its write it moved. With a second parent (of the version 1 memory controller) each cgroup is made there too, with a
+ * its write it moved. A parent is told of a child's end before the child has left its CPU, and what it uses until then no
+ * wait4(2) tells: nothing on a real machine, milliseconds on an emulated one whose CPU had to wait. With BURNER_QUIET_MS
+ * set, each cgroup stays until its own cpu.stat has not changed for so long, and what that has beyond wait4(2) is in doubt
+ * as well. With a second parent (of the version 1 memory controller) each cgroup is made there too, with a
  * limit, and its process eats memory until it is killed; on version 2 the second parent is the first.
  */
 #define _GNU_SOURCE
@@ -89,6 +92,42 @@ static u64 join(const char *folder, u64 *doubt)
 	return before;
 }
 
+/* CPU time of a cgroup and all inside it as the cgroup itself counts, once that has come to rest. */
+static u64 settled(const char *folder, unsigned quiet_ms)
+{
+	char path[4096], line[256];
+	u64 now = 0, before;
+	do {
+		before = now;
+		snprintf(path, sizeof(path), "%s/cpu.stat", folder);
+		FILE *file = fopen(path, "r");
+		if (!file)
+			die(path);
+		while (fgets(line, sizeof(line), file))
+			if (sscanf(line, "usage_usec %llu", &now) == 1)
+				break;
+		fclose(file);
+		if (now != before)
+			usleep(quiet_ms * 1000);
+	} while (now != before);
+	return now * 1000;
+}
+
+static u64 difference(u64 a, u64 b) { return a > b ? a - b : b - a; }
+
+/* What a cgroup counts beside what wait4(2) said is in doubt. */
+static void doubt_what_differs(const char *folder, const char *second, enum kind kind, u64 own, struct notes *notes)
+{
+	const char *quiet = getenv("BURNER_QUIET_MS");
+	if (!quiet)
+		return;
+	u64 inner = *second ? settled(second, (unsigned)atoi(quiet)) : 0;
+	u64 outer = settled(folder, (unsigned)atoi(quiet)) - (kind == NESTED ? inner : 0);
+	notes->doubt += difference(outer, own);
+	if (*second)
+		notes->inner_doubt += difference(inner, notes->inner);
+}
+
 static u64 reap(pid_t pid, int *status)
 {
 	struct rusage usage;
@@ -134,6 +173,8 @@ static void first_process(enum kind kind, const char *folder, const char *second
 		}
 		notes->inner = reap(pid, NULL) - *before;
 		notes->inner_processes = 1;
+		/* The move counts on both sides: until the kernel has moved the child, it runs in the first cgroup. */
+		notes->doubt += notes->inner_doubt;
 		burn(CLOCK_PROCESS_CPUTIME_ID, ns / 2);
 		break;
 	}
@@ -245,6 +286,8 @@ static void one(const char *parent, const char *memory, u64 limit, u64 bytes, un
 		total += reap(-1, NULL);
 	if (kind == MOVES)
 		notes->inner = total - (notes->inner - notes->before);
+	if (!memory)
+		doubt_what_differs(folder, second, kind, total - notes->inner, notes);
 	if (*second && strcmp(folder, second))
 		remove_folder(second);
 	remove_folder(folder);

@@ -104,7 +104,7 @@ const PODS: &[Pod] = &[
             "[ -f /memory/tried ] || { touch /memory/tried; \
              dd if=/dev/zero of=/dev/null bs=128M count=1; }; touch /memory/done; sleep 100000",
             "resources: {limits: {memory: 24Mi}}, volumeMounts: [{name: memory, mountPath: /memory}], \
-            startupProbe: {exec: {command: [ls, /memory/done]}, periodSeconds: 1, failureThreshold: 60}",
+            startupProbe: {exec: {command: [ls, /memory/done]}, periodSeconds: 1, timeoutSeconds: 30, failureThreshold: 60}",
         )],
     },
     Pod {
