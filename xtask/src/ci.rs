@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::args::Args;
 use crate::checks::{self, Skip};
 use crate::counts::Counts;
-use crate::{process, setup, tasks};
+use crate::{process, setup, tasks, vm};
 
 /// What all steps came to.
 #[derive(Debug, Default, PartialEq)]
@@ -52,6 +52,11 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
         step(&check.name, &|tally| tally.one(&check.name, (check.run)()));
     }
     if nightly {
+        for kernel in vm::KERNELS {
+            let name = format!("kernel {}", kernel.name);
+            step(&name, &|tally| tally.tests_of(&name, vm::test(kernel)));
+        }
+        step("parity kubelet --vm", &|tally| tally.one("parity kubelet --vm", vm::parity()));
         step("fuzz", &|tally| tally.one("fuzz", tasks::fuzz(&mut Args::default())));
     }
     run.finish();
@@ -89,6 +94,19 @@ impl Run {
 }
 
 impl Tally {
+    /// The tests of one kernel, which are counted one by one.
+    fn tests_of(&mut self, name: &str, outcome: Result<Counts>) {
+        match outcome {
+            Ok(counts) => {
+                self.passed += counts.passed();
+                self.failed += counts.failed;
+                self.skips.extend(counts.skips.iter().map(|skip| format!("{name}: {skip}")));
+                self.failures.extend(counts.failures.iter().map(|failure| format!("{name}: {failure}")));
+            }
+            Err(error) => self.one(name, Err(error)),
+        }
+    }
+
     /// What is no check itself, but must not fail.
     fn need(&mut self, name: &str, outcome: Result<()>) {
         if let Err(error) = outcome {
