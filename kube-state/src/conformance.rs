@@ -21,6 +21,8 @@ use crate::{
     rows::{Options, Rows},
 };
 
+pub mod sharding;
+
 /// A record of the input.
 #[derive(Debug, Deserialize)]
 struct Record {

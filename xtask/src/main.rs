@@ -66,7 +66,7 @@ const RECIPES: &[Recipe] = &[
     Recipe { name: "parity", usage: parity::USAGE, about: "compare the agent with what it replaces", run: parity::run },
     Recipe {
         name: "conformance",
-        usage: "ksm FILE.jsonl\nconsumers [FILE.json]… [--write FILE]",
+        usage: "ksm FILE.jsonl\nsharding FILE.json\nconsumers [FILE.json]… [--write FILE]",
         about: "compare kube-state with recorded lines, or with what dashboards read",
         run: tasks::conformance,
     },

@@ -66,7 +66,7 @@ pub(crate) fn write_or_check_docs(check: bool) -> Result<()> {
     Ok(())
 }
 
-/// `cargo xtask conformance ksm FILE.jsonl`: our lines beside lines that were recorded from kube-state-metrics.
+/// `cargo xtask conformance ksm|sharding FILE`: our lines and our shards beside those recorded from kube-state-metrics.
 pub(crate) fn conformance(args: &mut Args) -> Result<()> {
     let whose = args.positional().unwrap_or_default();
     if whose == "consumers" {
@@ -74,12 +74,12 @@ pub(crate) fn conformance(args: &mut Args) -> Result<()> {
     }
     let file = args.positional();
     args.finish()?;
-    let Some(file) = file.filter(|_| whose == "ksm") else {
-        return Err(usage("conformance: say what with: ksm FILE.jsonl, or consumers"));
+    let Some(file) = file.filter(|_| ["ksm", "sharding"].contains(&whose.as_str())) else {
+        return Err(usage("conformance: say what with: ksm FILE.jsonl, sharding FILE.json, or consumers"));
     };
     let file = std::path::absolute(&file).with_context(|| format!("cannot find {file}"))?;
     let mut command = cargo(&["run", "--quiet", "--package", "yagura-kube-state", "--bin", "conformance", "--"]);
-    process::run(command.arg(file))
+    process::run(command.arg(whose).arg(file))
 }
 
 /// `cargo xtask bench [kube-state] [ARGS]`

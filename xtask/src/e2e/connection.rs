@@ -46,6 +46,9 @@ impl Connection {
 
 /// Relays both ways in threads, and gives an end of each.
 fn relay(client: &TcpStream, server: &TcpStream) -> io::Result<[TcpStream; 1]> {
+    // A watch's small lines must not wait for the acknowledgement of the one before.
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
     for (from, to) in [(client, server), (server, client)] {
         let (mut from, mut to) = (from.try_clone()?, to.try_clone()?);
         std::thread::spawn(move || {

@@ -23,7 +23,7 @@ const DEPLOYMENTS: usize = 10;
 const ORDERED: usize = 10;
 /// How long after the API server's list a page may still show what was before: a cut watch waits before it goes on, and
 /// the machine is busy.
-const BEHIND: Duration = Duration::from_secs(15);
+const BEHIND: Duration = Duration::from_mins(1);
 /// A scrape in so many is followed by a cut of all connections.
 const CUT_EVERY: usize = 25;
 
@@ -102,7 +102,11 @@ pub(super) fn prove(cluster: &Cluster, subject: &Subject, size: Size) -> Result<
     while scrapes < size.scrapes || !settled {
         watched.list(subject.uids(PODS)?);
         let page = subject.first().page("?resources=pods")?;
-        watched.scrape(&page).with_context(|| format!("scrape {} after {cuts} cuts", scrapes + 1))?;
+        watched.scrape(&page).with_context(|| {
+            let own = |family| subject.first().own(family).unwrap_or_default().get("pods").copied().unwrap_or(-1.0);
+            let (age, objects) = (own("yagura_kube_state_age_seconds"), own("yagura_kube_state_objects"));
+            format!("scrape {} after {cuts} cuts, with {objects} pods and {age:.1} s after the last news", scrapes + 1)
+        })?;
         scrapes += 1;
         if scrapes % CUT_EVERY == 0 {
             cuts += subject.connection().cut();

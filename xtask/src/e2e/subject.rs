@@ -43,7 +43,15 @@ impl Subject {
     /// Gives an account the rights that the program prints, and starts it as that account.
     pub(super) fn start(cluster: &Cluster) -> Result<Self> {
         // Without optimisation it cannot keep up with the pods on a machine that runs a whole control plane.
-        process::run(&mut tasks::cargo(&["build", "--release", "--quiet", "--package", "yagura-kube-state"]))?;
+        process::run(&mut tasks::cargo(&[
+            "build",
+            "--release",
+            "--quiet",
+            "--package",
+            "yagura-kube-state",
+            "--bin",
+            "yagura-kube-state",
+        ]))?;
         let binary = places::target().join("release/yagura-kube-state");
         let dir = places::cache("e2e-cluster")?;
         let kinds = kinds(&binary)?;
