@@ -11,15 +11,16 @@
 mod pass;
 pub mod wire;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use kernfs::{Host, ReadError};
+use parking_lot::Mutex;
 
 use self::{
     pass::{Pass, Program},
     wire::{MemoryReading, PressureReading, Reading, TasksReading},
 };
-use super::object::Hook;
+use super::{object::Hook, running::Running};
 use crate::{
     identity::{Counted, Layout},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
@@ -130,23 +131,30 @@ fn start<R: Reading>(program: &Program, host: &Host, layout: &Layout, refuse: bo
     Pass::start(program, host, root, refuse)
 }
 
+static RUNNING: Running<Mutex<Iterators>> = Running::none();
+
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     let layout =
         Layout::find(&context.host, &mut kernfs::Reader::default()).map_err(|error| Unavailable(error.to_string()))?;
-    Ok(Box::new(Iterators::start(&context.host, &layout, false)?))
+    let start = || Iterators::start(&context.host, &layout, false).map(|passes| Arc::new(Mutex::new(passes)));
+    Ok(Box::new(Passes(RUNNING.or_start(start)?)))
 }
 
-impl Collector for Iterators {
+#[derive(Debug)]
+struct Passes(Arc<Mutex<Iterators>>);
+
+impl Collector for Passes {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
-        let layout = std::sync::Arc::clone(scrape.tree.layout());
-        let outcome = self.run();
+        let layout = Arc::clone(scrape.tree.layout());
+        let mut passes = self.0.lock();
+        let outcome = passes.run();
         for group in scrape.tree.groups() {
             if group.cadvisor.is_none() && group.own.is_none() {
                 continue;
             }
             let mut id = |controller| group.id(&layout, controller);
             let ids = (id(MemoryReading::CONTROLLER), id(TasksReading::CONTROLLER), id(PressureReading::CONTROLLER));
-            group.counted = self.of(ids.0, ids.1, ids.2);
+            group.counted = passes.of(ids.0, ids.1, ids.2);
         }
         outcome
     }
