@@ -2,7 +2,8 @@
 //!
 //! First the engine alone, in this process: CPU time of the scraping thread, encoding, allocations. Then the release
 //! binary over HTTP: CPU time, memory, descriptors, idle cost, growth under container churn. With `CADVISOR=path` the
-//! same columns for that cAdvisor, with a kubelet's metric groups, in the same run.
+//! same columns for that cAdvisor, with a kubelet's metric groups, in the same run; with `NODE_EXPORTER=path` for that
+//! `node_exporter`. `CHURN=10000` makes the churn that long.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may end with a panic")]
 
@@ -64,9 +65,12 @@ fn main() {
             "--port={port}",
             "--housekeeping_interval=10s",
             "--disable_metrics=percpu,tcp,udp,advtcp,sched,hugetlb,referenced_memory,cpu_topology,resctrl,memory_numa,cpuset,perf_event",
-            "--logtostderr",
         ];
         served("cadvisor", Path::new(&path), &args, &["/metrics"]);
+    }
+    if let Some(path) = std::env::var_os("NODE_EXPORTER") {
+        let args = ["--web.listen-address={address}", "--log.level=error"];
+        served("node_exporter", Path::new(&path), &args, &["/metrics"]);
     }
 }
 
@@ -180,9 +184,21 @@ fn served(name: &str, program: &Path, args: &[&str], paths: &[&str]) {
     let port = address.port().to_string();
     let args = args.iter().map(|arg| arg.replace("{address}", &address.to_string()).replace("{port}", &port));
     let mut command = Command::new(program);
-    let process = Child::quiet(command.args(args).stderr(Stdio::null())).unwrap();
-    let up = testkit::wait_for(Duration::from_mins(1), || TcpStream::connect(address).ok());
-    assert!(up.is_some(), "{} does not listen", program.display());
+    let mut process = Child::quiet(command.args(args).stderr(Stdio::null())).unwrap();
+    let started = Instant::now();
+    let up = testkit::wait_for(Duration::from_mins(1), || match process.handle().try_wait() {
+        Ok(Some(status)) => Some(Err(format!("ended with {status}"))),
+        _ => TcpStream::connect(address).ok().map(Ok),
+    });
+    match up {
+        Some(Ok(_)) => {}
+        Some(Err(how)) => {
+            return println!("\nskipped: {name}: {} {how} after {:?}", program.display(), started.elapsed());
+        }
+        None => {
+            return println!("\nskipped: {name}: {} does not listen on {address} after a minute", program.display());
+        }
+    }
     println!("\n{name} over HTTP, mean of {ROUNDS} scrapes");
     println!("path                 lines   bytes  cpu ms  wall ms (worst)  rss MiB   fds");
     for path in paths {

@@ -72,8 +72,12 @@ mod tests {
     #[test]
     fn an_answer_that_comes_is_given() {
         let mut remote = Remote::default();
-        remote.begin();
-        assert!(matches!(remote.space(Path::new("/")), Some(Ok(Some(_)))));
+        // On a busy machine it may take more than one scrape.
+        let answer = testkit::wait_for(Duration::from_secs(20), || {
+            remote.begin();
+            remote.space(Path::new("/"))
+        });
+        assert!(matches!(answer, Some(Ok(Some(_)))));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Which cgroups bear the series of a network namespace, and which process leads into it.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use kernfs::{Host, ReadError, Reader};
 
@@ -9,21 +12,32 @@ use crate::identity::{Group, GroupKind, Layout, Pid};
 /// The host's own namespace is that of process 1.
 const INIT: Pid = 1;
 
+/// A process may move to another namespace (setns(2), unshare(2)): how often it is looked at again.
+const LOOK_EVERY: Duration = Duration::from_mins(1);
+
 /// A process in a cgroup, and its network namespace's inode.
 #[derive(Clone, Copy, Debug)]
 struct Door {
     pid: Pid,
     /// `None` when it may not be looked at, which needs `CAP_SYS_PTRACE`.
     namespace: Option<u64>,
+    looked: Instant,
     seen: u64,
 }
 
 /// What is known of namespaces, from scrape to scrape.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Doors {
     known: HashMap<Box<str>, Door>,
     host: Option<u64>,
     scrape: u64,
+    now: Instant,
+}
+
+impl Default for Doors {
+    fn default() -> Self {
+        Self { known: HashMap::new(), host: None, scrape: 0, now: Instant::now() }
+    }
 }
 
 /// A namespace to read.
@@ -37,7 +51,8 @@ pub(super) struct Space {
 
 impl Doors {
     /// To be called first in a scrape: forgets cgroups that the last scrape did not ask for.
-    pub(super) fn begin(&mut self, host: &Host, reader: &Reader) {
+    pub(super) fn begin(&mut self, host: &Host, reader: &Reader, now: Instant) {
+        self.now = now;
         let last = self.scrape;
         self.known.retain(|_, door| door.seen == last);
         self.scrape += 1;
@@ -64,10 +79,15 @@ impl Doors {
         let door = match known {
             Some(door) if group.members(layout, reader)?.0.contains(&door.pid) => {
                 door.seen = self.scrape;
+                if self.now.saturating_duration_since(door.looked) >= LOOK_EVERY {
+                    door.namespace = namespace_of(door.pid, host, reader);
+                    door.looked = self.now;
+                }
                 *door
             }
             _ => {
-                let door = Door { pid: first, namespace: namespace_of(first, host, reader), seen: self.scrape };
+                let namespace = namespace_of(first, host, reader);
+                let door = Door { pid: first, namespace, looked: self.now, seen: self.scrape };
                 self.known.insert(group.path.clone(), door);
                 door
             }
@@ -106,4 +126,47 @@ pub(super) fn bearers<'g>(groups: impl Iterator<Item = &'g mut Group>, into: &mu
 fn replace_last<'g>(into: &mut Vec<&'g mut Group>, group: &'g mut Group) {
     into.pop();
     into.push(group);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::MetadataExt as _, sync::Arc};
+
+    use kernfs::Budget;
+
+    use super::*;
+    use crate::identity::Tree;
+
+    #[test]
+    fn a_process_that_moves_to_another_namespace_is_followed_within_a_minute() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["proc/5/ns", "sys", "rootfs", "cgroup/shop"] {
+            fs::create_dir_all(root.path().join(name)).unwrap();
+        }
+        fs::write(root.path().join("cgroup/cgroup.controllers"), "cpu\n").unwrap();
+        fs::write(root.path().join("cgroup/shop/cgroup.procs"), "5\n").unwrap();
+        let link = root.path().join("proc/5/ns/net");
+        fs::write(&link, "").unwrap();
+        let inode = || fs::metadata(&link).unwrap().ino();
+        let host = Arc::new(Host::below(root.path()).unwrap());
+        let mut reader = Reader::default();
+        let layout = Arc::new(Layout::find(&host, &mut reader).unwrap());
+        let mut tree = Tree::new(Arc::clone(&host), Arc::clone(&layout), Budget::new(9)).unwrap();
+        let start = Instant::now();
+        tree.refresh(&mut reader, start);
+        let mut doors = Doors::default();
+        let mut seen = |after: u64| {
+            doors.begin(&host, &reader, start + Duration::from_secs(after));
+            let group = tree.groups().find(|group| &*group.path == "/shop").unwrap();
+            doors.of(group, &layout, &host, &mut reader).unwrap().unwrap().inode.unwrap()
+        };
+        let first = inode();
+        assert_eq!(seen(0), first);
+        // The old file stays until then, so that its inode is not given to the new one.
+        fs::write(root.path().join("other"), "").unwrap();
+        fs::rename(root.path().join("other"), &link).unwrap();
+        assert_ne!(inode(), first);
+        assert_eq!(seen(30), first);
+        assert_eq!(seen(60), inode());
+    }
 }

@@ -15,7 +15,7 @@ mod metrics;
 mod parse;
 mod sockets;
 
-use std::{collections::HashSet, io, sync::Arc};
+use std::{collections::HashSet, io, sync::Arc, time::Instant};
 
 use kernfs::{ReadError, text};
 use metric::{Batch, Bytes};
@@ -58,7 +58,7 @@ fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for ContainerNetwork {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let layout = Arc::clone(scrape.tree.layout());
-        self.doors.begin(scrape.host, scrape.reader);
+        self.doors.begin(scrape.host, scrape.reader, Instant::now());
         self.hosts.clear();
         self.read.clear();
         let Scrape { view, out, tree, host, reader, problems, .. } = scrape;

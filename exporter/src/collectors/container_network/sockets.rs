@@ -1,7 +1,7 @@
 //! Sockets of each network namespace by state, and what the kernel counts of TCP in it: cAdvisor's families that a
 //! kubelet leaves out. Off by default: the kernel walks all its sockets for each namespace, 2.5 µs a socket.
 
-use std::{collections::HashSet, sync::Arc, time::Instant};
+use std::{collections::HashSet, io, sync::Arc, time::Instant};
 
 use kernfs::{Host, ReadError, Reader, text};
 use metric::{Batch, Count, Family, Of};
@@ -40,14 +40,16 @@ fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for ContainerSockets {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let layout = Arc::clone(scrape.tree.layout());
-        self.doors.begin(scrape.host, scrape.reader);
+        self.doors.begin(scrape.host, scrape.reader, Instant::now());
         self.read.clear();
         let Scrape { out, tree, host, reader, problems, deadline, .. } = scrape;
         let mut bearing = Vec::new();
         bearers(tree.groups(), &mut bearing);
-        for group in bearing {
+        let all = bearing.len();
+        for (reached, group) in bearing.into_iter().enumerate() {
             // Each namespace costs milliseconds when it has many sockets; what is not reached has no rows this time.
             if Instant::now() >= *deadline {
+                problems.push(too_late(host, all - reached));
                 break;
             }
             let space = match self.doors.of(group, &layout, host, reader) {
@@ -69,6 +71,12 @@ impl Collector for ContainerSockets {
         }
         Ok(())
     }
+}
+
+/// Counted as a failed read, so that missing rows are not taken for missing sockets.
+fn too_late(host: &Host, left: usize) -> ReadError {
+    let text = format!("the scrape's deadline came before {left} cgroups were looked at");
+    ReadError { path: host.proc.join("…/net/tcp"), source: io::Error::new(io::ErrorKind::TimedOut, text) }
 }
 
 fn emit(pid: Pid, of: Of<AsCadvisor>, host: &Host, reader: &mut Reader, out: &mut Batch) -> Result<(), ReadError> {
@@ -100,4 +108,43 @@ fn emit_udp(sum: parse::Udp, family: &'static Family<Count, 1, AsCadvisor>, of: 
     out.put_of(family, of, ["dropped"], sum.dropped);
     out.put_of(family, of, ["rxqueued"], sum.receive_queue);
     out.put_of(family, of, ["txqueued"], sum.transmit_queue);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use kernfs::Budget;
+
+    use super::*;
+    use crate::{
+        config::Config,
+        identity::{Layout, Tree},
+        scrape::{Engine, Outcome},
+    };
+
+    #[test]
+    fn what_the_deadline_leaves_out_is_counted() {
+        static SLOW: Spec = Spec { build: |_| Ok(Box::<Slow>::default()), ..SPEC };
+        #[derive(Default)]
+        struct Slow(ContainerSockets);
+        impl Collector for Slow {
+            fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
+                scrape.deadline = Instant::now();
+                self.0.collect(scrape)
+            }
+        }
+        let root = tempfile::tempdir().unwrap();
+        for name in ["proc", "sys", "rootfs", "cgroup"] {
+            std::fs::create_dir(root.path().join(name)).unwrap();
+        }
+        std::fs::write(root.path().join("cgroup/cgroup.controllers"), "cpu\n").unwrap();
+        let host = Arc::new(Host::below(root.path()).unwrap());
+        let layout = Arc::new(Layout::find(&host, &mut Reader::default()).unwrap());
+        let tree = Tree::new(Arc::clone(&host), layout, Budget::new(9)).unwrap();
+        let mut engine = Engine::new(&[&SLOW], |_| true, &Context { host, config: Arc::new(Config::default()) }, tree);
+        let late = Instant::now() + Duration::from_mins(1);
+        let report = engine.scrape(View::Cadvisor, late, |_| true, &mut Batch::default());
+        assert_eq!(report.runs.first().map(|run| &run.outcome), Some(&Outcome::Partial(1)));
+    }
 }
