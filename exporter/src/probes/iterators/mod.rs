@@ -115,6 +115,11 @@ impl Iterators {
         }
     }
 
+    /// Whether there is a pass for pressure.
+    pub fn has_pressure(&self) -> bool {
+        self.pressure.is_ok()
+    }
+
     /// How many cgroups the passes found: memory, tasks, pressure.
     pub fn found(&self) -> [usize; 3] {
         [
