@@ -149,7 +149,7 @@ impl Instance {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// A family of the page about itself, by the value of the label `kind`.
+    /// The sums of a family of the page about itself, by the value of the label `kind`.
     pub(super) fn own(&self, family: &str) -> Result<HashMap<String, f64>> {
         let page = http::get(&format!("{}/metrics", self.own))?;
         let rows = page.lines().filter_map(|line| {
@@ -157,11 +157,15 @@ impl Instance {
             let kind = labels.split("kind=\"").nth(1)?.split('"').next()?;
             Some((kind.to_owned(), value.trim().parse().ok()?))
         });
-        let rows: HashMap<String, f64> = rows.collect();
-        if rows.is_empty() {
+        let mut sums: HashMap<String, f64> = HashMap::new();
+        for (kind, value) in rows {
+            let value: f64 = value;
+            *sums.entry(kind).or_default() += value;
+        }
+        if sums.is_empty() {
             bail!("no series of {family} has a kind");
         }
-        Ok(rows)
+        Ok(sums)
     }
 }
 
