@@ -36,6 +36,7 @@ const NEEDS_MORE: &[(&str, &str)] = &[
     ("container_network", "pods with a network of their own"),
     ("tcp", "containers that connect"),
     ("tcp_peers", "containers that connect"),
+    ("dns", "containers that ask name servers"),
     ("udp", "containers that send datagrams"),
     ("node_arp", "neighbours on the network"),
     ("node_bonding", "bonded network devices"),

@@ -135,6 +135,67 @@ fn living_connections_are_counted_and_those_from_before_are_open() {
     drop(old);
 }
 
+/// Connects that nobody waits for: given up at once, given up with the program, and broken off by name.
+#[test]
+fn connects_that_the_program_gives_up_are_failures() {
+    if let Some(reason) = unable() {
+        return testkit::skipped(&reason);
+    }
+    let alone = alone();
+    let folder = Folder::make(&owner_root().unwrap(), "given-up");
+    let lifetime = on(Lifetime::start(&host(), &Options::default()));
+    let tcp = on(Tcp::start(&host(), lifetime.books(), &tcp::Options::default()));
+    // A listener whose backlog is full answers no more connects over the loopback device.
+    let listener = narrow_listener();
+    let port = listener.local_addr().unwrap().port();
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let kept: Vec<TcpStream> = (0..2).filter_map(|_| TcpStream::connect_timeout(&address, LITTLE).ok()).collect();
+    assert!(TcpStream::connect_timeout(&address, LITTLE).is_err(), "the backlog is not full");
+    alone.within(&folder, || {
+        for _ in 0..20 {
+            assert!(TcpStream::connect_timeout(&address, Duration::from_millis(2)).is_err());
+        }
+        for _ in 0..5 {
+            let target = format!("exec 3<>/dev/tcp/127.0.0.1/{port}");
+            let mut child = std::process::Command::new("bash").args(["-c", &target]).spawn().unwrap();
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while connects_to(port) == 0 && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    });
+    let id = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&folder.0).unwrap());
+    let row = tcp.rows().unwrap().into_iter().find(|(key, _)| key.cgroup == id).unwrap().1;
+    let abandoned = wire::FAILURES.map(|reason| if reason == "abandoned" { 25 } else { 0 });
+    assert_eq!((row.attempts, row.opened, row.failed), (25, 0, abandoned), "{row:?} {:?}", tcp.lost());
+    drop(kept);
+}
+
+const LITTLE: Duration = Duration::from_millis(200);
+
+/// A listener for which one connection may wait.
+fn narrow_listener() -> TcpListener {
+    let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&socket, &std::net::SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    rustix::net::listen(&socket, 0).unwrap();
+    socket.into()
+}
+
+/// Connects to a port that have no answer yet, as the kernel lists them.
+fn connects_to(port: u16) -> usize {
+    let target = format!(":{port:04X}");
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    table
+        .lines()
+        .filter(|line| {
+            line.split_whitespace().nth(2).is_some_and(|to| to.ends_with(&target))
+                && line.split_whitespace().nth(3) == Some("02")
+        })
+        .count()
+}
+
 #[test]
 fn a_scan_over_many_ports_stays_within_the_cap_and_says_so() {
     if let Some(reason) = unable() {

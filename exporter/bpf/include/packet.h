@@ -14,7 +14,14 @@ struct bpf_sock {
 	__u32 family;
 	__u32 type;
 	__u32 protocol;
+	__u32 mark;
+	__u32 priority;
+	__u32 src_ip4;
+	__u32 src_ip6[4];
+	__u32 src_port;
+	__be16 dst_port;
 };
+_Static_assert(__builtin_offsetof(struct bpf_sock, dst_port) == 48, "as in <linux/bpf.h>");
 
 struct __sk_buff {
 	__u32 len;

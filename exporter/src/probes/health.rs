@@ -42,6 +42,11 @@ static RUN_TIME: Family<Seconds, 2> = Family::counter(
     "Time in an eBPF program, with the two clock readings around each run, counted only while the kernel is asked to.",
     &[FEATURE, Label::open("program", "programs of the agent")],
 );
+static MISSED: Family<Count, 2> = Family::counter(
+    "yagura_probe_missed_runs_total",
+    "Runs of an eBPF program that the kernel left out because it had interrupted the same program on that CPU.",
+    &[FEATURE, Label::open("program", "programs of the agent")],
+);
 static LOST: Family<Count, 2> = Family::counter(
     "yagura_probe_lost_total",
     "Records and map entries of an eBPF feature that found no room.",
@@ -53,7 +58,7 @@ static RESYNCS: Family<Count, 1> = Family::counter(
     &[FEATURE],
 );
 static FAMILIES: &[&Desc] =
-    &[MAP_MEMORY.desc(), MAP_CAPACITY.desc(), RUNS.desc(), RUN_TIME.desc(), LOST.desc(), RESYNCS.desc()];
+    &[MAP_MEMORY.desc(), MAP_CAPACITY.desc(), RUNS.desc(), RUN_TIME.desc(), MISSED.desc(), LOST.desc(), RESYNCS.desc()];
 
 /// How a feature is.
 #[derive(Clone, Debug, Default)]
@@ -115,6 +120,7 @@ impl Collector for Health {
             for run in &vitals.costs.programs {
                 out.put(&RUNS, [feature, run.program], Count(run.runs as f64));
                 out.put(&RUN_TIME, [feature, run.program], Nanos(run.ns));
+                out.put(&MISSED, [feature, run.program], Count(run.missed as f64));
             }
             for (what, count) in &vitals.lost {
                 out.put(&LOST, [feature, what], Count(*count as f64));

@@ -3,6 +3,7 @@
 //! A feature that this machine cannot have is off with a reason; the others work. [`ALL`] is where they are registered;
 //! a slice's `build` gets what it starts through a [`running::Running`], so that a reload does not load it twice.
 
+pub mod dns;
 pub mod exec;
 pub mod health;
 pub mod iterators;
@@ -29,6 +30,7 @@ pub static ALL: &[&Spec] = &[
     &tcp::PEERS,
     &tcp::CONTAINER_PEERS,
     &udp::SPEC,
+    &dns::SPEC,
     &runqueue::SPEC,
     &health::SPEC,
 ];

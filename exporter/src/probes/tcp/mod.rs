@@ -24,7 +24,7 @@ use std::{
 use kernfs::{Host, ReadError};
 use parking_lot::Mutex;
 
-pub use self::times::Times;
+pub use self::times::{Slots, Times};
 use self::{
     book::{Book, Reading},
     metrics::Names,
@@ -51,6 +51,8 @@ const NEEDS: &[Need] = &[
     Need::Capability("CAP_PERFMON"),
     Need::Capability("CAP_SYS_ADMIN"),
     Need::Hook("inet_sock_set_state"),
+    Need::Hook("inet_sk_error_report"),
+    Need::Hook("tcp_destroy_sock"),
     Need::Hook("tcp_receive_reset"),
     Need::Hook("tcp_send_reset"),
     Need::Hook("iter/tcp"),
@@ -92,6 +94,8 @@ static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tcp.bpf.o"));
 /// States first: from that moment on no connection is missed.
 static HOOKS: &[(&str, Hook)] = &[
     ("on_state", Hook::Tracepoint("inet_sock_set_state")),
+    ("on_error", Hook::Tracepoint("inet_sk_error_report")),
+    ("on_destroy", Hook::Tracepoint("tcp_destroy_sock")),
     ("on_receive_reset", Hook::Tracepoint("tcp_receive_reset")),
     ("on_send_reset", Hook::Tracepoint("tcp_send_reset")),
     ("adopt", Hook::Iterator("tcp")),

@@ -6,7 +6,10 @@
  * Nothing runs per packet or per system call. The kernel keeps bytes, retransmissions and round-trip times in the socket
  * itself; every connection passes through inet_sock_set_state when it begins, when it is there, and, with its figures
  * final, when its state becomes CLOSE: that comes before the socket is destroyed or used again, and the reason of a
- * failure is in sk_err by then. So neither a hook on destruction nor one on retransmission is needed.
+ * failure is in sk_err by then. No hook on retransmission is needed.
+ *
+ * A few of these changes, in timers that run on the back of something else, never reach us. What is still on record then
+ * ends at inet_sk_error_report, which follows, or else when the socket is destroyed: counted, if without its reason.
  *
  * What connections carry while they last is counted when user space asks, by an iterator over all sockets that have a
  * record of ours, of all network namespaces. The record says how much was counted already; only what came since is
@@ -507,6 +510,7 @@ static __always_inline void tell(struct sock *sk, struct tcp_sock *tp, const str
 	bpf_ringbuf_submit(flow, 0);
 }
 
+/* `from` is TCP_CLOSE when the change of state itself was not seen. */
 static __always_inline void ended(struct sock *sk, int from)
 {
 	struct conn *conn = bpf_sk_storage_get(&conns, sk, NULL, 0);
@@ -532,7 +536,8 @@ static __always_inline void ended(struct sock *sk, int from)
 		return;
 	count(sk, tp, conn, row);
 	if (kind == CONNECTING) {
-		how = failure_of(sk, tp);
+		/* The program has its error by now, and the socket was cleared: no telling why. */
+		how = from == TCP_CLOSE && !sk->sk_err ? FAILED_OTHER : failure_of(sk, tp);
 		if (how < FAILURES)
 			ADD(row->failed[how], 1);
 	} else {
@@ -578,6 +583,38 @@ int on_state(__u64 *ctx)
 		arriving(sk);
 	else if (to != TCP_SYN_RECV && (from == TCP_SYN_SENT || from == TCP_SYN_RECV))
 		opened(sk);
+	return 0;
+}
+
+static __always_inline int is_on_record(struct sock *sk)
+{
+	struct conn *conn;
+
+	if (sk->sk_protocol != IPPROTO_TCP || sk->__sk_common.skc_state != TCP_CLOSE)
+		return 0;
+	conn = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	return conn && (conn->kind == CONNECTING || conn->kind == OPEN);
+}
+
+/* An error that ended a connection, told to its program right after the state became CLOSE. */
+SEC("tp_btf/inet_sk_error_report")
+int on_error(__u64 *ctx)
+{
+	struct sock *sk = (void *)ctx[0];
+
+	if (is_on_record(sk))
+		ended(sk, TCP_CLOSE);
+	return 0;
+}
+
+/* The last that is seen of a socket. */
+SEC("tp_btf/tcp_destroy_sock")
+int on_destroy(__u64 *ctx)
+{
+	struct sock *sk = (void *)ctx[0];
+
+	if (is_on_record(sk))
+		ended(sk, TCP_CLOSE);
 	return 0;
 }
 

@@ -76,6 +76,61 @@ impl Times {
     }
 }
 
+/// The same slots, for what user space observes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Slots(Times);
+
+impl Eq for Slots {}
+
+impl Slots {
+    /// How many numbers there are in one.
+    pub const NUMBERS: usize = 1 + NATIVE_SLOTS + CLASSIC_SLOTS;
+
+    /// Adds one.
+    pub fn observe(&mut self, ns: u64) {
+        let seconds = ns as f64 / 1e9;
+        let native = (FIRST..).take(NATIVE_SLOTS - 1).filter(|i| seconds > (f64::from(*i) / 4.0).exp2()).count();
+        let classic = BOUNDS.iter().filter(|bound| seconds > **bound).count();
+        let Times { sum_ns, native: slots, classic: buckets } = &mut self.0;
+        *sum_ns += ns;
+        for (slots, at) in [(slots.as_mut_slice(), native), (buckets.as_mut_slice(), classic)] {
+            if let Some(slot) = slots.get_mut(at) {
+                *slot += 1;
+            }
+        }
+    }
+
+    /// How many were observed.
+    pub fn count(&self) -> u64 {
+        self.0.count()
+    }
+
+    /// Their sum.
+    pub fn sum_ns(&self) -> u64 {
+        self.0.sum_ns
+    }
+
+    /// All that only rises: the sum, then the slots.
+    pub fn numbers(&self) -> impl Iterator<Item = u64> {
+        [self.0.sum_ns].into_iter().chain(self.0.native).chain(self.0.classic)
+    }
+
+    /// From such numbers again.
+    pub fn of(numbers: &[u64]) -> Self {
+        let mut numbers = numbers.iter().copied();
+        let mut times = Times { sum_ns: numbers.next().unwrap_or(0), ..Times::default() };
+        for (slot, number) in times.native.iter_mut().chain(&mut times.classic).zip(numbers) {
+            *slot = number;
+        }
+        Self(times)
+    }
+
+    /// As a histogram.
+    pub fn histogram(&self, created: f64) -> Histogram {
+        self.0.histogram(created)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +170,12 @@ mod tests {
         }
         times.add_since(&raw, &RawTimes::default());
         let histogram = times.histogram(1.0);
+        let mut slots = Slots::default();
+        for ns in [950_u64, 1_000, 250_000, 1_048_576, 77_777_777, 1_000_000_000, 3_000_000_000] {
+            slots.observe(ns);
+        }
+        assert_eq!(slots, Slots(times));
+        assert_eq!(Slots::of(&slots.numbers().collect::<Vec<_>>()), slots);
         assert_eq!(histogram.count(), truth.count());
         assert_eq!(histogram.classic, truth.classic);
         let (mut ours, mut theirs) = (histogram.native.unwrap().positive, truth.native.unwrap().positive);
