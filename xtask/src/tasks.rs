@@ -95,7 +95,7 @@ pub(crate) fn bench(args: &mut Args) -> Result<()> {
 /// `cargo xtask proof NAME [ARGS]`: the program `proof_NAME` among the agent's examples, which compares what was counted
 /// with what was done and prints both.
 pub(crate) fn proof(args: &mut Args) -> Result<()> {
-    let name = args.positional().ok_or_else(|| usage("proof: say which: tcp, lifetimes".to_owned()))?;
+    let name = args.positional().ok_or_else(|| usage("proof: say which: dns, lifetimes, tcp".to_owned()))?;
     let mut command = cargo(&["run", "--release", "--quiet", "--package", "yagura-exporter", "--example"]);
     process::run(command.arg(format!("proof_{name}")).arg("--").args(args.rest()))
 }
