@@ -1,11 +1,11 @@
-//! The options that every program of ours has. They are sections of its configuration, and flags.
+//! How a program is reached: the `web` section of its configuration, and the flags of that name.
 
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{logs::LogFormat, period::Period};
+use crate::period::Period;
 
 /// How the program is reached.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -80,30 +80,5 @@ impl WebArgs {
             crate::web::load(file).map_err(|error| crate::Invalid::in_other_file("web.config.file", &error))?;
         }
         Ok(())
-    }
-}
-
-/// What is logged, and how it looks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct LogArgs {
-    /// How a log line looks.
-    pub format: LogFormat,
-    /// Least severe level that is logged: `error`, `warn`, `info`, `debug`, `trace`; or directives like
-    /// `info,daemon=debug`.
-    #[schemars(extend("x-env" = "YAGURA_LOG"))]
-    pub level: String,
-}
-
-impl Default for LogArgs {
-    fn default() -> Self {
-        Self { format: LogFormat::Logfmt, level: "info".to_owned() }
-    }
-}
-
-impl LogArgs {
-    /// Checks the level.
-    pub fn check(&self) -> Result<(), crate::Invalid> {
-        crate::logs::filter(&self.level).map(drop).map_err(|what| crate::Invalid::new("log.level", what))
     }
 }

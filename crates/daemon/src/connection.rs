@@ -18,7 +18,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
-use crate::{server::Limits, telemetry::Closing};
+use crate::{limits::Limits, telemetry::Closing};
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 

@@ -36,11 +36,15 @@
 //! }
 //! ```
 
+mod accept;
 mod args;
+mod bound;
 mod cli;
 mod connection;
+mod connections;
 mod landing;
 mod lifecycle;
+mod limits;
 mod listen;
 pub mod logs;
 mod page;
@@ -49,23 +53,27 @@ mod pool;
 mod process;
 mod program;
 mod reference;
+mod reload;
 mod route;
 mod schema;
 mod server;
+mod shared;
 mod stream;
 mod telemetry;
 mod web;
 mod yaml;
 
-pub use args::{LogArgs, WebArgs, WebConfigFile};
+pub use args::{WebArgs, WebConfigFile};
+pub use bound::Bound;
 pub use cli::{Cli, CliError, Invalid, Loaded, Settings, Source, print};
 pub use landing::{Endpoint, Fact, Feature, Landing, Link, landing_page};
-pub use logs::LogFormat;
+pub use limits::Limits;
+pub use logs::{LogArgs, LogFormat};
 pub use page::{Page, Reply, ScrapeRequest, Written};
 pub use period::{NoPeriod, Period};
 pub use program::Program;
 pub use reference::{options_reference, options_schema};
-pub use server::{Bound, Limits, Server};
+pub use server::Server;
 pub use telemetry::{Telemetry, TelemetryError};
 pub use tokio_util::sync::CancellationToken;
 pub use yaml::{ConfigError, load_yaml, parse_yaml};

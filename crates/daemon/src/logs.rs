@@ -17,8 +17,6 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::args::LogArgs;
-
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -28,6 +26,31 @@ pub enum LogFormat {
     Logfmt,
     /// One JSON object a line.
     Json,
+}
+
+/// What is logged, and how it looks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogArgs {
+    /// How a log line looks.
+    pub format: LogFormat,
+    /// Least severe level that is logged: `error`, `warn`, `info`, `debug`, `trace`; or directives like
+    /// `info,daemon=debug`.
+    #[schemars(extend("x-env" = "YAGURA_LOG"))]
+    pub level: String,
+}
+
+impl Default for LogArgs {
+    fn default() -> Self {
+        Self { format: LogFormat::Logfmt, level: "info".to_owned() }
+    }
+}
+
+impl LogArgs {
+    /// Checks the level.
+    pub fn check(&self) -> Result<(), crate::Invalid> {
+        filter(&self.level).map(drop).map_err(|what| crate::Invalid::new("log.level", what))
+    }
 }
 
 /// Starts logging to stderr. The second call in a process does nothing.

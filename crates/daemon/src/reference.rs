@@ -91,7 +91,7 @@ mod tests {
     use serde::{Deserialize, Serialize};
 
     use super::*;
-    use crate::{args::LogArgs, period::Period};
+    use crate::{logs::LogArgs, period::Period};
 
     static PROGRAM: Program =
         Program { name: "lab", prefix: "lab", about: "A program under test.", version: "1", revision: None };

@@ -17,27 +17,17 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use crate::{
     connection::Activity,
     landing,
-    lifecycle::ReloadAsked,
     page::{self, Page, Reply, ScrapeRequest},
-    server::Shared,
+    shared::{Plain, ReloadAsked, Route, Shared},
     stream::{self, Ended, PageBody, Part},
     telemetry::Rejection,
     web::Verdict,
 };
 
 type Answer = Response<PageBody>;
-type Plain = dyn Fn(&[(String, String)]) -> Reply + Send + Sync;
 
 /// Answers below this are not worth compressing.
 const WORTH_COMPRESSING: usize = 1024;
-
-/// Something the program serves.
-pub(crate) enum Route {
-    /// Its path, and the page.
-    Page(String, Arc<dyn Page>),
-    /// What answers.
-    Plain(Arc<Plain>),
-}
 
 /// What answers the requests of one connection.
 #[derive(Clone)]

@@ -1,14 +1,15 @@
 //! The file as it is written, and what is made of it.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use hyper::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
-use super::{Auth, Web, auth::RateLimit, tls};
+use super::{
+    Auth, Web,
+    auth::RateLimit,
+    tls::{self, RawTls, Wrong},
+};
 use crate::{
     period::Period,
     yaml::{self, ConfigError},
@@ -32,24 +33,6 @@ struct RawWeb {
     rate_limit: Option<RawRateLimit>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct RawTls {
-    pub(super) cert_file: Option<PathBuf>,
-    pub(super) cert: Option<String>,
-    pub(super) key_file: Option<PathBuf>,
-    pub(super) key: Option<String>,
-    pub(super) client_ca_file: Option<PathBuf>,
-    pub(super) client_ca: Option<String>,
-    pub(super) client_auth_type: Option<String>,
-    pub(super) client_allowed_sans: Vec<String>,
-    pub(super) min_version: Option<String>,
-    pub(super) max_version: Option<String>,
-    pub(super) cipher_suites: Vec<String>,
-    pub(super) curve_preferences: Vec<String>,
-    pub(super) prefer_server_cipher_suites: Option<bool>,
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct RawHttp {
@@ -69,9 +52,6 @@ struct RawRateLimit {
     interval: Option<Period>,
     burst: Option<u32>,
 }
-
-/// What is wrong with the value of a key.
-pub(super) struct Wrong(pub(super) &'static str, pub(super) String);
 
 pub(super) fn load(path: &Path) -> Result<Web, ConfigError> {
     let text = yaml::read(path)?;

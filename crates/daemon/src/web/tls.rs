@@ -17,10 +17,9 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 
-use super::{
-    file::{RawTls, Wrong},
-    san,
-};
+use serde::Deserialize;
+
+use super::san;
 
 /// Suites that Go knows and we do not: without forward secrecy, or with CBC.
 const NOT_SPOKEN: [&str; 13] = [
@@ -41,6 +40,28 @@ const NOT_SPOKEN: [&str; 13] = [
 
 const NO_CIPHERS: &str =
     "none of these suites is spoken here; leave the key out, or name TLS_ECDHE_…_GCM_… or …_CHACHA20_POLY1305…";
+
+/// The section, as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawTls {
+    cert_file: Option<PathBuf>,
+    cert: Option<String>,
+    key_file: Option<PathBuf>,
+    key: Option<String>,
+    client_ca_file: Option<PathBuf>,
+    client_ca: Option<String>,
+    client_auth_type: Option<String>,
+    client_allowed_sans: Vec<String>,
+    min_version: Option<String>,
+    max_version: Option<String>,
+    cipher_suites: Vec<String>,
+    curve_preferences: Vec<String>,
+    prefer_server_cipher_suites: Option<bool>,
+}
+
+/// What is wrong with the value of a key.
+pub(super) struct Wrong(pub(super) &'static str, pub(super) String);
 
 /// The TLS configuration of this section. Adds the files that it reads to `files`, so that changes are noticed.
 pub(super) fn build(

@@ -1,0 +1,66 @@
+//! A server whose sockets are open, until it is told to stop.
+
+use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use tokio::{net::TcpListener, sync::mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    accept::accept,
+    reload,
+    shared::{ReloadAsked, Shared},
+};
+
+pub(crate) type Background =
+    Box<dyn FnOnce(CancellationToken) -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>> + Send>;
+
+/// A server whose sockets are open.
+pub struct Bound {
+    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) asked: mpsc::Receiver<ReloadAsked>,
+    pub(crate) background: Vec<(&'static str, Background)>,
+}
+
+impl Bound {
+    /// The addresses, with the ports that were chosen for port 0.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Serves until `stop` is cancelled, then lets running answers finish, up to the shutdown timeout.
+    pub async fn serve(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let Self { listeners, shared, asked, background } = self;
+        let tasks = TaskTracker::new();
+        let failed = Arc::new(Mutex::new(None));
+        for (name, work) in background {
+            let (work, stop, failed) = (work(stop.clone()), stop.clone(), Arc::clone(&failed));
+            tasks.spawn(async move {
+                if let Err(error) = work.await {
+                    *failed.lock() = Some(error.context(name));
+                    stop.cancel();
+                }
+            });
+        }
+        tasks.spawn(reload::reload_when_asked(Arc::clone(&shared), asked, stop.clone()));
+        for listener in listeners {
+            tasks.spawn(accept(listener, Arc::clone(&shared), tasks.clone(), stop.clone()));
+        }
+        tasks.close();
+        stop.cancelled().await;
+        if tokio::time::timeout(shared.drain, tasks.wait()).await.is_err() {
+            let left = shared.connections.crowd_out_all();
+            tracing::warn!(connections = left, "shutdown timeout reached, closing what is left");
+            drop(tokio::time::timeout(Duration::from_secs(1), tasks.wait()).await);
+        }
+        let failed = failed.lock().take();
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+impl std::fmt::Debug for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bound").field("addresses", &self.addresses()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,56 @@
+//! What all connections share: what is served, within which limits, and who counts.
+
+use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::{
+    connections::Connections,
+    landing::{Endpoint, Landing},
+    limits::Limits,
+    page::{Page, Reply},
+    pool::Pool,
+    program::Program,
+    telemetry::Telemetry,
+    web,
+};
+
+/// Who may have a path: gets the path and the bearer token, and gives the status to refuse with.
+pub(crate) type Guard =
+    dyn Fn(String, Option<String>) -> Pin<Box<dyn Future<Output = Result<(), u16>> + Send>> + Send + Sync;
+pub(crate) type Readiness = dyn Fn() -> Result<(), String> + Send + Sync;
+pub(crate) type Reload = dyn Fn() -> anyhow::Result<()> + Send + Sync;
+/// What answers a small request; gets the decoded query.
+pub(crate) type Plain = dyn Fn(&[(String, String)]) -> Reply + Send + Sync;
+
+/// Something the program serves.
+pub(crate) enum Route {
+    /// Its path, and the page.
+    Page(String, Arc<dyn Page>),
+    /// What answers.
+    Plain(Arc<Plain>),
+}
+
+/// Somebody wants a reload, and may want to know how it went.
+pub(crate) struct ReloadAsked(pub(crate) Option<oneshot::Sender<Result<(), String>>>);
+
+/// What all connections share.
+pub(crate) struct Shared {
+    pub(crate) program: &'static Program,
+    pub(crate) pool: Pool,
+    pub(crate) scrapes: Arc<Semaphore>,
+    pub(crate) connections: Connections,
+    pub(crate) drain: Duration,
+    pub(crate) lifecycle_enabled: bool,
+    pub(crate) limits: Limits,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) routes: BTreeMap<String, Arc<Route>>,
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) landing: Option<Box<dyn Fn() -> Landing + Send + Sync>>,
+    pub(crate) ready: Box<Readiness>,
+    pub(crate) reload: Option<Arc<Reload>>,
+    pub(crate) guard: Option<Box<Guard>>,
+    pub(crate) web: web::Current,
+    pub(crate) reloads: mpsc::Sender<ReloadAsked>,
+    pub(crate) runtime: tokio::runtime::Handle,
+}
