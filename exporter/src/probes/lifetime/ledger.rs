@@ -174,6 +174,7 @@ pub struct Unit {
     workload: Option<usize>,
     flushed: Totals,
     flushed_tallies: Tallies,
+    flushed_events: [u64; 5],
     counted_start: bool,
     opened_ns: u64,
     emptied_ns: u64,
@@ -184,10 +185,35 @@ pub struct Unit {
     members: u32,
 }
 
+impl Workload {
+    /// Adds what is known of a container's memory and was not added before.
+    fn add_memory(&mut self, unit: &mut Unit, now: f64) {
+        self.peak_pages = self.peak_pages.max(unit.memory.peak_pages);
+        for ((sum, known), added) in self.memory_events.iter_mut().zip(unit.memory.events).zip(&mut unit.flushed_events)
+        {
+            let more = known.saturating_sub(*added);
+            *added = known.max(*added);
+            *sum += more;
+            if more != 0 {
+                self.touched = now;
+            }
+        }
+    }
+}
+
 impl Unit {
     /// Whether it ever had a task, and so is shown.
     pub fn is_real(&self) -> bool {
         self.totals.is_real()
+    }
+
+    /// Takes in what the kernel says of its memory: in its row, in the record of its removal or in both, so the greater
+    /// counts.
+    fn learn_memory(&mut self, memory: Memory) {
+        self.memory.peak_pages = self.memory.peak_pages.max(memory.peak_pages);
+        for (known, new) in self.memory.events.iter_mut().zip(memory.events) {
+            *known = (*known).max(new);
+        }
     }
 
     /// How it ended.
@@ -355,6 +381,7 @@ impl Ledger {
             workload: None,
             flushed: Totals::default(),
             flushed_tallies: [0; 2],
+            flushed_events: [0; 5],
             counted_start: false,
             opened_ns: 0,
             emptied_ns: 0,
@@ -425,21 +452,13 @@ impl Ledger {
             return;
         }
         let Some(unit) = self.by_path.get(unit_path).and_then(|unit| self.units.get_mut(unit)) else { return };
-        unit.memory.peak_pages = unit.memory.peak_pages.max(memory.peak_pages);
-        unit.memory.events = std::array::from_fn(|i| {
-            let (old, new) = (unit.memory.events.get(i), memory.events.get(i));
-            old.copied().unwrap_or(0).max(new.copied().unwrap_or(0))
-        });
+        unit.learn_memory(memory);
         // The books may be closed already: what came late is added to the workload.
         if unit.ended
             && let Some(workload) = unit.workload
             && let Some(Some(workload)) = self.workloads.get_mut(workload)
         {
-            workload.peak_pages = workload.peak_pages.max(memory.peak_pages);
-            for (sum, new) in workload.memory_events.iter_mut().zip(memory.events) {
-                *sum += new;
-            }
-            workload.touched = now;
+            workload.add_memory(unit, now);
         }
     }
 
@@ -596,10 +615,7 @@ impl Ledger {
                 unit.closed_ns = usage.closed_ns;
                 unit.closed = Some(now.wall_at(usage.closed_ns).min(now.wall));
             }
-            unit.memory.peak_pages = unit.memory.peak_pages.max(usage.peak_pages);
-            for (known, new) in unit.memory.events.iter_mut().zip(usage.memory_events) {
-                *known = (*known).max(new);
-            }
+            unit.learn_memory(Memory { peak_pages: usage.peak_pages, events: usage.memory_events });
         }
     }
 
@@ -629,9 +645,12 @@ impl Ledger {
             unit.counted_start = true;
             self.flush(workload, more, now);
             self.flush_tallies(workload, tallies);
-            if starts && let Some(Some(workload)) = self.workloads.get_mut(workload) {
-                workload.started += 1;
-            }
+            let (Some(Some(workload)), Some(unit)) = (self.workloads.get_mut(workload), self.units.get_mut(&number))
+            else {
+                continue;
+            };
+            workload.started += u64::from(starts);
+            workload.add_memory(unit, now);
         }
     }
 
@@ -725,10 +744,7 @@ impl Ledger {
             let reason = unit.reason();
             let Some(Some(workload)) = unit.workload.and_then(|at| self.workloads.get_mut(at)) else { continue };
             workload.touched = now;
-            workload.peak_pages = workload.peak_pages.max(unit.memory.peak_pages);
-            for (sum, new) in workload.memory_events.iter_mut().zip(unit.memory.events) {
-                *sum += new;
-            }
+            workload.add_memory(unit, now);
             if unit.sandbox {
                 continue;
             }
@@ -904,5 +920,55 @@ impl Ledger {
         let live = self.units.values().filter(|unit| unit.closed_ns == 0).map(|unit| unit.totals.cpu_ns).sum();
         let dead = self.all.saturating_sub(live).saturating_sub(self.root_ns);
         Audit { live_ns: live, dead_ns: dead, root_ns: self.root_ns }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    /// A container whose removal the kernel's row tells at two seconds, with these events.
+    fn removed_with(ledger: &mut Ledger, peak_pages: u64, memory_events: [u64; 5]) {
+        ledger.made(7, "/jobs/a", 1.0);
+        let mut usage = Usage::default();
+        (usage.opened_ns, usage.tasks_started) = (SECOND, 1);
+        (usage.emptied_ns, usage.last_end_ns) = (2 * SECOND, 2 * SECOND);
+        (usage.closed_ns, usage.peak_pages, usage.memory_events) = (2 * SECOND, peak_pages, memory_events);
+        ledger.measured([(&7, &usage)].into_iter(), Moment { mono_ns: 2 * SECOND, wall: 2.0 });
+    }
+
+    fn memory_of_jobs(ledger: &Ledger) -> (u64, [u64; 5]) {
+        let jobs = ledger.workloads().find(|workload| workload.key.workload == "/jobs").unwrap();
+        (jobs.peak_pages, jobs.memory_events)
+    }
+
+    #[test]
+    fn memory_events_told_twice_count_once_whenever_the_books_close() {
+        let told = Memory { peak_pages: 30, events: [0, 0, 4, 1, 1] };
+        for closed_first in [false, true] {
+            let mut ledger = Ledger::new(Limits::default(), 1);
+            removed_with(&mut ledger, 20, [0, 0, 3, 1, 1]);
+            if closed_first {
+                ledger.settle(20 * SECOND, 20.0);
+                assert!(ledger.units().all(|unit| unit.ended), "closed");
+            }
+            assert_eq!(memory_of_jobs(&ledger), (20, [0, 0, 3, 1, 1]));
+            ledger.memory_at_end("/jobs/a", told, 21.0);
+            ledger.memory_at_end("/jobs/a", told, 22.0);
+            ledger.settle(23 * SECOND, 23.0);
+            assert_eq!(memory_of_jobs(&ledger), (30, told.events), "closed first: {closed_first}");
+        }
+    }
+
+    #[test]
+    fn memory_events_in_a_row_read_after_the_books_closed_reach_the_workload() {
+        let mut ledger = Ledger::new(Limits::default(), 1);
+        removed_with(&mut ledger, 20, [0; 5]);
+        ledger.settle(20 * SECOND, 20.0);
+        removed_with(&mut ledger, 25, [0, 0, 0, 2, 2]);
+        removed_with(&mut ledger, 25, [0, 0, 0, 2, 2]);
+        assert_eq!(memory_of_jobs(&ledger), (25, [0, 0, 0, 2, 2]));
     }
 }
