@@ -12,7 +12,7 @@ use crate::agent::Agent;
 use crate::args::Args;
 use crate::peers::PROMETHEUS_2;
 use crate::process::Tied;
-use crate::{http, places, process, tasks};
+use crate::{http, places, process, setup, tasks};
 
 /// Views of the agent and the job names that dashboards and alerts know them by.
 const JOBS: &[(&str, &str)] = &[("yagura", "/metrics"), ("cadvisor", "/metrics/cadvisor"), ("node", "/metrics/node")];
@@ -26,6 +26,7 @@ pub(crate) struct Prometheus {
 /// `cargo xtask demo`
 pub(crate) fn run(args: &mut Args) -> Result<()> {
     args.finish()?;
+    setup::for_building()?;
     let program = PROMETHEUS_2.path().context("cannot fetch Prometheus")?;
     process::run(&mut tasks::cargo(&["build", "--release", "--package", "yagura-exporter"]))?;
     let agent = Agent::start(&places::target().join("release/yagura-exporter"), &[])?;

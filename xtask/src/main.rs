@@ -15,6 +15,7 @@ mod debian;
 mod demo;
 mod e2e;
 mod exposition;
+mod go;
 mod http;
 mod initrd;
 mod kube_names;
@@ -46,7 +47,12 @@ const RECIPES: &[Recipe] = &[
     Recipe { name: "test", usage: "[ARGS]", about: "cargo test --workspace", run: tasks::test },
     Recipe { name: "lint", usage: "", about: "formatting and clippy, warnings are errors", run: tasks::lint },
     Recipe { name: "docs", usage: "[--check]", about: "write the generated pages, or check them", run: tasks::docs },
-    Recipe { name: "bench", usage: "[kube-state] [ARGS]", about: "what a scrape costs", run: tasks::bench },
+    Recipe {
+        name: "bench",
+        usage: "[kube-state] [--peers] [ARGS]",
+        about: "what a scrape costs, and what it costs the peers",
+        run: tasks::bench,
+    },
     Recipe { name: "proof", usage: "NAME [ARGS]", about: "prove what the eBPF programs count", run: tasks::proof },
     Recipe { name: "fuzz", usage: "[SECONDS] [TARGET]…", about: "run every fuzz target", run: tasks::fuzz },
     Recipe { name: "ci", usage: "", about: "everything: lint, tests, generated files, live checks", run: ci::run },
@@ -60,7 +66,7 @@ const RECIPES: &[Recipe] = &[
     Recipe {
         name: "peers",
         usage: "",
-        about: "fetch Prometheus and Alertmanager, unpacked, not installed",
+        about: "fetch Prometheus, Alertmanager, node_exporter and cAdvisor into the cache",
         run: peers::run,
     },
     Recipe { name: "parity", usage: parity::USAGE, about: "compare the agent with what it replaces", run: parity::run },

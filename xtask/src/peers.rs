@@ -1,5 +1,5 @@
-//! The programs that the agent is tested with: Prometheus of two generations and Alertmanager, from Debian's packages,
-//! unpacked into the cache and not installed.
+//! The programs that the agent is tested with and measured beside: Prometheus of two generations and Alertmanager from
+//! Debian's packages, unpacked into the cache and not installed; `node_exporter` and cAdvisor from their Go modules.
 
 use std::path::PathBuf;
 
@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::args::Args;
 use crate::debian::Suite;
+use crate::go::{Module, Source};
 
 /// One peer program.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +29,11 @@ pub(crate) const PROMTOOL_3: Peer = Peer::new("sid", "promtool", "3.5.3+ds1-6", 
 /// The Alertmanager of Debian 12.
 pub(crate) const ALERTMANAGER: Peer =
     Peer::new("bookworm", "prometheus-alertmanager", "0.25.0-1+b4", "prometheus-alertmanager");
+
+/// What the node view replaces.
+pub(crate) const NODE_EXPORTER: Module = Module { path: "github.com/prometheus/node_exporter", version: "v1.12.1" };
+/// The cAdvisor that the kubelet of the test cluster is built with, as a program of its own.
+pub(crate) const CADVISOR: Source = Source { folder: "e2e/cadvisor", name: "cadvisor" };
 
 const ALL: &[(&str, Peer)] = &[
     ("Prometheus 2", PROMETHEUS_2),
@@ -58,5 +64,7 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
     for (name, peer) in ALL {
         println!("{name:<14} {}", peer.path()?.display());
     }
+    println!("{:<14} {}", "node_exporter", NODE_EXPORTER.binary()?.display());
+    println!("{:<14} {}", "cAdvisor", CADVISOR.binary("-s -w")?.display());
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask setup`: the Debian packages that building and testing need.
+//! `cargo xtask setup`: the Debian packages that building and testing need. Recipes that build install for themselves what
+//! building needs, so that a fresh machine needs no word of this one.
 
 use anyhow::Result;
 
@@ -32,25 +33,46 @@ const TEST: &[Package] = &[
     Package::new("xz-utils", "5.4.1-1"),
 ];
 
-/// Installs what is missing; says what it cannot.
+/// `cargo xtask setup`: installs what is missing; says what it cannot.
 pub(crate) fn run(args: &mut Args) -> Result<()> {
     args.finish()?;
-    if !debian::is_here() {
-        println!("not a Debian machine: install by hand {}", names(&[BUILD, TEST].concat()));
-        return Ok(());
-    }
-    let absent = debian::absent(&[BUILD, TEST].concat());
-    if absent.is_empty() {
+    if provide(&[BUILD, TEST].concat())? == Provided::Present {
         println!("all packages are installed");
-        return Ok(());
+    }
+    Ok(())
+}
+
+/// Installs what building needs, before the compiler has worked for minutes to find that it is missing.
+pub(crate) fn for_building() -> Result<()> {
+    provide(BUILD).map(drop)
+}
+
+/// How it stands with packages that were asked for.
+#[derive(Debug, PartialEq)]
+enum Provided {
+    /// All had been there.
+    Present,
+    /// Some had not: they were installed, or it was said how to.
+    Absent,
+}
+
+fn provide(packages: &[Package]) -> Result<Provided> {
+    if !debian::is_here() {
+        println!("not a Debian machine: install by hand {}", names(packages));
+        return Ok(Provided::Absent);
+    }
+    let absent = debian::absent(packages);
+    if absent.is_empty() {
+        return Ok(Provided::Present);
     }
     if !process::is_root() {
         println!("not root: cannot install {0}\n  sudo apt-get install {0}", names(&absent));
-        println!("without them the build or some live checks are skipped, each with its reason");
-        return Ok(());
+        println!("without them the build fails or some live checks are skipped, each with its reason");
+        return Ok(Provided::Absent);
     }
     println!("installing {}", names(&absent));
-    debian::install(&absent)
+    debian::install(&absent)?;
+    Ok(Provided::Absent)
 }
 
 fn names(packages: &[Package]) -> String {

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 use crate::args::{Args, usage};
-use crate::{kube_names, places, process};
+use crate::{kube_names, peers, places, process, setup};
 
 /// Cargo in the repository.
 pub(crate) fn cargo(words: &[&str]) -> Command {
@@ -17,24 +17,28 @@ pub(crate) fn cargo(words: &[&str]) -> Command {
 /// `cargo xtask build`
 pub(crate) fn build(args: &mut Args) -> Result<()> {
     args.finish()?;
+    setup::for_building()?;
     process::run(&mut cargo(&["build", "--release", "--workspace", "--exclude", "xtask"]))
 }
 
 /// `cargo xtask run [FLAGS]`
 pub(crate) fn run(args: &mut Args) -> Result<()> {
     let flags = args.rest();
+    setup::for_building()?;
     let mut command = cargo(&["run", "--release", "--package", "yagura-exporter", "--bin", "yagura-exporter", "--"]);
     process::run(command.args(flags))
 }
 
 /// `cargo xtask test [ARGS]`
 pub(crate) fn test(args: &mut Args) -> Result<()> {
+    setup::for_building()?;
     process::run(cargo(&["test", "--workspace"]).args(args.rest()))
 }
 
 /// `cargo xtask lint`
 pub(crate) fn lint(args: &mut Args) -> Result<()> {
     args.finish()?;
+    setup::for_building()?;
     process::run(&mut format_check())?;
     process::run(&mut clippy())
 }
@@ -53,6 +57,7 @@ pub(crate) fn clippy() -> Command {
 pub(crate) fn docs(args: &mut Args) -> Result<()> {
     let check = args.flag("--check");
     args.finish()?;
+    setup::for_building()?;
     write_or_check_docs(check)
 }
 
@@ -82,13 +87,26 @@ pub(crate) fn conformance(args: &mut Args) -> Result<()> {
     process::run(command.arg(whose).arg(file))
 }
 
-/// `cargo xtask bench [kube-state] [ARGS]`
+/// `cargo xtask bench [kube-state] [--peers] [ARGS]`: with `--peers`, the programs that the agent replaces are built with
+/// Go and measured in the same run, unless `CADVISOR` and `NODE_EXPORTER` name them.
 pub(crate) fn bench(args: &mut Args) -> Result<()> {
     let mut words = args.rest();
     let is_kube_state = words.first().is_some_and(|word| word == "kube-state");
     let package = if is_kube_state { "yagura-kube-state" } else { "yagura-exporter" };
     words.drain(..usize::from(is_kube_state));
+    let with_peers = words.iter().any(|word| word == "--peers");
+    words.retain(|word| word != "--peers");
+    setup::for_building()?;
     let mut command = cargo(&["bench", "--package", package, "--bench", "cost", "--"]);
+    if with_peers && !is_kube_state {
+        for (name, binary) in
+            [("CADVISOR", peers::CADVISOR.binary("-s -w")), ("NODE_EXPORTER", peers::NODE_EXPORTER.binary())]
+        {
+            if std::env::var_os(name).is_none() {
+                command.env(name, binary?);
+            }
+        }
+    }
     process::run(command.args(words))
 }
 
@@ -96,6 +114,7 @@ pub(crate) fn bench(args: &mut Args) -> Result<()> {
 /// with what was done and prints both.
 pub(crate) fn proof(args: &mut Args) -> Result<()> {
     let name = args.positional().ok_or_else(|| usage("proof: say which: dns, lifetimes, tcp".to_owned()))?;
+    setup::for_building()?;
     let mut command = cargo(&["run", "--release", "--quiet", "--package", "yagura-exporter", "--example"]);
     process::run(command.arg(format!("proof_{name}")).arg("--").args(args.rest()))
 }

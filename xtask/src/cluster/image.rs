@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::build::hex;
+use crate::go::hex;
 
 const APPLETS: &[&str] = &[
     "cat", "dd", "echo", "false", "head", "httpd", "id", "kill", "ls", "md5sum", "mkdir", "nc", "nslookup", "ping",

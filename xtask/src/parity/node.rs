@@ -4,34 +4,18 @@
 //! ours must lie between the two reads. Gauges move both ways in between, so they are only counted.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::agent::{self, Agent};
 use crate::args::Args;
-use crate::checks::Skip;
 use crate::exposition::{Page, Series};
+use crate::peers::NODE_EXPORTER;
 use crate::process::{self, Tied};
 use crate::{http, places};
 
 const VIEW: &str = "/metrics/node";
-const MODULE: &str = "github.com/prometheus/node_exporter";
-const VERSION: &str = "1.12.1";
-
-/// What Go says when it cannot reach a module.
-const UNREACHABLE: &[&str] = &[
-    "dial tcp",
-    "no such host",
-    "i/o timeout",
-    "connection refused",
-    "proxyconnect",
-    "module lookup disabled",
-    "requires go ",
-];
-
 /// Families about the program and its scrape; they cannot be the same.
 fn is_of_the_program(series: &Series) -> bool {
     series.name.starts_with("node_scrape_") || series.name == "node_exporter_build_info"
@@ -78,7 +62,7 @@ pub(crate) fn compare(agent: &Agent, verbose: bool) -> Result<()> {
     let wrong = rows.values().filter(|row| !row.is_clean()).count();
     let (series, all) =
         rows.values().fold((0, 0), |(good, all), row| (good + row.theirs - row.missing.len(), all + row.theirs));
-    println!("\n{series} of {all} series of node_exporter {VERSION}, {} collectors", rows.len());
+    println!("\n{series} of {all} series of node_exporter {}, {} collectors", NODE_EXPORTER.version, rows.len());
     if wrong > 0 {
         bail!("{wrong} collectors differ");
     }
@@ -87,11 +71,7 @@ pub(crate) fn compare(agent: &Agent, verbose: bool) -> Result<()> {
 
 /// Its address and the process. It is built once, by Go, and kept in the cache.
 fn start_reference() -> Result<(String, Tied)> {
-    let folder = places::cache(&format!("node_exporter-{VERSION}"))?;
-    let binary = folder.join("node_exporter");
-    if !binary.is_file() {
-        build(&folder)?;
-    }
+    let binary = NODE_EXPORTER.binary()?;
     let port = http::free_port()?;
     let log = places::cache("logs")?.join(format!("node_exporter-{port}.log"));
     let mut command = process::tied(&binary);
@@ -101,24 +81,6 @@ fn start_reference() -> Result<(String, Tied)> {
     started.wait_until(Duration::from_secs(30), || http::get(&url).is_ok())?;
     std::fs::remove_file(&log).ok();
     Ok((url, started))
-}
-
-fn build(folder: &PathBuf) -> Result<()> {
-    let Some(go) = process::find("go") else {
-        return Err(Skip("no Go toolchain to build node_exporter with".to_owned()).into());
-    };
-    println!("building node_exporter {VERSION}");
-    let mut command = Command::new(go);
-    command.args(["install", &format!("{MODULE}@v{VERSION}")]).env("GOBIN", folder).env("CGO_ENABLED", "0");
-    let output = command.output().context("cannot start go")?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    match said.lines().find(|line| UNREACHABLE.iter().any(|sign| line.contains(sign))) {
-        Some(line) => Err(Skip(format!("node_exporter cannot be downloaded: {line}")).into()),
-        None => bail!("cannot build node_exporter: {said}"),
-    }
 }
 
 /// The collector of each family of the node view.
