@@ -84,6 +84,8 @@ pub struct Collectors {
     pub filesystem: node_options::Filesystem,
     /// Sensors, in the node view.
     pub hwmon: node_options::Hwmon,
+    /// Interrupts by CPU, in the node view.
+    pub interrupts: node_options::Interrupts,
     /// Properties of network devices, in the node view.
     pub netclass: node_options::Netclass,
     /// The same as netlink tells it.
@@ -92,6 +94,8 @@ pub struct Collectors {
     pub netdev: node_options::Netdev,
     /// Counters of network protocols, in the node view.
     pub netstat: node_options::Netstat,
+    /// Batteries and power supplies, in the node view: options of `powersupplyclass`.
+    pub powersupply: node_options::Powersupply,
     /// Interrupts, context switches, forks, in the node view.
     pub stat: node_options::Stat,
     /// Units of systemd, in the node view.
@@ -202,6 +206,7 @@ impl Config {
             ("diskstats", self.collector.diskstats.check()),
             ("filesystem", self.collector.filesystem.check()),
             ("hwmon", self.collector.hwmon.check()),
+            ("interrupts", self.collector.interrupts.check()),
             ("netdev", self.collector.netdev.check()),
         ] {
             if let Err((key, what)) = checked {

@@ -49,6 +49,7 @@ const NEEDS_MORE: &[(&str, &str)] = &[
     ("node_kernel_hung", "Linux 6.13 with hung task detection"),
     ("node_mdadm", "software RAID"),
     ("node_nvme", "NVMe disks"),
+    ("node_powersupplyclass", "batteries or power supplies that tell"),
     ("node_pressure", "pressure stall information"),
     ("container_pressure", "pressure stall information"),
     ("node_schedstat", "a kernel with CONFIG_SCHEDSTATS"),

@@ -133,7 +133,7 @@ pub(crate) fn consumers_file() -> PathBuf {
 }
 
 fn parity_node() -> Result<()> {
-    parity::node::compare(&Agent::start(&agent::binary()?, &[])?, false)
+    parity::node::check()
 }
 
 fn parity_consumers() -> Result<()> {

@@ -31,6 +31,7 @@ pub mod node_entropy;
 pub mod node_filefd;
 pub mod node_filesystem;
 pub mod node_hwmon;
+pub mod node_interrupts;
 pub mod node_kernel_hung;
 pub mod node_loadavg;
 pub mod node_mdadm;
@@ -41,6 +42,7 @@ pub mod node_netstat;
 pub mod node_nvme;
 pub mod node_options;
 pub mod node_os;
+pub mod node_powersupplyclass;
 pub mod node_pressure;
 pub mod node_processes;
 pub mod node_schedstat;
@@ -90,6 +92,7 @@ pub static ALL: &[&Spec] = &[
     &node_filefd::SPEC,
     &node_filesystem::SPEC,
     &node_hwmon::SPEC,
+    &node_interrupts::SPEC,
     &node_kernel_hung::SPEC,
     &node_loadavg::SPEC,
     &node_mdadm::SPEC,
@@ -99,6 +102,7 @@ pub static ALL: &[&Spec] = &[
     &node_netstat::SPEC,
     &node_nvme::SPEC,
     &node_os::SPEC,
+    &node_powersupplyclass::SPEC,
     &node_pressure::SPEC,
     &node_processes::SPEC,
     &node_schedstat::SPEC,

@@ -30,6 +30,8 @@ pub const SYSTEMD_UNIT_INCLUDE: &str = ".+";
 pub const SYSTEMD_UNIT_EXCLUDE: &str = r".+\.(automount|device|mount|scope|slice)";
 /// Devices that `collector.netclass` leaves out: none.
 pub const NETCLASS_IGNORED_DEVICES: &str = "^$";
+/// Supplies that `collector.powersupplyclass` leaves out: none.
+pub const POWERSUPPLY_IGNORED: &str = "^$";
 
 /// A regular expression, in the syntax of the `regex` crate, which is that of RE2 but for rare corners. It matches
 /// anywhere unless anchored. Empty means: not set.
@@ -216,6 +218,24 @@ pub struct Hwmon {
     pub sensor_exclude: Pattern,
 }
 
+/// Interrupts by CPU.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Interrupts {
+    /// Interrupts to show, as `type;info;devices`. Not together with `name_exclude`.
+    pub name_include: Pattern,
+    /// Interrupts to leave out, as `type;info;devices`.
+    pub name_exclude: Pattern,
+    /// Show those too that a CPU never served.
+    pub include_zeros: bool,
+}
+
+impl Default for Interrupts {
+    fn default() -> Self {
+        Self { name_include: Pattern::default(), name_exclude: Pattern::default(), include_zeros: true }
+    }
+}
+
 /// Properties of network devices.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -291,6 +311,20 @@ pub struct Netstat {
 impl Default for Netstat {
     fn default() -> Self {
         Self { fields: Pattern::of(NETSTAT_FIELDS) }
+    }
+}
+
+/// Batteries and power supplies.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Powersupply {
+    /// Supplies to leave out.
+    pub ignored_supplies: Pattern,
+}
+
+impl Default for Powersupply {
+    fn default() -> Self {
+        Self { ignored_supplies: Pattern::of(POWERSUPPLY_IGNORED) }
     }
 }
 
@@ -381,6 +415,7 @@ at_most_one!(Filesystem:
     mount_points_include, mount_points_exclude, FILESYSTEM_MOUNT_POINTS_EXCLUDE;
     fs_types_include, fs_types_exclude, FILESYSTEM_FS_TYPES_EXCLUDE;);
 at_most_one!(Hwmon: chip_include, chip_exclude, ""; sensor_include, sensor_exclude, "";);
+at_most_one!(Interrupts: name_include, name_exclude, "";);
 at_most_one!(Netdev: device_include, device_exclude, "";);
 
 #[cfg(test)]
@@ -396,6 +431,7 @@ mod tests {
             NETSTAT_FIELDS,
             VMSTAT_FIELDS,
             NETCLASS_IGNORED_DEVICES,
+            POWERSUPPLY_IGNORED,
             SYSTEMD_UNIT_INCLUDE,
             SYSTEMD_UNIT_EXCLUDE,
         ] {

@@ -16,6 +16,11 @@ use crate::process::{self, Tied};
 use crate::{http, places};
 
 const VIEW: &str = "/metrics/node";
+
+/// What is off by default, and is compared too.
+const SWITCHED_ON: &[&str] =
+    &["--collector.cpu.info", "--collector.interrupts", "--collector.processes", "--collector.stat.softirq"];
+
 /// Families about the program and its scrape; they cannot be the same.
 fn is_of_the_program(series: &Series) -> bool {
     series.name.starts_with("node_scrape_") || series.name == "node_exporter_build_info"
@@ -44,13 +49,22 @@ impl Row {
 /// `cargo xtask parity node [--agent URL] [--verbose]`
 pub(super) fn run(args: &mut Args) -> Result<()> {
     let verbose = args.flag("--verbose");
-    let agent = Agent::from_args(args, &[])?;
+    let agent = Agent::from_args(args, &flags())?;
     args.finish()?;
     compare(&agent, verbose)
 }
 
+/// The comparison with the built agent, as a check.
+pub(crate) fn check() -> Result<()> {
+    compare(&Agent::start(&agent::binary()?, &flags())?, false)
+}
+
+fn flags() -> Vec<String> {
+    SWITCHED_ON.iter().map(|&flag| flag.to_owned()).collect()
+}
+
 /// Compares with a `node_exporter` that is started for it.
-pub(crate) fn compare(agent: &Agent, verbose: bool) -> Result<()> {
+fn compare(agent: &Agent, verbose: bool) -> Result<()> {
     let (url, _reference) = start_reference()?;
     let theirs = |url: &str| http::get_as(url, "text/plain;version=0.0.4").and_then(|text| Page::parse(&text));
     let before = theirs(&url)?;
@@ -75,7 +89,7 @@ fn start_reference() -> Result<(String, Tied)> {
     let port = http::free_port()?;
     let log = places::cache("logs")?.join(format!("node_exporter-{port}.log"));
     let mut command = process::tied(&binary);
-    command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+    command.arg(format!("--web.listen-address=127.0.0.1:{port}")).args(SWITCHED_ON);
     let mut started = Tied::start("node_exporter", &mut command, &log)?;
     let url = format!("http://127.0.0.1:{port}/metrics");
     started.wait_until(Duration::from_secs(30), || http::get(&url).is_ok())?;
