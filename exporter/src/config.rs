@@ -4,11 +4,13 @@
 use std::path::PathBuf;
 
 use daemon::{Invalid, LogArgs, WebArgs};
+use kernfs::{Host, Reader};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     collectors::{self, node_options},
+    identity::Layout,
     slices,
     spec::Spec,
 };
@@ -223,6 +225,10 @@ impl Config {
                 return Err(Invalid::new(key, format!("cannot open {}: {error}", path.display())));
             }
         }
+        let host = Host::open(&self.path.procfs, &self.path.sysfs, &self.path.cgroupfs, &self.path.rootfs);
+        let host = host.map_err(|error| Invalid::new("path", error.to_string()))?;
+        Layout::find(&host, &mut Reader::default())
+            .map_err(|error| Invalid::new("path.cgroupfs", error.to_string()))?;
         Ok(())
     }
 }
@@ -232,4 +238,19 @@ fn nearest(wrong: &str) -> String {
     let likeness = |name: &&str| strsim::jaro_winkler(name, wrong);
     let best = slices::all().map(|spec| spec.name).max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     best.filter(|name| likeness(name) > 0.8).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_without_cgroups_is_refused_by_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.path.cgroupfs = folder.path().to_owned();
+        let invalid = config.check().unwrap_err();
+        assert_eq!(invalid.key, "path.cgroupfs");
+        assert!(invalid.what.starts_with("no cgroup hierarchy at "), "{}", invalid.what);
+    }
 }

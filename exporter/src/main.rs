@@ -1,8 +1,12 @@
 #![forbid(unsafe_code)]
 //! The node agent's program. See the library for what it does.
 
-fn main() -> anyhow::Result<()> {
-    let loaded = yagura_exporter::cli::parse();
-    daemon::logs::start(&loaded.config.log)?;
-    yagura_exporter::app::serve(&loaded)
+use std::process::ExitCode;
+
+use yagura_exporter::{app, cli};
+
+fn main() -> ExitCode {
+    let loaded = cli::parse();
+    let started = daemon::logs::start(&loaded.config.log).map_err(Into::into);
+    cli::PROGRAM.ended(started.and_then(|()| app::serve(&loaded)))
 }

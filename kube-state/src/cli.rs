@@ -74,13 +74,7 @@ fn end(done: &Result<()>) -> ! {
 pub fn run() -> ExitCode {
     let flags = parse();
     let served = daemon::logs::start(&flags.log()).map_err(Into::into).and_then(|()| crate::app::serve(flags));
-    match served {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "{}: {error:#}", PROGRAM.name);
-            ExitCode::FAILURE
-        }
-    }
+    PROGRAM.ended(served)
 }
 
 /// The pages of the documentation that are made from the code, by their path below the folder `docs`.

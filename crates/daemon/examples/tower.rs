@@ -4,11 +4,12 @@
 
 use std::{
     io::{self, Write},
+    process::ExitCode,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
-use daemon::{Cli, Landing, LogArgs, Page, Program, Reply, ScrapeRequest, Server, Telemetry, WebArgs, Written};
+use daemon::{Cli, Landing, Loaded, LogArgs, Page, Program, Reply, ScrapeRequest, Server, Telemetry, WebArgs, Written};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -120,8 +121,12 @@ fn landing() -> Landing {
         .link("Runbooks", "https://example.org/runbooks")
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let loaded = Cli::<Settings>::new(&PROGRAM).check(check).parse();
+    PROGRAM.ended(serve(loaded))
+}
+
+fn serve(loaded: Loaded<Settings>) -> anyhow::Result<()> {
     daemon::logs::start(&loaded.config.log)?;
     let source = loaded.source().clone();
     let telemetry = Telemetry::new(&PROGRAM);

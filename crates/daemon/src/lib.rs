@@ -4,7 +4,7 @@
 //!
 //! ```no_run
 //! use std::io::{self, Write};
-//! use daemon::{Cli, LogArgs, Page, Program, ScrapeRequest, Server, Telemetry, WebArgs, Written};
+//! use daemon::{Cli, Loaded, LogArgs, Page, Program, ScrapeRequest, Server, Telemetry, WebArgs, Written};
 //!
 //! static PROGRAM: Program =
 //!     Program { name: "answer", prefix: "answer", about: "Serves the answer.", version: "1.0.0", revision: None };
@@ -25,8 +25,12 @@
 //!     }
 //! }
 //!
-//! fn main() -> anyhow::Result<()> {
+//! fn main() -> std::process::ExitCode {
 //!     let loaded = Cli::<Settings>::new(&PROGRAM).check(|settings| settings.web.check()).parse();
+//!     PROGRAM.ended(serve(loaded))
+//! }
+//!
+//! fn serve(loaded: Loaded<Settings>) -> anyhow::Result<()> {
 //!     daemon::logs::start(&loaded.config.log)?;
 //!     let source = loaded.source().clone();
 //!     Server::new(&PROGRAM, loaded.config.web, Telemetry::new(&PROGRAM))

@@ -1,4 +1,6 @@
-//! Who the program is.
+//! Who the program is, and how it ends.
+
+use std::{io::Write as _, process::ExitCode};
 
 /// The names that a program goes by. Make one `static` of it.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +23,17 @@ impl Program {
         match self.revision {
             Some(revision) => format!("{} ({revision})", self.version),
             None => self.version.to_owned(),
+        }
+    }
+
+    /// What `main` returns. An error is said once, in one line with all its causes, whatever `RUST_BACKTRACE` asks for.
+    pub fn ended(&self, served: anyhow::Result<()>) -> ExitCode {
+        match served {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let _ = writeln!(std::io::stderr(), "{}: {error:#}", self.name);
+                ExitCode::FAILURE
+            }
         }
     }
 }

@@ -25,6 +25,18 @@ fn refused(args: &[&str]) -> String {
 }
 
 #[test]
+fn an_address_that_is_taken_is_said_in_one_line() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut command = Command::new(tower_path());
+    command.arg(format!("--web.listen-address={address}")).env("RUST_BACKTRACE", "1");
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert!(said.starts_with("yagura-tower: ") && said.contains(&address), "{said}");
+}
+
+#[test]
 fn sigterm_lets_a_running_scrape_finish() {
     let mut tower = Tower::start(&["--slow-ms=700"]);
     let mut idle = connect(tower.address);

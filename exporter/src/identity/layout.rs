@@ -73,7 +73,7 @@ impl Mode {
 
 /// No hierarchy can be found.
 #[derive(Debug, Error)]
-#[error("no cgroup hierarchy at {}: mount the host's there, or name its place with --path.cgroupfs", path.display())]
+#[error("no cgroup hierarchy at {}: mount the host's there, or name its place", path.display())]
 pub struct LayoutError {
     path: PathBuf,
 }
