@@ -120,7 +120,10 @@ impl<'v> Leaf<'v> for Quantity {
         Self::Is { mantissa: int, exponent: 0 }
     }
     fn float(float: f64) -> Self {
-        Self::parse(&float.to_string()).unwrap_or(Self::Spoiled)
+        // In the form that JSON has it in: many digits and an exponent are not the same, see [`Self::Long`].
+        let is_long = float != 0.0 && !(1e-6..1e21).contains(&float.abs());
+        let text = if is_long { format!("{float:e}") } else { float.to_string() };
+        Self::parse(&text).unwrap_or(Self::Spoiled)
     }
 }
 
@@ -268,6 +271,7 @@ mod tests {
         assert_eq!(quantity("null").whole(), Some(0.0));
         assert_eq!(quantity("4").whole(), Some(4.0));
         assert_eq!(quantity("1.5").amount(), Some(1.5));
+        assert_eq!(quantity("1e+21").amount(), Some(0.0));
         assert_eq!(quantity("\"x\""), Quantity::Spoiled);
         assert_eq!(quantity("[1,{}]"), Quantity::Spoiled);
     }

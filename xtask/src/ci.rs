@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::args::Args;
 use crate::checks::{self, Skip};
 use crate::counts::Counts;
-use crate::{process, setup, tasks, vm};
+use crate::{parity, process, setup, tasks, vm};
 
 /// What all steps came to.
 #[derive(Debug, Default, PartialEq)]
@@ -57,6 +57,7 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
             step(&name, &|tally| tally.tests_of(&name, vm::test(kernel)));
         }
         step("parity kubelet --vm", &|tally| tally.one("parity kubelet --vm", vm::parity()));
+        step("parity ksm", &|tally| tally.one("parity ksm", parity::ksm::compare(None)));
         step("fuzz", &|tally| tally.one("fuzz", tasks::fuzz(&mut Args::default())));
     }
     run.finish();

@@ -31,10 +31,12 @@ pub(crate) struct Source {
     pub(crate) name: &'static str,
 }
 
-/// A program as its module publishes it.
+/// A program that is a published module.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Module {
-    /// The path of the package.
+    /// What it is called.
+    pub(crate) name: &'static str,
+    /// The path of the module, whose root is the program.
     pub(crate) path: &'static str,
     /// The version, with its `v`.
     pub(crate) version: &'static str,
@@ -80,18 +82,18 @@ impl Source {
 }
 
 impl Module {
-    /// The program; built when the cache does not have it.
+    /// The program; built when the cache does not have it. A module that requires it is built in place of `go install`,
+    /// which also asks for the list of versions.
     pub(crate) fn binary(&self) -> Result<PathBuf> {
-        let name = Path::new(self.path).file_name().unwrap_or_default();
-        let folder = places::cache("bin")?.join(format!("{}-{}", name.display(), self.version));
+        let Self { name, path, version } = self;
+        let folder = places::cache("bin")?.join(format!("{name}-{version}"));
         let binary = folder.join(name);
         if binary.is_file() {
             return Ok(binary);
         }
+        places::write(&folder.join("go.mod"), format!("module peer\n\ngo 1.26\n\nrequire {path} {version}\n"))?;
         let mut command = go()?;
-        command.args(["install", &format!("{}@{}", self.path, self.version)]).env("GOBIN", &folder);
-        run(&name.to_string_lossy(), command.env("CGO_ENABLED", "0"))?;
-        Ok(binary)
+        build(name, command.current_dir(&folder).args(["build", "-mod=mod", "-trimpath"]), path, &binary)
     }
 }
 

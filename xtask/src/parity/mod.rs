@@ -5,6 +5,7 @@ mod cgroups;
 pub(crate) mod compare;
 pub(crate) mod consumers;
 pub(crate) mod differences;
+pub(crate) mod ksm;
 pub(crate) mod kubelet;
 pub(crate) mod node;
 mod workload;
@@ -16,6 +17,7 @@ use crate::args::{Args, usage};
 pub(crate) const USAGE: &str = "kubelet [--agent URL] [--keep] [--verbose] [--standalone | --vm]\n\
     cadvisor [FILE.json] [--agent URL]\n\
     node [--agent URL] [--verbose]\n\
+    ksm [OBJECTS.jsonl]\n\
     consumers [FILE.json]… [--write FILE]";
 
 /// `cargo xtask parity …`
@@ -25,7 +27,8 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
         "kubelet" => kubelet::run(args),
         "cadvisor" => cadvisor::run(args),
         "node" => node::run(args),
+        "ksm" => ksm::run(args),
         "consumers" => consumers::run(args),
-        other => Err(usage(format!("parity: {other:?} is none of kubelet, cadvisor, node, consumers"))),
+        other => Err(usage(format!("parity: {other:?} is none of kubelet, cadvisor, node, ksm, consumers"))),
     }
 }

@@ -13,8 +13,9 @@ use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use hyper::{
     Request, Response, StatusCode,
     body::{Frame, Incoming},
+    header::{CONTENT_TYPE, HeaderValue},
 };
-use serde_json::{Value, json};
+use serde_json::{Value, json as value};
 use tokio::sync::mpsc;
 
 use super::state::{Behaviour, Collection, Happened, State};
@@ -63,7 +64,7 @@ pub(super) fn answer(state: &Arc<State>, request: &Request<Incoming>) -> Respons
         return refusal(code, "InternalError", "refused as asked for");
     }
     if asked.path == "/version" {
-        let version = json!({"major": "1", "minor": behaviour.minor.to_string(), "gitVersion": format!("v1.{}.0", behaviour.minor)});
+        let version = value!({"major": "1", "minor": behaviour.minor.to_string(), "gitVersion": format!("v1.{}.0", behaviour.minor)});
         return whole(200, version.to_string());
     }
     if let Some(text) = state.fixed.lock().get(&asked.path) {
@@ -73,17 +74,25 @@ pub(super) fn answer(state: &Arc<State>, request: &Request<Incoming>) -> Respons
         return refusal(404, "NotFound", "the server could not find the requested resource");
     }
     let state = Arc::clone(state);
-    if asked.has("watch", "1") { watch(state, &behaviour, asked) } else { list(state, &behaviour, &asked) }
+    let is_watch = asked.has("watch", "1") || asked.has("watch", "true");
+    if is_watch { watch(state, &behaviour, asked) } else { list(state, &behaviour, &asked) }
 }
 
 fn whole(code: u16, text: String) -> Response<Body> {
-    let mut answer = Response::new(Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync());
+    let mut answer = json(Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync());
     *answer.status_mut() = StatusCode::from_u16(code).unwrap_or_default();
     answer
 }
 
+/// Clients that would rather have protobuf must be told that they get something else.
+fn json(body: Body) -> Response<Body> {
+    let mut answer = Response::new(body);
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
 fn status(code: u16, reason: &str, message: &str) -> Value {
-    json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message})
+    value!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message})
 }
 
 fn refusal(code: u16, reason: &str, message: &str) -> Response<Body> {
@@ -92,6 +101,7 @@ fn refusal(code: u16, reason: &str, message: &str) -> Response<Body> {
 
 fn list(state: Arc<State>, behaviour: &Behaviour, asked: &Asked) -> Response<Body> {
     let mut inner = state.inner.lock();
+    let kind = inner.kind_of(&asked.path);
     let (version, mut objects) = match asked.query.get("continue") {
         Some(_) if behaviour.expired_pages > 0 => {
             state.behaviour.lock().expired_pages -= 1;
@@ -120,12 +130,13 @@ fn list(state: Arc<State>, behaviour: &Behaviour, asked: &Asked) -> Response<Bod
     tokio::spawn(async move {
         let mut sender = Sender::new(state, &behaviour, pieces);
         let columns = r#","columnDefinitions":[{"name":"Name"},{"name":"Type"},{"name":"Data"},{"name":"Age"}]"#;
-        let (kind, between, key) = match form {
-            Form::Table => ("Table", columns, "rows"),
-            Form::Whole | Form::Metadata => ("List", "", "items"),
+        let (kind, api_version, between, key) = match form {
+            Form::Table => ("Table".to_owned(), "meta.k8s.io/v1".to_owned(), columns, "rows"),
+            Form::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1".to_owned(), "", "items"),
+            Form::Whole => (format!("{}List", kind.name), kind.api_version, "", "items"),
         };
         let head = format!(
-            r#"{{"kind":"{kind}","apiVersion":"v1","metadata":{{"resourceVersion":"{version}","continue":"{more}"}}{between},"{key}":["#
+            r#"{{"kind":"{kind}","apiVersion":"{api_version}","metadata":{{"resourceVersion":"{version}","continue":"{more}"}}{between},"{key}":["#
         );
         let mut text = head.into_bytes();
         for (at, object) in objects.iter().enumerate() {
@@ -150,14 +161,14 @@ fn formed(form: Form, object: &Bytes, in_event: bool) -> Bytes {
     }
     let Ok(value) = serde_json::from_slice::<Value>(object) else { return object.clone() };
     let metadata = value.get("metadata").cloned().unwrap_or_default();
-    let partial = json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata});
+    let partial = value!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata});
     let formed = match form {
         Form::Whole | Form::Metadata => partial,
         Form::Table => {
-            let cells = json!([metadata.get("name"), value.get("type"), 1, "5d"]);
-            let row = json!({"cells": cells, "object": partial});
+            let cells = value!([metadata.get("name"), value.get("type"), 1, "5d"]);
+            let row = value!({"cells": cells, "object": partial});
             if in_event {
-                json!({"kind": "Table", "metadata": {}, "columnDefinitions": null, "rows": [row]})
+                value!({"kind": "Table", "metadata": {}, "columnDefinitions": null, "rows": [row]})
             } else {
                 row
             }
@@ -265,12 +276,16 @@ impl Watch {
     }
 
     fn bookmark(&self, ends_list: bool) -> Vec<u8> {
-        let version = self.state.inner.lock().version.to_string();
-        let mut metadata = json!({"resourceVersion": version, "creationTimestamp": null});
+        let (version, kind) = {
+            let inner = self.state.inner.lock();
+            (inner.version.to_string(), inner.kind_of(&self.asked.path))
+        };
+        let mut metadata = value!({"resourceVersion": version, "creationTimestamp": null});
         if let (Some(metadata), true) = (metadata.as_object_mut(), ends_list) {
-            metadata.insert("annotations".to_owned(), json!({"k8s.io/initial-events-end": "true"}));
+            metadata.insert("annotations".to_owned(), value!({"k8s.io/initial-events-end": "true"}));
         }
-        let object = Bytes::from(json!({"kind": "Any", "apiVersion": "v1", "metadata": metadata}).to_string());
+        let object =
+            Bytes::from(value!({"kind": kind.name, "apiVersion": kind.api_version, "metadata": metadata}).to_string());
         event("BOOKMARK", &formed(self.asked.form, &object, true))
     }
 }
@@ -290,7 +305,7 @@ fn event(what: &str, object: &Bytes) -> Vec<u8> {
 }
 
 fn streamed(pieces: mpsc::Receiver<std::io::Result<Bytes>>) -> Response<Body> {
-    Response::new(Pieces(pieces).boxed_unsync())
+    json(Pieces(pieces).boxed_unsync())
 }
 
 /// A body that is written while it is sent.

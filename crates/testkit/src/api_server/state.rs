@@ -7,6 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use serde::Deserialize;
 use tokio::sync::watch;
 
 /// How the server behaves. Numbers say how often something happens from now on.
@@ -57,9 +58,26 @@ pub(super) struct Happened {
     pub(super) object: Bytes,
 }
 
+/// What a collection's objects say they are.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Kind {
+    #[serde(rename = "kind")]
+    pub(super) name: String,
+    pub(super) api_version: String,
+}
+
+impl Default for Kind {
+    fn default() -> Self {
+        Self { name: "Any".to_owned(), api_version: "v1".to_owned() }
+    }
+}
+
 /// One collection.
 #[derive(Debug, Default)]
 pub(super) struct Collection {
+    /// Of the first object that says one.
+    pub(super) kind: Option<Kind>,
     pub(super) objects: BTreeMap<String, Bytes>,
     pub(super) log: Vec<Happened>,
     /// How much of the log is forgotten.
@@ -75,6 +93,13 @@ pub(super) struct Inner {
     /// What is left of lists in pages, by token.
     pub(super) pages: HashMap<String, (u64, Vec<Bytes>)>,
     pub(super) tokens: u64,
+}
+
+impl Inner {
+    /// The kind of a collection's objects; nameless when no object ever said it.
+    pub(super) fn kind_of(&self, collection: &str) -> Kind {
+        self.collections.get(collection).and_then(|found| found.kind.clone()).unwrap_or_default()
+    }
 }
 
 #[derive(Debug)]
@@ -110,6 +135,9 @@ impl State {
         let versioned = format!("\"resourceVersion\":\"{version}\"");
         let object = Bytes::from(json.replacen("\"resourceVersion\":\"0\"", &versioned, 1));
         let collection = inner.collections.entry(collection.to_owned()).or_default();
+        if collection.kind.is_none() {
+            collection.kind = serde_json::from_str(json).ok();
+        }
         let before = collection.objects.insert(uid.to_owned(), object.clone());
         let what = if before.is_some() { "MODIFIED" } else { "ADDED" };
         collection.log.push(Happened { version, what, object });
