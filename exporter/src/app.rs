@@ -109,7 +109,8 @@ impl App {
             let Some(mut engine) = engine.try_lock_until(request.deadline) else {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "another scrape holds the collectors"));
             };
-            engine.scrape(view, request.deadline, |spec| is_asked_for(spec, request), &mut batch)
+            let asked = |spec: &Spec| is_asked_for(spec, request);
+            engine.scrape_for(&request.scraper, view, request.deadline, asked, &mut batch)
         };
         self.own.note(view, &report, &self.budget);
         for (feature, before, lacks) in &report.lacks {

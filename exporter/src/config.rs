@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     collectors::{self, node_options},
     identity::Layout,
+    probes::object,
     slices,
     spec::Spec,
 };
@@ -109,11 +110,31 @@ pub struct Collectors {
 }
 
 /// eBPF programs.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Probes {
     /// Load no eBPF program: every collector that is made of one is off.
     pub disable: bool,
+    /// A folder on a BPF file system, made if it is not there: the programs that count containers stay there at work
+    /// when the agent ends, and the next agent goes on with their counts. Empty: they end with the agent. To end programs
+    /// that were left there, remove the folder.
+    pub pin: PathBuf,
+    /// A folder for what the next agent must know besides. Used with `pin` only. Like that it is of no use after a boot,
+    /// so it had better be on a file system in memory.
+    pub books: PathBuf,
+}
+
+impl Default for Probes {
+    fn default() -> Self {
+        Self { disable: false, pin: PathBuf::new(), books: "/run/yagura-exporter".into() }
+    }
+}
+
+impl Probes {
+    /// Whether programs stay at work when the agent ends.
+    pub fn is_pinned(&self) -> bool {
+        !self.pin.as_os_str().is_empty()
+    }
 }
 
 /// How many samples a page may have. What is over is left out and counted.
@@ -214,6 +235,12 @@ impl Config {
             if let Err((key, what)) = checked {
                 return Err(Invalid::new(&format!("collector.{section}.{key}"), what));
             }
+        }
+        if self.probe.is_pinned() && !object::is_bpffs(&self.probe.pin) {
+            return Err(Invalid::new(
+                "probe.pin",
+                "not on a BPF file system: mount one (`mount -t bpf bpf /sys/fs/bpf`)",
+            ));
         }
         for (key, path) in [
             ("path.procfs", &self.path.procfs),

@@ -131,6 +131,18 @@ impl Engine {
         asked: impl Fn(&Spec) -> bool,
         batch: &mut Batch,
     ) -> Report {
+        self.scrape_for("", view, deadline, asked, batch)
+    }
+
+    /// The same for one of many scrapers.
+    pub fn scrape_for(
+        &mut self,
+        scraper: &str,
+        view: View,
+        deadline: Instant,
+        asked: impl Fn(&Spec) -> bool,
+        batch: &mut Batch,
+    ) -> Report {
         let Self { slots, host, tree, reader, .. } = self;
         batch.clear();
         match view {
@@ -156,6 +168,7 @@ impl Engine {
                 let (mark, others_before) = (batch.mark(), others.families.len());
                 let mut scrape = Scrape {
                     view,
+                    scraper,
                     out: batch,
                     tree,
                     host,

@@ -113,6 +113,8 @@ pub trait Collector: Send {
 pub struct Scrape<'a> {
     /// Which view is asked for.
     pub view: View,
+    /// Who asks.
+    pub scraper: &'a str,
     /// Where samples go.
     pub out: &'a mut Batch,
     /// The cgroups of the machine, with their subjects in `out` for this view.

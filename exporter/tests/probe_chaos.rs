@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Folder, burn, burner, host, on, owner_root, total, unable};
+use common::{BpfFs, Folder, burn, burner, host, on, owner_root, total, unable};
 use kernfs::{Host, Reader};
 use yagura_exporter::{
     identity::Layout,
@@ -107,56 +107,73 @@ fn without_capabilities_the_reason_names_them_and_what_runs_goes_on() {
 }
 
 #[test]
-fn a_starved_ring_costs_names_and_no_time() {
+fn a_kernel_that_is_locked_down_is_the_reason() {
     if let Some(reason) = unable() {
         return testkit::skipped(&reason);
     }
-    let sizes = Sizes { ring: 4096, ..Options::default().sizes };
-    let lifetime = on(Lifetime::start(&host(), &Options { sizes, starve: true, ..Options::default() }));
-    let scratch = tempfile::tempdir().unwrap();
-    let folder = Folder::make(&owner_root().unwrap(), "starved");
-    let truth = burn(&burner(scratch.path()), &folder.0, 100, [2, 5], 2);
-    let (real, doubt) = total(&truth);
-    let counted = wait_for_cpu(&lifetime, &folder.name(), real - doubt);
-    let lost: u64 = lifetime.lost().iter().filter(|(what, _)| what.ends_with("_event")).map(|(_, lost)| lost).sum();
-    println!("{lost} records lost, {counted} of {real} ns counted");
-    assert!(lost > 0);
-    assert!(
-        counted.abs_diff(real) < real / 100 + 2_000_000 + doubt,
-        "{counted} of {real} ns, {doubt} of them in doubt"
-    );
+    let sys = tempfile::tempdir().unwrap();
+    for (file, text) in [("btf/vmlinux", ""), ("security/lockdown", "none integrity [confidentiality]\n")] {
+        let path = sys.path().join("kernel").join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let locked = Host::open(Path::new("/proc"), sys.path(), Path::new("/sys/fs/cgroup"), Path::new("/")).unwrap();
+    let reason = Lifetime::start(&locked.into(), &Options::default()).unwrap_err();
+    assert!(reason.0.contains("lockdown=confidentiality"), "{reason}");
+}
+
+/// A hierarchy of version 1 as if there were no other; unmounted at the end.
+struct VersionOne(tempfile::TempDir);
+
+impl VersionOne {
+    fn mount() -> Result<Self, String> {
+        let known = ["cpuacct", "cpu,cpuacct"].map(|name| Path::new("/sys/fs/cgroup").join(name));
+        let known = known.into_iter().find(|path| path.join("cpuacct.usage").exists());
+        let known = known.ok_or("no hierarchy of version 1 with cpuacct is mounted")?;
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().join("cpuacct");
+        std::fs::create_dir(&at).unwrap();
+        rustix::mount::mount_bind(known, at).map_err(|error| format!("no bind mount: {error}"))?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for VersionOne {
+    fn drop(&mut self) {
+        let _ = rustix::mount::unmount(self.0.path().join("cpuacct"), rustix::mount::UnmountFlags::DETACH);
+    }
 }
 
 #[test]
-fn maps_that_are_too_small_put_what_is_over_on_other_and_say_so() {
+fn with_version_1_only_the_cgroups_of_cpuacct_own_what_is_used() {
     if let Some(reason) = unable() {
         return testkit::skipped(&reason);
     }
-    let sizes = Sizes { cgroups: 16, ..Options::default().sizes };
-    let lifetime = on(Lifetime::start(&host(), &Options { sizes, ..Options::default() }));
+    let only = match VersionOne::mount() {
+        Ok(only) => only,
+        Err(reason) => return testkit::skipped(&reason),
+    };
+    let host = Host::open(Path::new("/proc"), Path::new("/sys"), only.0.path(), Path::new("/")).unwrap();
+    assert_eq!(layout(&host).mode().name(), "v1");
+    let lifetime = on(Lifetime::start(&host.into(), &Options::default()));
     let scratch = tempfile::tempdir().unwrap();
-    let folder = Folder::make(&owner_root().unwrap(), "small");
-    let truth = burn(&burner(scratch.path()), &folder.0, 100, [2, 5], 2);
+    let folder = Folder::make(&only.0.path().join("cpuacct"), "one");
+    let truth = burn(&burner(scratch.path()), &folder.0, 40, [3, 10], 2);
     let (real, doubt) = total(&truth);
-    let sum = |name: &str| {
-        let matching = |ledger: &yagura_exporter::probes::lifetime::ledger::Ledger| {
-            let all = ledger.workloads().filter(|workload| workload.key.workload.starts_with(name));
-            all.map(|workload| workload.totals.cpu_ns).sum::<u64>()
-        };
-        lifetime.read(matching).unwrap()
-    };
-    let deadline = Instant::now() + Duration::from_secs(15);
-    let counted = loop {
-        let counted = sum(&folder.name()) + sum("other");
-        if counted >= real - doubt - real / 500 || Instant::now() > deadline {
-            break counted;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    };
-    let lost = lifetime.lost().into_iter().find(|(what, _)| *what == "cgroup").unwrap().1;
-    println!("{lost} times no room, {counted} of {real} ns counted");
-    assert!(lost > 0);
-    assert!(counted >= real - doubt - real / 100, "{counted} of {real} ns, {doubt} of them in doubt");
+    let counted = wait_for_cpu(&lifetime, &folder.name(), real - doubt);
+    println!("{counted} of {real} ns counted by cpuacct's cgroups, {doubt} in doubt");
+    assert!(
+        counted.abs_diff(real) < real / 500 + 1_000_000 + doubt,
+        "{counted} of {real} ns, {doubt} of them in doubt"
+    );
+    let (started, lost) = lifetime
+        .read(|ledger| {
+            let ours = ledger.workloads().filter(|workload| workload.key.workload.starts_with(&folder.name()));
+            ours.map(|workload| workload.started).sum::<u64>()
+        })
+        .map(|started| (started, lifetime.lost()))
+        .unwrap();
+    assert_eq!(started, truth.len() as u64, "{lost:?}");
 }
 
 #[test]
@@ -165,13 +182,12 @@ fn pinned_programs_go_on_counting_while_no_agent_runs() {
         return testkit::skipped(&reason);
     }
     let scratch = tempfile::tempdir().unwrap();
-    let bpffs = BpfFs(scratch.path().join("bpf"));
-    std::fs::create_dir(&bpffs.0).unwrap();
-    let mounted = rustix::mount::mount("bpf", &bpffs.0, "bpf", rustix::mount::MountFlags::empty(), None);
-    if let Err(error) = mounted {
-        return testkit::skipped(&format!("no BPF file system can be mounted: {error}"));
-    }
-    let pin = Some(yagura_exporter::probes::lifetime::Pin { bpffs: bpffs.0.clone() });
+    let bpffs = match BpfFs::mount(scratch.path()) {
+        Ok(bpffs) => bpffs,
+        Err(error) => return testkit::skipped(&format!("no BPF file system can be mounted: {error}")),
+    };
+    let books = scratch.path().join("books");
+    let pin = Some(yagura_exporter::probes::lifetime::Pin { bpffs: bpffs.0.clone(), books });
     let options = Options { pin, ..Options::default() };
     let first = on(Lifetime::start(&host(), &options));
     assert!(!first.is_reused());
@@ -194,13 +210,4 @@ fn pinned_programs_go_on_counting_while_no_agent_runs() {
     assert!(!third.is_reused());
     let ours = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().starts_with("lifetime-");
     assert_eq!(std::fs::read_dir(&bpffs.0).unwrap().flatten().filter(ours).count(), 1);
-}
-
-/// A mounted BPF file system, gone at the end with all that is pinned there.
-struct BpfFs(std::path::PathBuf);
-
-impl Drop for BpfFs {
-    fn drop(&mut self) {
-        let _ = rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH);
-    }
 }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Folder, Truth, burn, burner, host, on, owner_root, total, unable};
+use common::{Folder, Truth, alone, burn, burner, host, on, owner_root, total, unable};
 use yagura_exporter::probes::lifetime::{Lifetime, Options, ledger};
 
 /// Waits until the ledger has settled what went, then gives units and workloads below a folder.
@@ -42,6 +42,8 @@ fn containers_that_live_for_milliseconds_are_accounted_in_full() {
     if let Some(reason) = unable() {
         return testkit::skipped(&reason);
     }
+    // What is lost is counted for the whole machine.
+    let _alone = alone();
     let lifetime = on(Lifetime::start(&host(), &Options::default()));
     let scratch = tempfile::tempdir().unwrap();
     let folder = Folder::make(&owner_root().unwrap(), "short");
@@ -74,4 +76,64 @@ fn containers_that_live_for_milliseconds_are_accounted_in_full() {
     let exited: u64 = workloads.iter().flat_map(|workload| workload.exited).sum();
     assert_eq!((started, exited), (truth.len() as u64, truth.len() as u64));
     assert!(lifetime.lost().iter().all(|(_, lost)| *lost == 0), "{:?}", lifetime.lost());
+}
+
+/// A process with so many threads moves: CPU time of both cgroups, counted and real, what is in doubt, and how many threads
+/// were not seen to move.
+fn swarm(threads: usize) -> ([u64; 2], [u64; 2], u64, u64) {
+    let lifetime = on(Lifetime::start(&host(), &Options::default()));
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = Folder::make(&owner_root().unwrap(), &format!("swarm{threads}"));
+    let both = ["from", "to"].map(|name| folder.0.join(name));
+    for cgroup in &both {
+        std::fs::create_dir(cgroup).unwrap();
+    }
+    let mut command = std::process::Command::new(burner(scratch.path()));
+    let done = command.arg("swarm").args(&both).args([threads.to_string(), "200".into()]).output().unwrap();
+    let text = String::from_utf8(done.stdout).unwrap();
+    let numbers: Vec<u64> = text.split_whitespace().map(|word| word.parse().unwrap()).collect();
+    let [from, to, doubt] = numbers.as_slice() else { panic!("{text}") };
+    let counted = |lifetime: &Lifetime| {
+        let of = |ledger: &ledger::Ledger, name: &str| {
+            let path = format!("{}/{name}", folder.name());
+            ledger.units().find(|unit| unit.path == path).map_or(0, |unit| unit.totals.cpu_ns)
+        };
+        lifetime.read(|ledger| ["from", "to"].map(|name| of(ledger, name))).unwrap()
+    };
+    let all = testkit::wait_for(Duration::from_secs(10), || {
+        let counted = counted(&lifetime);
+        (counted.iter().sum::<u64>() >= from + to).then_some(counted)
+    });
+    let moves = lifetime.lost().into_iter().find(|(what, _)| *what == "move").unwrap().1;
+    (all.unwrap_or_else(|| counted(&lifetime)), [*from, *to], *doubt, moves)
+}
+
+#[test]
+fn threads_of_a_process_that_moves_count_where_they_ran() {
+    if let Some(reason) = unable() {
+        return testkit::skipped(&reason);
+    }
+    // What is lost is counted for the whole machine.
+    let _alone = alone();
+    let (counted, real, doubt, lost) = swarm(300);
+    println!("300 threads: {counted:?} of {real:?} ns, {doubt} in doubt, {lost} not seen to move");
+    assert_eq!(lost, 0);
+    for (counted, real) in counted.iter().zip(real) {
+        // How the process starts and ends is not in what it prints.
+        assert!(counted.abs_diff(real) < real / 50 + 3_000_000 + doubt, "{counted} of {real} ns");
+    }
+}
+
+#[test]
+fn threads_that_are_too_many_to_be_seen_to_move_are_counted_as_lost() {
+    if let Some(reason) = unable() {
+        return testkit::skipped(&reason);
+    }
+    // What is lost is counted for the whole machine.
+    let _alone = alone();
+    let (counted, real, doubt, lost) = swarm(700);
+    println!("700 threads: {counted:?} of {real:?} ns, {doubt} in doubt, {lost} not seen to move");
+    assert!(lost >= 700 - 512, "{lost}");
+    let (counted, real): (u64, u64) = (counted.iter().sum(), real.iter().sum());
+    assert!(counted.abs_diff(real) < real / 50 + 5_000_000 + doubt, "{counted} of {real} ns");
 }

@@ -1,6 +1,6 @@
 //! From a listening socket to a served connection.
 
-use std::{io, pin::Pin, sync::Arc, time::Duration};
+use std::{io, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -32,7 +32,7 @@ pub(crate) async fn accept(listener: TcpListener, shared: Arc<Shared>, tasks: Ta
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((socket, _)) => {
+            Ok((socket, peer)) => {
                 if std::mem::take(&mut failing) {
                     tracing::info!("accepting connections again");
                 }
@@ -43,7 +43,7 @@ pub(crate) async fn accept(listener: TcpListener, shared: Arc<Shared>, tasks: Ta
                 let (shared, stop) = (Arc::clone(&shared), stop.clone());
                 tasks.spawn(async move {
                     let _open = Open::new(&shared, id);
-                    serve(socket, &shared, activity, &stop).await;
+                    serve(socket, peer.ip(), &shared, activity, &stop).await;
                 });
             }
             Err(error) if is_about_one_client(&error) => {}
@@ -82,11 +82,17 @@ fn is_about_one_client(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-async fn serve(socket: TcpStream, shared: &Arc<Shared>, activity: Arc<Activity>, stop: &CancellationToken) {
+async fn serve(
+    socket: TcpStream,
+    peer: IpAddr,
+    shared: &Arc<Shared>,
+    activity: Arc<Activity>,
+    stop: &CancellationToken,
+) {
     drop(socket.set_nodelay(true));
     let web = shared.web.get();
     let Some(tls) = web.tls.clone() else {
-        return serve_http(socket, shared, &web, activity, stop).await;
+        return serve_http(socket, peer, shared, &web, activity, stop).await;
     };
     let handshake = tokio_rustls::TlsAcceptor::from(tls).accept(socket);
     let handshake = tokio::time::timeout(shared.limits.handshake, handshake);
@@ -96,7 +102,7 @@ async fn serve(socket: TcpStream, shared: &Arc<Shared>, activity: Arc<Activity>,
         () = stop.cancelled() => return,
     };
     match shaken {
-        Ok(Ok(socket)) => serve_http(socket, shared, &web, activity, stop).await,
+        Ok(Ok(socket)) => serve_http(socket, peer, shared, &web, activity, stop).await,
         Ok(Err(error)) => {
             shared.telemetry.tls_failed(tls_failure(&error));
             tracing::debug!(error = %error, "TLS handshake failed");
@@ -121,6 +127,7 @@ fn tls_failure(error: &io::Error) -> &'static str {
 
 async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     socket: S,
+    peer: IpAddr,
     shared: &Arc<Shared>,
     web: &Web,
     activity: Arc<Activity>,
@@ -129,7 +136,7 @@ async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let limits = shared.limits;
     let builder = builder(&limits, web.http2);
     let io = TokioIo::new(Watched::new(socket, Arc::clone(&activity)));
-    let service = Service { shared: Arc::clone(shared), activity: Arc::clone(&activity) };
+    let service = Service { shared: Arc::clone(shared), activity: Arc::clone(&activity), peer };
     let service = hyper::service::service_fn(move |request| route::answer(service.clone(), request));
     let connection = builder.serve_connection(io, service);
     if let Some(why) = supervise(connection, &activity, &limits, stop).await {

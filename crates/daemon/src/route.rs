@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -34,6 +35,7 @@ const WORTH_COMPRESSING: usize = 1024;
 pub(crate) struct Service {
     pub(crate) shared: Arc<Shared>,
     pub(crate) activity: Arc<Activity>,
+    pub(crate) peer: IpAddr,
 }
 
 /// One request, as far as anybody asks.
@@ -43,6 +45,7 @@ struct Asked {
     encoding: Encoding,
     deadline: Instant,
     accept: Option<String>,
+    scraper: String,
     started: Instant,
 }
 
@@ -63,6 +66,7 @@ pub(crate) fn answer(service: Service, request: Request<Incoming>) -> impl Futur
             query: page::query(request.uri().query().unwrap_or("")),
             encoding: expo::negotiate_encoding(text(headers, "accept-encoding")),
             accept: text(headers, "accept").map(str::to_owned),
+            scraper: scraper(service.peer, text(headers, "user-agent")),
             deadline,
             started,
         };
@@ -182,13 +186,13 @@ async fn scraped(
 ) -> Answer {
     let turn: Arc<dyn Send + Sync> = Arc::new(turn);
     let (parts, mut incoming) = stream::channel();
-    let Asked { query, encoding, deadline, accept, started, .. } = asked;
+    let Asked { query, encoding, deadline, accept, scraper, started, .. } = asked;
     let (format, encoding) = (page.format(accept.as_deref()), page.encoding(encoding));
     let job = Scrape {
         shared: Arc::clone(shared),
         page: Arc::clone(page),
         path: path.to_owned(),
-        request: ScrapeRequest { format, deadline, query },
+        request: ScrapeRequest { format, deadline, scraper, query },
         encoding,
         started,
     };
@@ -207,6 +211,12 @@ async fn scraped(
     };
     body.hold(turn);
     with_headers(Response::new(body), format.content_type(), encoding)
+}
+
+/// The name of whoever asks, of bounded length.
+fn scraper(peer: IpAddr, agent: Option<&str>) -> String {
+    let agent: String = agent.unwrap_or_default().chars().take(100).collect();
+    format!("{peer} {agent}")
 }
 
 /// A page to be written on a thread.

@@ -5,10 +5,10 @@
 //! cri-dockerd write, and Docker's own container record.
 
 use kernfs::{Host, Reader};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Who a container is, as far as its bundle tells; empty where it does not.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Named {
     /// Namespace of its pod.
     pub namespace: String,

@@ -32,6 +32,11 @@ static MAP_CAPACITY: Family<Count, 2> = Family::gauge(
     "Most entries of a map of an eBPF feature; of a ring buffer, its bytes.",
     &[FEATURE, Label::open("map", "maps of the agent")],
 );
+static MEMORY: Family<Bytes, 0> = Family::gauge(
+    "yagura_probe_kernel_memory_bytes",
+    "Kernel memory that all maps and programs of the eBPF features occupy, which the agent's own memory does not show.",
+    &[],
+);
 static RUNS: Family<Count, 2> = Family::counter(
     "yagura_probe_runs_total",
     "Runs of an eBPF program, counted only while the kernel is asked to.",
@@ -57,8 +62,16 @@ static RESYNCS: Family<Count, 1> = Family::counter(
     "Times that an eBPF feature compared itself with the kernel because it had lost something.",
     &[FEATURE],
 );
-static FAMILIES: &[&Desc] =
-    &[MAP_MEMORY.desc(), MAP_CAPACITY.desc(), RUNS.desc(), RUN_TIME.desc(), MISSED.desc(), LOST.desc(), RESYNCS.desc()];
+static FAMILIES: &[&Desc] = &[
+    MEMORY.desc(),
+    MAP_MEMORY.desc(),
+    MAP_CAPACITY.desc(),
+    RUNS.desc(),
+    RUN_TIME.desc(),
+    MISSED.desc(),
+    LOST.desc(),
+    RESYNCS.desc(),
+];
 
 /// How a feature is.
 #[derive(Clone, Debug, Default)]
@@ -106,6 +119,7 @@ impl Collector for Health {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let out = &mut *scrape.out;
         let mut seen = Vec::new();
+        let mut memory = 0;
         for vitals in vitals() {
             let feature = vitals.feature;
             // Two of one kind exist for a moment while the configuration is reloaded.
@@ -113,6 +127,7 @@ impl Collector for Health {
                 continue;
             }
             seen.push(feature);
+            memory += vitals.costs.memory();
             for (map, memory, capacity) in &vitals.costs.maps {
                 out.put(&MAP_MEMORY, [feature, map], Bytes(*memory));
                 out.put(&MAP_CAPACITY, [feature, map], Count(*capacity as f64));
@@ -127,6 +142,7 @@ impl Collector for Health {
             }
             out.put(&RESYNCS, [feature], Count(vitals.resyncs as f64));
         }
+        out.put(&MEMORY, [], Bytes(memory));
         Ok(())
     }
 }

@@ -30,8 +30,9 @@ use zerocopy::IntoBytes;
 
 use self::call::Over;
 pub use self::{
-    call::count_runs,
+    call::{count_runs, is_loaded},
     iterator::Iterator,
+    pins::is_bpffs,
     ring::Ring,
     table::{Entries, Table},
     types::Loading,
@@ -242,6 +243,7 @@ impl Object {
                 runs: number(&info, "run_cnt"),
                 ns: number(&info, "run_time_ns"),
                 missed: number(&info, "recursion_misses"),
+                memory: number(&info, "memlock"),
             }
         });
         Costs { maps: maps.collect(), programs: programs.collect() }
@@ -257,6 +259,14 @@ pub struct Costs {
     pub programs: Vec<Run>,
 }
 
+impl Costs {
+    /// Bytes of kernel memory.
+    pub fn memory(&self) -> u64 {
+        let maps: u64 = self.maps.iter().map(|(_, bytes, _)| bytes).sum();
+        maps + self.programs.iter().map(|run| run.memory).sum::<u64>()
+    }
+}
+
 /// How often a program ran.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
@@ -268,6 +278,8 @@ pub struct Run {
     pub ns: u64,
     /// Runs that the kernel left out, because the program was at work on the same CPU already.
     pub missed: u64,
+    /// Bytes of kernel memory.
+    pub memory: u64,
 }
 
 fn load_program(ebpf: &mut Ebpf, name: &str, hook: Hook, types: &Btf) -> Result<OwnedFd, Unavailable> {

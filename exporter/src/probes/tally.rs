@@ -6,7 +6,7 @@ use kernfs::Host;
 
 use super::{
     health::{self, Feature, Vitals},
-    lifetime::{Books, ledger::Tally},
+    lifetime::{Books, ledger::Columns},
     object::{Object, Plan, Table},
 };
 use crate::spec::Unavailable;
@@ -23,23 +23,32 @@ pub struct Counting {
 }
 
 impl Counting {
-    /// Loads and attaches. `map` has `u64` keys and `[count, …]` values; `kinds` are the losses that it counts.
+    /// Loads and attaches. `map` has `u64` keys and two numbers a value, which `columns` puts on the books; `kinds` are
+    /// the losses that it counts. With the books, it stays at work when the agent ends.
     pub fn start(
         host: &Host,
         mut plan: Plan<'_>,
         map: &str,
         kinds: &'static [&'static str],
-        tally: Tally,
+        columns: Columns,
         books: Books,
     ) -> Result<Arc<Self>, Unavailable> {
         plan.constants.extend(books.owner());
+        let pin = books.pin();
+        let plan = Plan { pin: pin.as_deref(), ..plan };
         let mut object = Object::load(&plan, host)?;
+        let is_new = !object.is_reused();
         let counts = Arc::new(object.table(map)?);
         let losses = object.table("losses")?;
         // What finds no room is counted under cgroup 0.
-        counts.set(&0_u64, &[0_u64; 2]).map_err(|error| Unavailable(format!("cannot prepare the maps: {error}")))?;
+        if is_new {
+            counts
+                .set(&0_u64, &[0_u64; 2])
+                .map_err(|error| Unavailable(format!("cannot prepare the maps: {error}")))?;
+        }
         object.attach(&plan)?;
-        books.follow(tally, &counts);
+        object.pin()?;
+        books.follow(columns, &counts, is_new);
         let feature = Arc::new(Self { object, counts, losses, kinds, books });
         health::watch(&feature);
         Ok(feature)

@@ -4,6 +4,10 @@
  * and says what wait4(2) said of each: the truth that the probes are compared with.
  *
  *   burner PARENT COUNT MIN_MS MAX_MS [PARALLEL [PAUSE_US [SECOND_PARENT LIMIT_BYTES EAT_BYTES]]]
+ *   burner swarm FOLDER FOLDER THREADS US
+ *
+ * The second makes one process whose threads burn so much each in the first cgroup, moves it, and has them burn as much
+ * again in the second. It prints the CPU time before the move, after it, and that of the move itself.
  *
  * PARENT is a cgroup folder. One line a cgroup: name, CPU time in ns, processes that ended in it, wait status of the
  * first process, and ns of that CPU time that may belong to the cgroup before: a process cannot tell at which moment of
@@ -236,6 +240,39 @@ static void eat(const char *folder, const char *second, u64 bytes, struct notes 
 	_exit(0);
 }
 
+static pthread_barrier_t together;
+static u64 share;
+
+static void *burn_twice(void *unused)
+{
+	burn(CLOCK_THREAD_CPUTIME_ID, share);
+	pthread_barrier_wait(&together);
+	pthread_barrier_wait(&together);
+	burn(CLOCK_THREAD_CPUTIME_ID, 2 * share);
+	return unused;
+}
+
+static int swarm(char **words)
+{
+	unsigned count = (unsigned)atoi(words[2]);
+	pthread_t *threads = calloc(count, sizeof(*threads));
+	u64 ignored, doubt, before = join(words[0], &ignored), middle;
+	share = strtoull(words[3], NULL, 10) * 1000;
+	pthread_barrier_init(&together, NULL, count + 1);
+	for (unsigned i = 0; i < count; i++)
+		if (pthread_create(&threads[i], NULL, burn_twice, NULL))
+			die("pthread_create");
+	pthread_barrier_wait(&together);
+	/* The last of them may not sleep yet. */
+	usleep(20000);
+	middle = join(words[1], &doubt);
+	pthread_barrier_wait(&together);
+	for (unsigned i = 0; i < count; i++)
+		pthread_join(threads[i], NULL);
+	printf("%llu %llu %llu\n", middle - before, cpu() - middle, doubt + ignored);
+	return 0;
+}
+
 static void remove_folder(const char *folder)
 {
 	for (int i = 0; rmdir(folder); i++) {
@@ -308,6 +345,8 @@ int main(int argc, char **argv)
 		burn(CLOCK_PROCESS_CPUTIME_ID, strtoull(argv[2], NULL, 10));
 		return 0;
 	}
+	if (argc == 6 && !strcmp(argv[1], "swarm"))
+		return swarm(argv + 2);
 	if (argc < 5)
 		return 2;
 	unsigned long count = strtoul(argv[2], NULL, 10);

@@ -33,6 +33,11 @@ pub(crate) fn unable() -> Option<String> {
     owner_root().is_none().then(|| "no cgroup version 2 tree is mounted".into())
 }
 
+/// Whether tests shall go on for as long as a proof takes.
+pub(crate) fn is_proof() -> bool {
+    std::env::var_os("YAGURA_PROOF").is_some()
+}
+
 /// Folder of the version 2 tree.
 pub(crate) fn owner_root() -> Option<PathBuf> {
     ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
@@ -175,5 +180,24 @@ impl Alone {
         let result = act();
         std::fs::write(back, "0").unwrap();
         result
+    }
+}
+
+/// A mounted BPF file system, gone at the end with all that is pinned there.
+pub(crate) struct BpfFs(pub(crate) PathBuf);
+
+impl BpfFs {
+    /// Mounts one in the folder.
+    pub(crate) fn mount(folder: &Path) -> rustix::io::Result<Self> {
+        let at = folder.join("bpf");
+        std::fs::create_dir(&at).unwrap();
+        rustix::mount::mount("bpf", &at, "bpf", rustix::mount::MountFlags::empty(), None)?;
+        Ok(Self(at))
+    }
+}
+
+impl Drop for BpfFs {
+    fn drop(&mut self) {
+        let _ = rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH);
     }
 }

@@ -1,4 +1,4 @@
-//! Programs that are started, by workload, and the stream of them for those who follow.
+//! Programs that are started, by container and by workload, and the stream of them for those who follow.
 //!
 //! `exec.bpf.c` counts by cgroup at the hook `sched_process_exec`; the sums stand on `lifetime`'s books. Exit codes and
 //! signals are with `lifetime`, which sees every process end.
@@ -16,12 +16,13 @@ use super::{
     running::Running,
     tally::Counting,
 };
+use crate::identity::AsContainer;
 use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
 
 /// See the module.
 pub static SPEC: Spec = Spec {
     name: "exec",
-    about: "Programs that are started, by workload.",
+    about: "Programs that are started, by container and by workload.",
     default_on: true,
     needs: &[
         Need::Kernel(5, 8),
@@ -39,7 +40,12 @@ static EXECS: Family<Count, 0, AsWorkload> = Family::counter(
     "Programs that were started in all containers that the workload has and had.",
     &[],
 );
-static FAMILIES: &[&Desc] = &[EXECS.desc()];
+static CONTAINER_EXECS: Family<Count, 0, AsContainer> = Family::counter(
+    "container_execs_total",
+    "Programs that were started in the container; stays for a while when the container is gone.",
+    &[],
+);
+static FAMILIES: &[&Desc] = &[EXECS.desc(), CONTAINER_EXECS.desc()];
 
 static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/exec.bpf.o"));
 static HOOKS: &[(&str, Hook)] = &[("on_exec", Hook::Tracepoint("sched_process_exec"))];
@@ -68,7 +74,7 @@ pub fn start(host: &Host, books: Books, mode: Mode) -> Result<Arc<Counting>, Una
         pin: None,
         refuse: mode == Mode::Refused,
     };
-    Counting::start(host, plan, "execs", &["cgroup", "record"], Tally::Execs, books)
+    Counting::start(host, plan, "execs", &["cgroup", "record"], [Some(Tally::Execs), None], books)
 }
 
 static RUNNING: Running<Counting> = Running::none();
@@ -87,8 +93,15 @@ impl Collector for Exec {
                 let key = &workload.key;
                 let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.workload, key.kind]);
                 let extra = Extra { created: Some(workload.created), exemplar: None };
-                let [_, execs] = workload.tallies;
+                let [_, execs, _] = workload.tallies;
                 out.put_with(&EXECS, Some(of), [], Count(execs as f64), extra);
+            }
+            for unit in ledger.shown_units() {
+                let [namespace, pod, container] = &unit.labels;
+                let of = out.subject::<AsContainer, 3>([namespace, pod, container]);
+                let extra = Extra { created: Some(unit.created), exemplar: None };
+                let [_, execs, _] = unit.tallies;
+                out.put_with(&CONTAINER_EXECS, Some(of), [], Count(execs as f64), extra);
             }
         });
         Ok(())

@@ -8,6 +8,8 @@
 mod closing;
 mod names;
 mod reading;
+mod saved;
+mod scrapers;
 #[cfg(test)]
 mod tests;
 mod unit;
@@ -16,13 +18,14 @@ mod workload;
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use metric::Histogram;
+use serde::{Deserialize, Serialize};
 
 pub use self::{
     closing::{LIFETIME_BOUNDS, LINGER_NS, RETAIN},
     unit::{Reason, Unit},
-    workload::{Key, Tallies, Tally, Workload},
+    workload::{Columns, KINDS, Key, Kind, TALLIES, Tallies, Tally, Workload},
 };
-use self::{names::Names, workload::Workloads};
+use self::{names::Names, scrapers::Scrapers, workload::Workloads};
 use super::{
     owner::{self, Role},
     wire::{Memory, Totals},
@@ -60,7 +63,7 @@ impl Moment {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Member {
     unit: u64,
     path: String,
@@ -93,23 +96,31 @@ impl Audit {
 pub type Lifetimes = HashMap<(String, &'static str), Histogram>;
 
 /// The books.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Ledger {
+    #[serde(skip)]
     limits: Limits,
     root: u64,
     members: HashMap<u64, Member>,
     units: HashMap<u64, Unit>,
     /// Owner path → unit, the youngest that had it.
+    #[serde(skip)]
     by_path: HashMap<String, u64>,
     workloads: Workloads,
     names: Names,
     graves: HashMap<u64, usize>,
     grave_order: VecDeque<u64>,
     /// Rows whose record has not come yet, and when they were first seen.
+    #[serde(skip)]
     unclaimed: HashMap<u64, u64>,
+    #[serde(with = "saved::lifetimes")]
     lifetimes: Lifetimes,
+    #[serde(skip)]
+    scrapers: Scrapers,
     all: u64,
     root_ns: u64,
+    /// What the root's row said last.
+    root_last_ns: u64,
     overflow: Totals,
     overflow_tallies: Tallies,
     next_unit: u64,
@@ -132,8 +143,10 @@ impl Ledger {
             lifetimes: HashMap::new(),
             all: 0,
             root_ns: 0,
+            root_last_ns: 0,
+            scrapers: Scrapers::default(),
             overflow: Totals::default(),
-            overflow_tallies: [0; 2],
+            overflow_tallies: [0; TALLIES],
             next_unit: 1,
         }
     }
@@ -202,7 +215,7 @@ impl Ledger {
             unit,
             path: path.to_owned(),
             last: Totals::default(),
-            tallies: [0; 2],
+            tallies: [0; TALLIES],
             closed_ns: 0,
             nameless: false,
         };
@@ -335,11 +348,9 @@ impl Ledger {
         self.workloads.called(key)
     }
 
-    /// The dead units were shown once more.
-    pub fn shown(&mut self) {
-        for unit in self.units.values_mut().filter(|unit| unit.ended) {
-            unit.shown += 1;
-        }
+    /// All this was shown to a scraper.
+    pub fn shown(&mut self, to: &str, now: f64) {
+        self.scrapers.shown(to, now);
     }
 
     /// Lifetimes of ended containers.

@@ -19,8 +19,8 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Threads of a process that moves which are seen to move; those beyond are counted where they are next seen. */
-#define MOVED_THREADS 64
+/* Threads of a process that moves which are seen to move; those beyond are counted where they are next seen, as lost. */
+#define MOVED_THREADS 512
 
 /* Longest path that the kernel gives to its hook. */
 #define PATH_MAX_LEN 1024
@@ -176,6 +176,8 @@ static __always_inline void close_account(struct task_struct *task, __u64 key)
 	if (before) {
 		was_dead = before->dead;
 		none = *before;
+		if (none.cgroup != id)
+			lose(LOST_MOVE);
 		*before = now;
 		add(to, &now, &none);
 	} else {
@@ -229,9 +231,13 @@ int on_free(__u64 *ctx)
 	return 0;
 }
 
-/* A task is in another cgroup now: what it used until here belongs to the one that it left. */
-static __always_inline void moved(struct task_struct *task, __u64 key, struct cgroup *to, __u64 id)
+/*
+ * A task is in another cgroup now: what it used until here belongs to the one that it left. Not inlined and not static:
+ * the verifier looks at such a function once, and not again for every turn of the loop that calls it.
+ */
+__noinline int moved(__u64 key, __u64 id)
 {
+	struct task_struct *task = (void *)key;
 	struct counted *before = bpf_map_lookup_elem(&tasks, &key);
 	struct counted now = { .cgroup = id };
 	struct usage *from;
@@ -257,6 +263,7 @@ static __always_inline void moved(struct task_struct *task, __u64 key, struct cg
 	} else if (bpf_map_update_elem(&tasks, &key, &now, BPF_ANY)) {
 		lose(LOST_TASK);
 	}
+	return 0;
 }
 
 SEC("tp_btf/cgroup_attach_task")
@@ -266,26 +273,27 @@ int on_attach(__u64 *ctx)
 	struct task_struct *leader = (void *)ctx[2];
 	__u64 id = cgrp->kn->id;
 	struct list_head *head, *node;
-	__u64 offset;
+	__u64 offset, key = 0;
 	int i;
 
 	if ((__u32)cgrp->root->hierarchy_id != owner_hierarchy)
 		return 0;
 	usage_of(cgrp, id);
-	moved(leader, ctx[2], cgrp, id);
+	/* The leader as a number, which is what the function takes. */
+	bpf_probe_read_kernel(&key, sizeof(key), &ctx[2]);
+	moved(key, id);
 	if (!(ctx[3] & 1))
 		return 0;
 	offset = bpf_core_field_offset(struct task_struct, thread_node);
 	head = (void *)leader->signal + bpf_core_field_offset(struct signal_struct, thread_head);
 	node = BPF_CORE_READ(head, next);
 	for (i = 0; i < MOVED_THREADS; i++) {
-		struct task_struct *thread;
+		__u64 thread = (__u64)node - offset;
 
 		if (!node || node == head)
 			break;
-		thread = (void *)node - offset;
-		if (thread != leader)
-			moved(thread, (__u64)thread, cgrp, id);
+		if (thread != key)
+			moved(thread, id);
 		node = BPF_CORE_READ(node, next);
 	}
 	return 0;
@@ -318,6 +326,8 @@ int count_living(struct bpf_iter__task *ctx)
 			return 0;
 		copy = *before;
 		*before = now;
+		if (copy.cgroup != now.cgroup)
+			lose(LOST_MOVE);
 		add(to, &now, &copy);
 		return 0;
 	}

@@ -70,5 +70,6 @@ enum {
 	LOST_REMOVED, /* ring full: a cgroup was removed */
 	LOST_USAGE, /* no room for a cgroup's usage: counted under cgroup 0 */
 	LOST_TASK, /* no room for a task: its moves between cgroups are not seen */
+	LOST_MOVE, /* a task is in another cgroup than it was seen to move to: what it used since then counts there */
 	LOSSES,
 };

@@ -3,7 +3,7 @@
 use metric::{Batch, Bytes, Count, Desc, Extra, Family, Label, Nanos, Ratio, Seconds, Subject};
 
 use super::{
-    ledger::{Ledger, Reason, Unit, Workload},
+    ledger::{KINDS, Ledger, Reason, Unit, Workload},
     wire::MEMORY_EVENTS,
 };
 use crate::identity::AsContainer;
@@ -18,7 +18,7 @@ impl Subject for AsWorkload {
     const LABELS: &'static [Label] = &[
         Label::open("namespace", WORKLOADS),
         Label::open("workload", WORKLOADS),
-        Label::closed("workload_kind", &["pod", "cgroup"]),
+        Label::closed("workload_kind", &KINDS),
     ];
 }
 
@@ -84,7 +84,7 @@ static MEMORY_EVENTS_SEEN: Family<Count, 1, AsWorkload> = Family::counter(
 static LIFETIME: Family<Seconds, 2> = Family::histogram(
     "container_lifetime_seconds",
     "How long ended containers lived, from the making of their cgroup to the end of their last process.",
-    &[Label::open("namespace", "namespaces with pods on the node"), Label::closed("workload_kind", &["pod", "cgroup"])],
+    &[Label::open("namespace", "namespaces with pods on the node"), Label::closed("workload_kind", &KINDS)],
 );
 static CONTAINER_CPU: Family<Seconds, 0, AsContainer> = Family::counter(
     "container_cpu_accounted_seconds_total",
@@ -106,6 +106,8 @@ static CONTAINER_EXIT_CODE: Family<Count, 0, AsContainer> = Family::gauge(
     "Exit code of an ended container's last process; 128 and the signal's number if a signal ended it.",
     &[],
 );
+static CONTAINER_MEMORY_PEAK: Family<Bytes, 0, AsContainer> =
+    Family::gauge("container_exit_memory_peak_bytes", "The most memory that an ended container had.", &[]);
 static AUDIT: Family<Seconds, 1> = Family::gauge(
     "yagura_audit_cpu_seconds",
     "CPU time since the agent began to count: of containers that are there, of those that are gone, and of tasks in the \
@@ -142,6 +144,7 @@ pub(super) static FAMILIES: &[&Desc] = &[
     CONTAINER_PROCESSES_STARTED.desc(),
     CONTAINER_PROCESSES_ENDED.desc(),
     CONTAINER_EXIT_CODE.desc(),
+    CONTAINER_MEMORY_PEAK.desc(),
     AUDIT.desc(),
     AUDIT_KERNEL.desc(),
     AUDIT_ERROR.desc(),
@@ -156,7 +159,7 @@ pub(super) fn emit(ledger: &Ledger, page_size: u64, kernel_ns: Option<u64>, out:
         out.put_histogram(&LIFETIME, None, [namespace, kind], histogram.clone());
     }
     for unit in ledger.shown_units() {
-        emit_unit(unit, out);
+        emit_unit(unit, page_size, out);
     }
     let audit = ledger.audit();
     for (part, ns) in [("live", audit.live_ns), ("dead", audit.dead_ns), ("root", audit.root_ns)] {
@@ -197,7 +200,7 @@ fn emit_workload(workload: &Workload, page_size: u64, out: &mut Batch) {
     }
 }
 
-fn emit_unit(unit: &Unit, out: &mut Batch) {
+fn emit_unit(unit: &Unit, page_size: u64, out: &mut Batch) {
     let [namespace, pod, container] = &unit.labels;
     let of = out.subject::<AsContainer, 3>([namespace, pod, container]);
     let extra = || Extra { created: Some(unit.created), exemplar: None };
@@ -213,6 +216,9 @@ fn emit_unit(unit: &Unit, out: &mut Batch) {
     {
         let code = if status.trailing_zeros() >= 7 { (status >> 8) & 0xff } else { 128 + (status & 0x7f) };
         out.put_of(&CONTAINER_EXIT_CODE, of, [], Count(f64::from(code)));
+    }
+    if unit.closed.is_some() && unit.memory.peak_pages > 0 {
+        out.put_of(&CONTAINER_MEMORY_PEAK, of, [], Bytes(unit.memory.peak_pages * page_size));
     }
 }
 

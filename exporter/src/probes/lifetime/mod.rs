@@ -7,6 +7,7 @@
 //!
 //! Left out: what tasks used before the agent started.
 
+mod archive;
 mod hierarchy;
 pub mod ledger;
 mod metrics;
@@ -24,8 +25,9 @@ use parking_lot::Mutex;
 
 pub use self::metrics::AsWorkload;
 use self::{
+    archive::{Archive, Note, Page},
     hierarchy::Hierarchy,
-    ledger::{Ledger, Moment, Tally},
+    ledger::{Columns, Ledger, Moment},
     wire::{EVENT_LOSSES, LOSSES, Record, Usage},
 };
 use super::{
@@ -114,7 +116,7 @@ pub struct Options {
     pub sizes: Sizes,
     /// What limits the books.
     pub limits: ledger::Limits,
-    /// A folder on a BPF file system and a file for the books: a restarted agent goes on counting where it ended.
+    /// Where state outlives the agent: one that is started again goes on counting where this one ended.
     pub pin: Option<Pin>,
     /// Has the verifier refuse the programs; for tests.
     pub refuse: bool,
@@ -125,8 +127,10 @@ pub struct Options {
 /// Where state outlives the agent.
 #[derive(Clone, Debug)]
 pub struct Pin {
-    /// A folder on a BPF file system.
+    /// A folder on a BPF file system, for programs and maps.
     pub bpffs: PathBuf,
+    /// A folder for the books; like the other it should not outlive the machine's boot.
+    pub books: PathBuf,
 }
 
 impl Default for Options {
@@ -156,9 +160,10 @@ struct Shared {
     usage: Table,
     losses: Table,
     living: Iterator,
+    pin: Option<PathBuf>,
     state: Mutex<State>,
     /// Maps of other features whose counts stand on these books.
-    sources: Mutex<Vec<(Tally, Weak<Table>)>>,
+    sources: Mutex<Vec<(Columns, Weak<Table>)>>,
     /// Features with books of their own.
     followers: Mutex<Vec<Weak<dyn Follower>>>,
 }
@@ -194,9 +199,21 @@ impl Books {
         self.0.hierarchy.unified_root()
     }
 
-    /// Has the counts of a map, `u64` keys and `[count, …]` values, put on the books as long as the map lives.
-    pub fn follow(&self, tally: Tally, table: &Arc<Table>) {
-        self.0.sources.lock().push((tally, Arc::downgrade(table)));
+    /// The folder on a BPF file system where programs and maps stay when the agent ends, if they do.
+    pub fn pin(&self) -> Option<PathBuf> {
+        self.0.pin.clone()
+    }
+
+    /// Has the counts of a map, with `u64` keys and two numbers a value, put on the books as long as the map lives.
+    /// `is_new`: the map begins at zero.
+    pub fn follow(&self, columns: Columns, table: &Arc<Table>, is_new: bool) {
+        if is_new {
+            let mut state = self.0.state.lock();
+            for tally in columns.into_iter().flatten() {
+                state.ledger.tally_is_new(tally);
+            }
+        }
+        self.0.sources.lock().push((columns, Arc::downgrade(table)));
     }
 
     /// Has a feature that keeps books of its own follow these as long as it lives.
@@ -223,6 +240,7 @@ struct State {
     settled: Instant,
     walked: Instant,
     kernel_start: Option<u64>,
+    archive: Option<Archive>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -257,6 +275,8 @@ impl Lifetime {
             pin: options.pin.as_ref().map(|pin| pin.bpffs.as_path()),
             refuse: options.refuse,
         };
+        let archived = options.pin.as_ref().map(|pin| Archive::open(&pin.books, host)).transpose();
+        let archived = archived.map_err(|error| Unavailable(format!("cannot keep the books: {error}")))?;
         let mut object = Object::load(&plan, host)?;
         let (usage, since) = (object.table("usage")?, object.table("since")?);
         let ring = object.ring("events")?;
@@ -274,9 +294,8 @@ impl Lifetime {
         }
         object.pin()?;
         let losses = object.table("losses")?;
-        let root = hierarchy.root;
-        let state = State {
-            ledger: Ledger::new(options.limits, root),
+        let mut state = State {
+            ledger: Ledger::new(options.limits, hierarchy.root),
             rows: Entries::default(),
             counts: Entries::default(),
             reader: Reader::default(),
@@ -285,7 +304,18 @@ impl Lifetime {
             settled: Instant::now(),
             walked: Instant::now(),
             kernel_start: None,
+            archive: None,
         };
+        state.kernel_start = hierarchy.kernel_total(&mut state.reader);
+        if let Some((archive, page, notes)) = archived {
+            if let Some(page) = page.filter(|page| page.ledger.root() == hierarchy.root) {
+                state.go_on(page, object.is_reused(), options.limits);
+            } else if object.is_reused() {
+                tracing::warn!("the books of the agent before are gone: counters begin anew");
+            }
+            state.replay(notes, hierarchy.number);
+            state.archive = Some(archive);
+        }
         let shared = Arc::new(Shared {
             host: Arc::clone(host),
             hierarchy,
@@ -293,6 +323,7 @@ impl Lifetime {
             usage,
             losses,
             living,
+            pin: options.pin.as_ref().map(|pin| pin.bpffs.clone()),
             state: Mutex::new(state),
             sources: Mutex::default(),
             followers: Mutex::default(),
@@ -349,11 +380,62 @@ impl Lifetime {
     }
 }
 
+impl State {
+    /// Goes on with the books of the agent before. `reused`: so do the kernel's rows.
+    fn go_on(&mut self, page: Page<Ledger>, reused: bool, limits: ledger::Limits) {
+        let Page { ledger, kernel_start, kernel_seen, lost, resyncs, .. } = page;
+        self.ledger = ledger.continued(limits);
+        self.resyncs = resyncs;
+        if reused {
+            (self.kernel_start, self.lost) = (kernel_start, lost);
+            return;
+        }
+        self.ledger.rows_are_new();
+        // What nobody counted since then is left out on both sides.
+        self.kernel_start = match (self.kernel_start, kernel_start, kernel_seen) {
+            (Some(now), Some(start), Some(seen)) => Some(now.saturating_sub(seen.saturating_sub(start))),
+            (now, ..) => now,
+        };
+    }
+
+    /// Takes in what the agent before learnt after it wrote the books last.
+    fn replay(&mut self, notes: Vec<Note>, owner: u32) {
+        let now = now();
+        for note in notes {
+            match note {
+                Note::Seen(Record::Made { id, path }) => {
+                    self.ledger.made(id, &path, now.wall);
+                }
+                Note::Seen(Record::Removed { hierarchy, id, path, memory }) => {
+                    if hierarchy == owner {
+                        self.ledger.removed(id, now.mono_ns);
+                    }
+                    if let Some(memory) = memory {
+                        self.ledger.memory_at_end(&path, memory, now.wall);
+                    }
+                }
+                Note::Named(id, named) => self.ledger.named(id, &named),
+            }
+        }
+    }
+
+    /// Takes note of what the rows do not tell.
+    fn note(&mut self, note: impl FnOnce() -> Note) {
+        if let Some(archive) = &mut self.archive {
+            archive.note(&note());
+        }
+    }
+
+    fn named(&mut self, id: u64, named: &bundle::Named) {
+        self.ledger.named(id, named);
+        self.note(|| Note::Named(id, named.clone()));
+    }
+}
+
 impl Shared {
     fn first_reading(&self) {
         let mut state = self.state.lock();
         let state = &mut *state;
-        state.kernel_start = self.hierarchy.kernel_total(&mut state.reader);
         self.walk(state);
         if let Err(error) = self.update(state) {
             tracing::warn!(%error, "cannot read what containers used");
@@ -387,12 +469,17 @@ impl Shared {
         let now = now();
         match record {
             Record::Made { id, path } => {
-                let container = self.state.lock().ledger.made(id, &path, now.wall).map(str::to_owned);
+                let container = {
+                    let mut state = self.state.lock();
+                    let container = state.ledger.made(id, &path, now.wall).map(str::to_owned);
+                    state.note(|| Note::Seen(Record::Made { id, path }));
+                    container
+                };
                 // The bundle is read without the lock: scrapes must not wait for a disk.
                 if let Some(container) = container
                     && let Some(named) = bundle::find(&self.host, reader, &container)
                 {
-                    self.state.lock().ledger.named(id, &named);
+                    self.state.lock().named(id, &named);
                 }
             }
             Record::Removed { hierarchy, id, path, memory } => {
@@ -403,6 +490,7 @@ impl Shared {
                 if let Some(memory) = memory {
                     state.ledger.memory_at_end(&path, memory, now.wall);
                 }
+                state.note(|| Note::Seen(Record::Removed { hierarchy, id, path, memory }));
             }
         }
     }
@@ -412,7 +500,7 @@ impl Shared {
         let unnamed = self.state.lock().ledger.unnamed();
         for (id, container) in unnamed {
             if let Some(named) = bundle::find(&self.host, reader, &container) {
-                self.state.lock().ledger.named(id, &named);
+                self.state.lock().named(id, &named);
             }
         }
     }
@@ -427,10 +515,14 @@ impl Shared {
         state.ledger.measured(state.rows.iter(), now);
         let mut sources = self.sources.lock();
         sources.retain(|(_, table)| table.strong_count() > 0);
-        for (tally, table) in sources.iter().filter_map(|(tally, table)| Some((*tally, table.upgrade()?))) {
+        for (columns, table) in sources.iter().filter_map(|(columns, table)| Some((*columns, table.upgrade()?))) {
             table.read_all(table.max_entries(), &mut state.counts)?;
-            for (id, [count, _]) in state.counts.iter() {
-                state.ledger.tallied(tally, *id, *count, now.wall);
+            for (id, counts) in state.counts.iter() {
+                for (tally, count) in columns.iter().zip(counts) {
+                    if let Some(tally) = tally {
+                        state.ledger.tallied(*tally, *id, *count, now.wall);
+                    }
+                }
             }
         }
         let followers: Vec<Arc<dyn Follower>> = self.followers.lock().iter().filter_map(Weak::upgrade).collect();
@@ -439,9 +531,18 @@ impl Shared {
                 follower.keep(&state.ledger, now);
             }
         }
+        self.save(state);
+        // What came to a row since it was read goes with it.
+        let leaving = state.ledger.leaving(now.mono_ns);
+        let mut last = Vec::new();
+        for id in &leaving {
+            last.extend(self.usage.take::<u64, Usage>(id)?.map(|row| (*id, row)));
+        }
+        if !last.is_empty() {
+            state.ledger.measured(last.iter().map(|(id, row)| (id, row)), now);
+        }
         let settled = state.ledger.settle(now.mono_ns, now.wall);
         for id in &settled {
-            self.usage.remove(id)?;
             for table in sources.iter().filter_map(|(_, table)| table.upgrade()) {
                 table.remove(id)?;
             }
@@ -453,6 +554,22 @@ impl Shared {
         }
         state.settled = Instant::now();
         Ok(())
+    }
+
+    /// Writes the books down, before the kernel's rows of what is gone are removed: whatever becomes of this process,
+    /// the next one finds each number in the rows, in the file or in both.
+    fn save(&self, state: &mut State) {
+        let Some(mut archive) = state.archive.take() else { return };
+        let page = Page {
+            boot: archive.boot().to_owned(),
+            kernel_start: state.kernel_start,
+            kernel_seen: self.hierarchy.kernel_total(&mut state.reader),
+            lost: state.lost,
+            resyncs: state.resyncs,
+            ledger: &state.ledger,
+        };
+        archive.write(&page);
+        state.archive = Some(archive);
     }
 
     /// Whether events were lost since the last call.
@@ -474,7 +591,7 @@ impl Shared {
         state.ledger.walked(&live, now.mono_ns, now.wall);
         for (id, container) in state.ledger.unnamed() {
             if let Some(named) = bundle::find(&self.host, &mut state.reader, &container) {
-                state.ledger.named(id, &named);
+                state.named(id, &named);
             }
         }
         state.walked = Instant::now();
@@ -502,7 +619,9 @@ static RUNNING: Running<Lifetime> = Running::none();
 struct Shows(Arc<Lifetime>);
 
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
-    let start = || Lifetime::start(&context.host, &Options::default()).map(Arc::new);
+    let probe = &context.config.probe;
+    let pin = probe.is_pinned().then(|| Pin { bpffs: probe.pin.clone(), books: probe.books.clone() });
+    let start = || Lifetime::start(&context.host, &Options { pin, ..Options::default() }).map(Arc::new);
     Ok(Box::new(Shows(RUNNING.or_start(start)?)))
 }
 
@@ -516,7 +635,7 @@ impl Collector for Shows {
         let kernel = shared.kernel_since_start(&mut state);
         let page_size = rustix::param::page_size() as u64;
         metrics::emit(&state.ledger, page_size, kernel, scrape.out);
-        state.ledger.shown();
+        state.ledger.shown(scrape.scraper, scrape.now);
         Ok(())
     }
 }

@@ -1,9 +1,11 @@
 //! Which unit a cgroup belongs to, from its path.
 
+use serde::{Deserialize, Serialize};
+
 use crate::identity::path::{self, Place};
 
 /// What a unit is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Role {
     /// A container, in a pod or not.
     Container {

@@ -79,7 +79,7 @@ const _: () = {
 };
 
 /// What is left of a cgroup's memory accounting when it is removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
     /// The most it had, in pages.
     pub peak_pages: u64,
@@ -88,7 +88,7 @@ pub struct Memory {
 }
 
 /// A record of the ring buffer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Record {
     /// A cgroup was made in the owning hierarchy.
     Made {
@@ -127,7 +127,7 @@ pub fn decode(bytes: &[u8]) -> Option<Record> {
 }
 
 /// Kinds of loss that the programs count, by index.
-pub const LOSSES: [&str; 4] = ["made_event", "removed_event", "cgroup", "task"];
+pub const LOSSES: [&str; 5] = ["made_event", "removed_event", "cgroup", "task", "move"];
 /// How many of [`LOSSES`] are of events.
 pub const EVENT_LOSSES: usize = 2;
 
@@ -190,6 +190,14 @@ impl Totals {
             ended_error: self.ended_error.saturating_sub(earlier.ended_error),
             ended_signal: self.ended_signal.saturating_sub(earlier.ended_signal),
         }
+    }
+
+    /// Whether this can be a later state of the same row. If not, the row was made anew.
+    #[must_use]
+    pub fn follows(&self, earlier: &Self) -> bool {
+        self.cpu_ns >= earlier.cpu_ns
+            && self.tasks_started >= earlier.tasks_started
+            && self.tasks_ended >= earlier.tasks_ended
     }
 
     /// Whether a task was ever seen.

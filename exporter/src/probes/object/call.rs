@@ -23,6 +23,17 @@ pub fn count_runs() -> io::Result<OwnedFd> {
     attr.new_fd(command::ENABLE_STATS)
 }
 
+/// Whether a program of this id is in the kernel. Takes `CAP_SYS_ADMIN`.
+pub fn is_loaded(program: u32) -> io::Result<bool> {
+    let mut attr = Attr::default();
+    attr.u32(0, program);
+    match attr.new_fd(command::PROG_GET_FD_BY_ID) {
+        Ok(_) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Has the allocator return what is free to the kernel, which it otherwise keeps for as long as the process runs.
 pub(super) fn give_memory_back() {
     // SAFETY: takes no pointer and may be called at any time.
@@ -102,6 +113,7 @@ pub(super) mod command {
     pub(in super::super) const OBJ_PIN: u32 = 6;
     pub(in super::super) const OBJ_GET: u32 = 7;
     pub(in super::super) const MAP_LOOKUP_AND_DELETE_ELEM: u32 = 21;
+    pub(in super::super) const PROG_GET_FD_BY_ID: u32 = 13;
     pub(in super::super) const RAW_TRACEPOINT_OPEN: u32 = 17;
     pub(in super::super) const MAP_LOOKUP_BATCH: u32 = 24;
     pub(in super::super) const LINK_CREATE: u32 = 28;

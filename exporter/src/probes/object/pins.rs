@@ -56,6 +56,13 @@ impl Object {
     }
 }
 
+/// Whether a folder, or where it would be made, is on a BPF file system.
+pub fn is_bpffs(folder: &Path) -> bool {
+    const BPF_FS: u64 = 0xcafe_4a11;
+    let there = folder.ancestors().find_map(|folder| rustix::fs::statfs(folder).ok());
+    there.is_some_and(|system| u64::try_from(system.f_type).is_ok_and(|kind| kind == BPF_FS))
+}
+
 /// Differs when the object or the way it is loaded does (FNV-1a).
 pub(super) fn fingerprint(plan: &Plan<'_>) -> u64 {
     let text = format!("{:?} {:?}", plan.constants, plan.sizes);

@@ -1,11 +1,12 @@
-//! Who was killed because memory ran out, by container and by workload; kept when the container is gone.
+//! Who was killed because memory ran out, by container and by workload, and how much memory they had; kept when the
+//! container is gone.
 //!
-//! `oom.bpf.c` counts victims by cgroup at the hook `mark_victim`; the sums stand on `lifetime`'s books.
+//! `oom.bpf.c` counts victims and their memory by cgroup at the hook `mark_victim`; the sums stand on `lifetime`'s books.
 
 use std::sync::Arc;
 
 use kernfs::{Host, ReadError};
-use metric::{Count, Desc, Extra, Family};
+use metric::{Bytes, Count, Desc, Extra, Family};
 
 use super::{
     lifetime::{AsWorkload, Books, ledger::Tally},
@@ -44,7 +45,18 @@ static KILLS: Family<Count, 0, AsContainer> = Family::counter(
     "Processes of the container that were killed because memory ran out; stays for a while when the container is gone.",
     &[],
 );
-static FAMILIES: &[&Desc] = &[WORKLOAD_KILLS.desc(), KILLS.desc()];
+static WORKLOAD_KILLED: Family<Bytes, 0, AsWorkload> = Family::counter(
+    "workload_oom_killed_memory_bytes_total",
+    "Memory that processes of the workload's containers had when they were killed because memory ran out.",
+    &[],
+);
+static KILLED: Family<Bytes, 0, AsContainer> = Family::counter(
+    "container_oom_killed_memory_bytes_total",
+    "Memory that processes of the container had when they were killed because memory ran out; stays for a while when the \
+     container is gone.",
+    &[],
+);
+static FAMILIES: &[&Desc] = &[WORKLOAD_KILLS.desc(), KILLS.desc(), WORKLOAD_KILLED.desc(), KILLED.desc()];
 
 static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/oom.bpf.o"));
 static HOOKS: &[(&str, Hook)] = &[("on_victim", Hook::Tracepoint("mark_victim"))];
@@ -61,7 +73,7 @@ pub fn start(host: &Host, books: Books, refuse: bool) -> Result<Arc<Counting>, U
         pin: None,
         refuse,
     };
-    Counting::start(host, plan, "kills", &["cgroup"], Tally::OomKills, books)
+    Counting::start(host, plan, "kills", &["cgroup"], [Some(Tally::OomKills), Some(Tally::OomPages)], books)
 }
 
 static RUNNING: Running<Counting> = Running::none();
@@ -74,21 +86,24 @@ fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 
 impl Collector for Oom {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
+        let page_size = rustix::param::page_size() as u64;
         let out = &mut *scrape.out;
         self.0.books.look(|ledger| {
             for workload in ledger.workloads() {
                 let key = &workload.key;
                 let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.workload, key.kind]);
-                let extra = Extra { created: Some(workload.created), exemplar: None };
-                let [kills, _] = workload.tallies;
-                out.put_with(&WORKLOAD_KILLS, Some(of), [], Count(kills as f64), extra);
+                let extra = || Extra { created: Some(workload.created), exemplar: None };
+                let [kills, _, pages] = workload.tallies;
+                out.put_with(&WORKLOAD_KILLS, Some(of), [], Count(kills as f64), extra());
+                out.put_with(&WORKLOAD_KILLED, Some(of), [], Bytes(pages * page_size), extra());
             }
             for unit in ledger.shown_units() {
                 let [namespace, pod, container] = &unit.labels;
                 let of = out.subject::<AsContainer, 3>([namespace, pod, container]);
-                let extra = Extra { created: Some(unit.created), exemplar: None };
-                let [kills, _] = unit.tallies;
-                out.put_with(&KILLS, Some(of), [], Count(kills as f64), extra);
+                let extra = || Extra { created: Some(unit.created), exemplar: None };
+                let [kills, _, pages] = unit.tallies;
+                out.put_with(&KILLS, Some(of), [], Count(kills as f64), extra());
+                out.put_with(&KILLED, Some(of), [], Bytes(pages * page_size), extra());
             }
         });
         Ok(())

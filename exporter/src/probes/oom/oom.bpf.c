@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Who was killed because memory ran out: kills and the last victim's memory, by the victim's cgroup. Linux 6.8 with BTF;
+ * Who was killed because memory ran out: kills and the memory that the victims had, by the victim's cgroup. Linux 6.8 with BTF;
  * before that mark_victim gives a number instead of the task and the object is refused.
  *
  * Hook: mark_victim, which runs once for each victim, in any hierarchy, also when the machine as a whole is out of memory
@@ -63,6 +63,6 @@ int on_victim(__u64 *ctx)
 			return 0;
 	}
 	ADD(to->count, 1);
-	to->victim_pages = resident_pages(task);
+	ADD(to->victim_pages, resident_pages(task));
 	return 0;
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use metric::Histogram;
 
-use super::{Ledger, unit::Reason, workload::Workload};
+use super::{Ledger, Member, unit::Reason, workload::Workload};
 
 /// How long after a cgroup's removal its books are closed at the earliest: the kernel frees its last tasks a while after they
 /// ended.
@@ -13,7 +13,7 @@ pub const LINGER_NS: u64 = 1_500_000_000;
 const LINGER_MOST_NS: u64 = 8_000_000_000;
 /// How long after a cgroup's removal the kernel's row is removed.
 const KEEP_ROW_NS: u64 = 10_000_000_000;
-/// How long a dead container's series stay if nobody scrapes, in seconds.
+/// How long a dead container's series stay if not every scraper had them, in seconds.
 pub const RETAIN: f64 = 300.0;
 /// How long a workload without containers stays, in seconds.
 const RETAIN_WORKLOAD: f64 = 3600.0;
@@ -28,12 +28,7 @@ impl Ledger {
     /// forget too.
     pub fn settle(&mut self, now_ns: u64, now: f64) -> Vec<u64> {
         self.end_units(now_ns, now);
-        let mut rows = Vec::new();
-        let done = self
-            .members
-            .iter()
-            .filter(|(_, member)| member.closed_ns != 0 && now_ns.saturating_sub(member.closed_ns) > KEEP_ROW_NS);
-        rows.extend(done.map(|(id, _)| *id));
+        let rows = self.leaving(now_ns);
         for id in &rows {
             let Some(member) = self.members.remove(id) else { continue };
             let workload = self.units.get(&member.unit).and_then(|unit| unit.workload);
@@ -47,6 +42,12 @@ impl Ledger {
         rows
     }
 
+    /// Cgroups that are gone for so long that the next [`Ledger::settle`] removes them.
+    pub fn leaving(&self, now_ns: u64) -> Vec<u64> {
+        let is_done = |member: &Member| member.closed_ns != 0 && now_ns.saturating_sub(member.closed_ns) > KEEP_ROW_NS;
+        self.members.iter().filter(|(_, member)| is_done(member)).map(|(id, _)| *id).collect()
+    }
+
     fn end_units(&mut self, now_ns: u64, now: f64) {
         for unit in self.units.values_mut() {
             // The kernel frees a task some time after its end: the last one's status is there when a task was freed
@@ -58,6 +59,7 @@ impl Ledger {
                 continue;
             }
             unit.ended = true;
+            unit.ended_at = now;
             let reason = unit.reason();
             let Some(workload) = unit.workload.and_then(|at| self.workloads.at_mut(at)) else { continue };
             workload.touched = now;
@@ -105,7 +107,7 @@ impl Ledger {
         gone.sort_by(|a, b| a.1.total_cmp(&b.1));
         for (number, closed) in gone {
             let Some(unit) = self.units.get(&number) else { continue };
-            let seen = unit.shown >= 2 || now - closed >= RETAIN || !unit.is_real();
+            let seen = self.scrapers.all_had_twice(unit.ended_at, now) || now - closed >= RETAIN || !unit.is_real();
             if !seen && surplus == 0 {
                 continue;
             }

@@ -1,6 +1,8 @@
 //! Which workload a unit belongs to: the one place where that is decided.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
 
 use super::{
     super::owner::{self, Role},
@@ -9,7 +11,7 @@ use super::{
 };
 
 /// What is known of pods.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Names {
     /// Pod uid → namespace and name.
     pods: HashMap<String, (String, String)>,
@@ -40,7 +42,7 @@ impl Names {
             Role::Container { pod: Some(uid) } | Role::Pod(uid) => Some(uid.as_str()),
             _ => None,
         };
-        let there: std::collections::HashSet<&str> = units.filter_map(of_pod).collect();
+        let there: HashSet<&str> = units.filter_map(of_pod).collect();
         self.pods.retain(|uid, _| there.contains(uid.as_str()));
     }
 }

@@ -24,7 +24,7 @@ impl Ledger {
                     self.workloads.add(other, more, now.wall);
                 }
             } else if *id == self.root {
-                let more = totals.cpu_ns.saturating_sub(self.root_ns);
+                let more = totals.cpu_ns.saturating_sub(std::mem::replace(&mut self.root_last_ns, totals.cpu_ns));
                 self.root_ns += more;
                 self.all += more;
             } else {
@@ -110,7 +110,8 @@ impl Ledger {
 
     fn apply(&mut self, id: u64, usage: &Usage, totals: &Totals, now: Moment) {
         let Some(member) = self.members.get_mut(&id) else { return };
-        let more = totals.since(&member.last);
+        let before = if totals.follows(&member.last) { member.last } else { Totals::default() };
+        let more = totals.since(&before);
         member.last = *totals;
         if usage.closed_ns != 0 {
             member.closed_ns = usage.closed_ns;
@@ -123,9 +124,10 @@ impl Ledger {
             unit.status = Some(usage.last_status);
         }
         if unit.path == member.path {
-            unit.opened_ns = usage.opened_ns;
             unit.emptied_ns = usage.emptied_ns;
-            if usage.opened_ns != 0 {
+            // Once, for the clocks drift and a beginning does not.
+            if usage.opened_ns != 0 && usage.opened_ns != unit.opened_ns {
+                unit.opened_ns = usage.opened_ns;
                 unit.created = now.wall_at(usage.opened_ns);
             }
             if usage.closed_ns != 0 && unit.closed_ns == 0 {
@@ -148,7 +150,10 @@ impl Ledger {
                 workload
             } else {
                 let Some(key) = self.names.workload_of(unit) else { continue };
-                self.workload(key, now)
+                // Not the time of this reading: the workload began with its first container, and a server that adds a
+                // zero there must find it before the scrape that shows the first value.
+                let began = unit.created;
+                self.workload(key, began)
             };
             let Some(unit) = self.units.get_mut(&number) else { continue };
             unit.workload = Some(workload);

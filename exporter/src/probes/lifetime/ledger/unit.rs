@@ -1,11 +1,13 @@
 //! What is counted as one container.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     super::{
         owner::{self, Role},
         wire::{Memory, Totals},
     },
-    workload::Tallies,
+    workload::{TALLIES, Tallies},
 };
 
 /// How a container ended.
@@ -40,7 +42,7 @@ impl Reason {
 }
 
 /// A container, or another cgroup that has tasks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Unit {
     /// A number that no other unit has or had.
     pub number: u64,
@@ -73,7 +75,8 @@ pub struct Unit {
     pub(super) closed_ns: u64,
     pub(super) last_end_ns: u64,
     pub(super) ended: bool,
-    pub(super) shown: u32,
+    /// When the books were closed, in seconds since the Unix epoch.
+    pub(super) ended_at: f64,
     pub(super) members: u32,
 }
 
@@ -91,11 +94,11 @@ impl Unit {
             closed: None,
             status: None,
             memory: Memory::default(),
-            tallies: [0; 2],
+            tallies: [0; TALLIES],
             role,
             workload: None,
             flushed: Totals::default(),
-            flushed_tallies: [0; 2],
+            flushed_tallies: [0; TALLIES],
             flushed_events: [0; 5],
             counted_start: false,
             opened_ns: 0,
@@ -103,7 +106,7 @@ impl Unit {
             closed_ns: 0,
             last_end_ns: 0,
             ended: false,
-            shown: 0,
+            ended_at: 0.0,
             members: 0,
         }
     }
@@ -124,7 +127,7 @@ impl Unit {
 
     /// How it ended.
     pub fn reason(&self) -> Reason {
-        let [oom_kills, _] = self.tallies;
+        let [oom_kills, ..] = self.tallies;
         let [.., oom_kill_events] = self.memory.events;
         match self.status {
             _ if oom_kills > 0 || oom_kill_events > 0 => Reason::Oom,

@@ -2,17 +2,26 @@
 
 use std::collections::HashMap;
 
-use super::{super::wire::Totals, unit::Unit};
+use serde::{Deserialize, Serialize};
+
+use super::{super::wire::Totals, saved, unit::Unit};
+
+/// What a workload is, one of [`KINDS`].
+pub type Kind = &'static str;
+
+/// Kinds of workloads.
+pub const KINDS: [Kind; 2] = ["pod", "cgroup"];
 
 /// The name of a workload.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key {
     /// Namespace; empty outside Kubernetes.
     pub namespace: String,
     /// Name of the pod, or path of the parent cgroup.
     pub workload: String,
-    /// `pod` or `cgroup`.
-    pub kind: &'static str,
+    /// One of [`KINDS`].
+    #[serde(deserialize_with = "saved::kind")]
+    pub kind: Kind,
 }
 
 impl Key {
@@ -29,13 +38,21 @@ pub enum Tally {
     OomKills,
     /// Programs started.
     Execs,
+    /// Memory that those processes had which were killed because memory ran out, in pages.
+    OomPages,
 }
 
+/// How many kinds of [`Tally`] there are.
+pub const TALLIES: usize = 3;
+
+/// What the two numbers are that a feature's map has for a cgroup.
+pub type Columns = [Option<Tally>; 2];
+
 /// One number a [`Tally`].
-pub type Tallies = [u64; 2];
+pub type Tallies = [u64; TALLIES];
 
 /// A workload's sums.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Workload {
     /// Its name.
     pub key: Key,
@@ -68,7 +85,7 @@ impl Workload {
             running: 0,
             peak_pages: 0,
             memory_events: [0; 5],
-            tallies: [0; 2],
+            tallies: [0; TALLIES],
             created: now,
             touched: now,
         }
@@ -90,13 +107,20 @@ impl Workload {
 }
 
 /// All workloads. One keeps its place as long as it is there.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Workloads {
     places: Vec<Option<Workload>>,
+    #[serde(skip)]
     keys: HashMap<Key, usize>,
 }
 
 impl Workloads {
+    /// Finds them by name again after they were read from a file.
+    pub(super) fn index(&mut self) {
+        let keys = self.places.iter().enumerate();
+        self.keys = keys.filter_map(|(at, place)| Some((place.as_ref()?.key.clone(), at))).collect();
+    }
+
     /// The place of the workload of this name, which is made if it is not there; that of `other` when there are `most`.
     pub(super) fn place(&mut self, key: Key, most: usize, now: f64) -> usize {
         if let Some(known) = self.keys.get(&key) {

@@ -1,0 +1,128 @@
+//! The books on disk, for the agent after this one.
+//!
+//! Two files in a folder. `books.json` is written anew whenever the books were brought up to date, in full and in one
+//! step. `notes.jsonl` takes, a line each, what only records of the kernel tell and what came after the books were
+//! written: paths, names, memory at the end. Sums are in neither the notes nor a hurry: the kernel's rows have them.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, BufWriter, Read as _, Seek as _, Write as _},
+    path::{Path, PathBuf},
+};
+
+use kernfs::{Host, Reader};
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ledger::Ledger,
+    wire::{LOSSES, Record},
+};
+use crate::identity::bundle::Named;
+
+/// Both files, held by one agent at a time.
+#[derive(Debug)]
+pub(super) struct Archive {
+    books: PathBuf,
+    notes: File,
+    boot: String,
+    failing: bool,
+}
+
+/// The books and what belongs to them.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Page<L> {
+    /// Of which boot of the machine.
+    pub(super) boot: String,
+    /// CPU time by the kernel's own total when counting began.
+    pub(super) kernel_start: Option<u64>,
+    /// The same when this was written.
+    pub(super) kernel_seen: Option<u64>,
+    pub(super) lost: [u64; LOSSES.len()],
+    pub(super) resyncs: u64,
+    pub(super) ledger: L,
+}
+
+/// What was learnt after the books were written.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Note {
+    /// A record of the kernel.
+    Seen(Record),
+    /// What the bundle of the container with this cgroup says.
+    Named(u64, Named),
+}
+
+impl Archive {
+    /// Opens the folder, which is made if need be, and gives what an agent left there since the machine was started.
+    pub(super) fn open(folder: &Path, host: &Host) -> io::Result<(Self, Option<Page<Ledger>>, Vec<Note>)> {
+        fs::create_dir_all(folder)?;
+        let mut notes = OpenOptions::new().read(true).append(true).create(true).open(folder.join("notes.jsonl"))?;
+        flock(&notes, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|error| io::Error::other(format!("{} is another agent's ({error})", folder.display())))?;
+        let boot = boot(host)?;
+        let books = folder.join("books.json");
+        let page = read(&books).filter(|page| page.boot == boot);
+        let mut found = Vec::new();
+        if page.is_some() {
+            let mut text = Vec::new();
+            notes.rewind()?;
+            notes.read_to_end(&mut text)?;
+            // The last line may have been cut off.
+            found.extend(text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()));
+        }
+        Ok((Self { books, notes, boot, failing: false }, page, found))
+    }
+
+    /// Which boot of the machine this is.
+    pub(super) fn boot(&self) -> &str {
+        &self.boot
+    }
+
+    /// Writes the books; the notes are in them now.
+    pub(super) fn write(&mut self, page: &Page<&Ledger>) {
+        let aside = self.books.with_extension("new");
+        let written = File::create(&aside).and_then(|file| {
+            let mut file = BufWriter::with_capacity(64 << 10, file);
+            serde_json::to_writer(&mut file, page)?;
+            file.flush()
+        });
+        let written = written.and_then(|()| fs::rename(&aside, &self.books)).and_then(|()| self.notes.set_len(0));
+        self.tell(written);
+    }
+
+    /// Adds a note.
+    pub(super) fn note(&mut self, note: &Note) {
+        let written = serde_json::to_vec(note).map_err(io::Error::other).and_then(|mut line| {
+            line.push(b'\n');
+            self.notes.write_all(&line)
+        });
+        self.tell(written);
+    }
+
+    /// Says so once when the books cannot be written, and once when they can again.
+    fn tell(&mut self, written: io::Result<()>) {
+        match written {
+            Ok(()) if self.failing => tracing::info!("the books are written again"),
+            Err(error) if !self.failing => {
+                tracing::error!(%error, books = %self.books.display(), "an agent that starts now would count anew");
+                self.failing = true;
+                return;
+            }
+            _ => return,
+        }
+        self.failing = false;
+    }
+}
+
+fn read(books: &Path) -> Option<Page<Ledger>> {
+    let text = fs::read(books).ok()?;
+    let read = serde_json::from_slice(&text);
+    read.inspect_err(|error| tracing::warn!(%error, books = %books.display(), "the books cannot be read")).ok()
+}
+
+fn boot(host: &Host) -> io::Result<String> {
+    let mut reader = Reader::default();
+    let file = reader.read(&host.proc, "sys/kernel/random/boot_id").map_err(io::Error::other)?;
+    let text = file.ok_or_else(|| io::Error::other("no sys/kernel/random/boot_id"))?;
+    Ok(String::from_utf8_lossy(text).trim().to_owned())
+}
