@@ -10,7 +10,7 @@ use crate::agent::{self, Agent};
 use crate::demo::{Prometheus, promtool_check};
 use crate::exposition::Page;
 use crate::peers::{PROMETHEUS_2, PROMETHEUS_3, PROMTOOL_2, PROMTOOL_3, Peer};
-use crate::{cluster, debian, kube_names, parity, places, process};
+use crate::{cluster, debian, kube_names, parity, places, process, proof};
 
 /// The views of the agent.
 const VIEWS: &[&str] = &["/metrics", "/metrics/cadvisor", "/metrics/node"];
@@ -41,6 +41,7 @@ pub(crate) fn all() -> Vec<Check> {
         check("promtool 3 reads every view", || promtool(PROMTOOL_3)),
         check("Prometheus 2 scrapes every view", || prometheus(PROMETHEUS_2, "2")),
         check("Prometheus 3 scrapes every view", || prometheus(PROMETHEUS_3, "3")),
+        check("Prometheus adds up short-lived containers", proof::check),
         check("kube names of consumers", kube_names::check),
         check("parity cadvisor", parity_cadvisor),
         check("parity node", parity_node),

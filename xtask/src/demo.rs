@@ -44,11 +44,11 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
 impl Prometheus {
     /// Starts it with a fresh store in the cache, and waits until it answers.
     pub(crate) fn start(program: &Path, agent: &str, name: &str) -> Result<Self> {
-        Self::with(program, &configuration(agent), name)
+        Self::with(program, &configuration(agent), name, &[])
     }
 
-    /// The same with a configuration of the caller's.
-    pub(crate) fn with(program: &Path, configuration: &str, name: &str) -> Result<Self> {
+    /// The same with a configuration and further flags of the caller's.
+    pub(crate) fn with(program: &Path, configuration: &str, name: &str, flags: &[&str]) -> Result<Self> {
         let dir = places::cache(&format!("prometheus-{name}"))?;
         std::fs::remove_dir_all(&dir).with_context(|| format!("cannot empty {}", dir.display()))?;
         let config = dir.join("prometheus.yml");
@@ -57,7 +57,7 @@ impl Prometheus {
         let mut command = process::tied(program);
         command.current_dir(&dir).arg(format!("--config.file={}", config.display()));
         command.arg(format!("--storage.tsdb.path={}", dir.join("data").display()));
-        command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+        command.arg(format!("--web.listen-address=127.0.0.1:{port}")).args(flags);
         let url = format!("http://127.0.0.1:{port}");
         let mut process = Tied::start("Prometheus", &mut command, &dir.join("log"))?;
         process.wait_until(Duration::from_mins(1), || http::get(&format!("{url}/-/ready")).is_ok())?;
@@ -66,7 +66,19 @@ impl Prometheus {
 
     /// The result of an instant query.
     pub(crate) fn query(&self, expression: &str) -> Result<Vec<Value>> {
-        let text = http::get(&format!("{}/api/v1/query?query={}", self.url, escape(expression)))?;
+        self.answer(&format!("query={}", escape(expression)))
+    }
+
+    /// The only number that an expression has at a time; 0 if it has none.
+    pub(crate) fn value_at(&self, expression: &str, seconds: f64) -> Result<f64> {
+        let rows = self.answer(&format!("query={}&time={seconds:.3}", escape(expression)))?;
+        let Some(row) = rows.first() else { return Ok(0.0) };
+        let number = row["value"][1].as_str().and_then(|text| text.parse().ok());
+        number.with_context(|| format!("{expression} is no number: {row}"))
+    }
+
+    fn answer(&self, parameters: &str) -> Result<Vec<Value>> {
+        let text = http::get(&format!("{}/api/v1/query?{parameters}", self.url))?;
         let answer: Value = serde_json::from_str(&text).context("Prometheus's answer")?;
         Ok(answer["data"]["result"].as_array().cloned().unwrap_or_default())
     }

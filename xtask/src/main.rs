@@ -23,6 +23,7 @@ mod parity;
 mod peers;
 mod places;
 mod process;
+mod proof;
 mod setup;
 mod tasks;
 mod vm;
@@ -53,7 +54,7 @@ const RECIPES: &[Recipe] = &[
         about: "what a scrape costs, and what it costs the peers",
         run: tasks::bench,
     },
-    Recipe { name: "proof", usage: "NAME [ARGS]", about: "prove what the eBPF programs count", run: tasks::proof },
+    Recipe { name: "proof", usage: proof::USAGE, about: "prove what the eBPF programs count", run: proof::run },
     Recipe { name: "fuzz", usage: "[SECONDS] [TARGET]…", about: "run every fuzz target", run: tasks::fuzz },
     Recipe { name: "ci", usage: "", about: "everything: lint, tests, generated files, live checks", run: ci::run },
     Recipe { name: "cluster", usage: cluster::USAGE, about: "a real one-node Kubernetes", run: cluster::run },

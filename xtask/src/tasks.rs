@@ -110,15 +110,6 @@ pub(crate) fn bench(args: &mut Args) -> Result<()> {
     process::run(command.args(words))
 }
 
-/// `cargo xtask proof NAME [ARGS]`: the program `proof_NAME` among the agent's examples, which compares what was counted
-/// with what was done and prints both.
-pub(crate) fn proof(args: &mut Args) -> Result<()> {
-    let name = args.positional().ok_or_else(|| usage("proof: say which: dns, lifetimes, tcp".to_owned()))?;
-    setup::for_building()?;
-    let mut command = cargo(&["run", "--release", "--quiet", "--package", "yagura-exporter", "--example"]);
-    process::run(command.arg(format!("proof_{name}")).arg("--").args(args.rest()))
-}
-
 /// `cargo xtask fuzz [SECONDS] [TARGET]…`: each target, or those that are named, for so long. The flags that libFuzzer
 /// needs are in the workspace of the targets; the stable compiler will do. New inputs are kept outside the committed
 /// corpus, and what breaks a target is left in `fuzz/artifacts`.

@@ -91,7 +91,7 @@ fn wait_settled(cluster: &Cluster, pods: usize) -> Result<()> {
 
 /// Replaces every pod, and compares until all are replaced and enough was compared.
 pub(super) fn prove(cluster: &Cluster, subject: &Subject, size: Size) -> Result<()> {
-    let prometheus = Prometheus::with(&PROMETHEUS_3.path()?, &configuration(subject), "e2e-cluster")?;
+    let prometheus = Prometheus::with(&PROMETHEUS_3.path()?, &configuration(subject), "e2e-cluster", &[])?;
     prometheus.wait_up(1)?;
     let before = subject.uids(PODS)?;
     cluster.kubectl(&["rollout", "restart", "deployments,statefulsets", "-n", NAMESPACE])?;

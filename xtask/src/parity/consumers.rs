@@ -120,7 +120,7 @@ pub(crate) fn check(files: &[PathBuf]) -> Result<()> {
 fn ask(wanted: &Wanted, catalog: &Value) -> Result<BTreeMap<&'static str, Tally>> {
     let systemd = ["--collector.systemd", "--collector.systemd.enable-restarts-metrics"].map(str::to_owned);
     let agent = Agent::start(&agent::binary()?, &systemd)?;
-    let prometheus = Prometheus::with(&PROMETHEUS_3.path()?, &configuration(&agent), "consumers")?;
+    let prometheus = Prometheus::with(&PROMETHEUS_3.path()?, &configuration(&agent), "consumers", &[])?;
     prometheus.wait_up(SOURCES.len())?;
     std::thread::sleep(Duration::from_secs(4)); // quotas have held the work back, and a scrape has seen it
     let mut tallies: BTreeMap<&str, Tally> = BTreeMap::new();

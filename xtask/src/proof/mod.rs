@@ -1,0 +1,41 @@
+//! `cargo xtask proof NAME`: does something to the machine, compares what was counted with what was done, prints both and
+//! fails when they differ.
+//!
+//! `lifetimes` is made here, from outside, with a real Prometheus between. `oom`, `pressure` and `restart` are long
+//! versions of the live tests `probe_NAME` of the agent, told so by `YAGURA_PROOF`. The others are the agent's examples
+//! `proof_NAME`.
+
+mod burning;
+mod cadvisor;
+mod lifetimes;
+mod polling;
+
+use anyhow::Result;
+
+pub(crate) use self::lifetimes::check;
+use crate::args::{Args, usage};
+use crate::{process, setup, tasks};
+
+pub(crate) const USAGE: &str = "lifetimes [--count=N] [--seconds=N]\noom\npressure\nrestart\nNAME [ARGS]";
+
+/// Live tests that have a long version.
+const TESTS: &[&str] = &["oom", "pressure", "restart"];
+
+/// `cargo xtask proof NAME [ARGS]`
+pub(crate) fn run(args: &mut Args) -> Result<()> {
+    let which = "proof: say which: dns, lifetimes, oom, pressure, restart, tcp";
+    let name = args.positional().ok_or_else(|| usage(which))?;
+    setup::for_building()?;
+    if name == "lifetimes" {
+        return lifetimes::run(args);
+    }
+    if TESTS.contains(&name.as_str()) {
+        args.finish()?;
+        let test = format!("probe_{name}");
+        let words = ["test", "--release", "--quiet", "--package", "yagura-exporter", "--test", &test, "--"];
+        let mut command = tasks::cargo(&words);
+        return process::run(command.args(["--nocapture", "--test-threads=1"]).env("YAGURA_PROOF", "1"));
+    }
+    let mut command = tasks::cargo(&["run", "--release", "--quiet", "--package", "yagura-exporter", "--example"]);
+    process::run(command.arg(format!("proof_{name}")).arg("--").args(args.rest()))
+}
