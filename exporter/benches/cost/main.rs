@@ -3,9 +3,13 @@
 //! First the engine alone, in this process: CPU time of the scraping thread, encoding, allocations. Then the release
 //! binary over HTTP: CPU time, memory, descriptors, idle cost, growth under container churn. With `CADVISOR=path` the
 //! same columns for that cAdvisor, with a kubelet's metric groups, in the same run; with `NODE_EXPORTER=path` for that
-//! `node_exporter`. `CHURN=10000` makes the churn that long.
+//! `node_exporter`. `CHURN=10000` makes the churn that long. At last the eBPF programs: time an event, time a cgroup,
+//! kernel memory, and the agent while tasks take turns and programs start. `cargo bench -p yagura-exporter -- probes` does
+//! that alone.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may end with a panic")]
+
+mod probes;
 
 use std::{
     alloc::System,
@@ -51,8 +55,11 @@ fn main() {
     }
     let containers = Containers::start(PODS, PER_POD);
     println!("{} containers with a process each", containers.cgroups.len());
-    engine();
     let agent = Path::new(env!("CARGO_BIN_EXE_yagura-exporter"));
+    if std::env::args().any(|arg| arg == "probes") {
+        return of_probes(&containers, agent);
+    }
+    engine();
     served(
         "yagura-exporter",
         agent,
@@ -72,6 +79,17 @@ fn main() {
         let args = ["--web.listen-address={address}", "--log.level=error"];
         served("node_exporter", Path::new(&path), &args, &["/metrics"]);
     }
+    of_probes(&containers, agent);
+}
+
+fn of_probes(containers: &Containers, agent: &Path) {
+    probes::events();
+    probes::cgroups(containers);
+    probes::load(agent);
+}
+
+fn host() -> Arc<Host> {
+    Arc::new(Host::open("/proc".as_ref(), "/sys".as_ref(), "/sys/fs/cgroup".as_ref(), "/".as_ref()).unwrap())
 }
 
 /// Containers with a sleeping process each.
@@ -111,8 +129,7 @@ fn thread_cpu() -> Duration {
 
 /// The engine alone.
 fn engine() {
-    let host =
-        Arc::new(Host::open("/proc".as_ref(), "/sys".as_ref(), "/sys/fs/cgroup".as_ref(), "/".as_ref()).unwrap());
+    let host = host();
     let layout = Arc::new(Layout::find(&host, &mut Reader::default()).unwrap());
     let context = Context { host: Arc::clone(&host), config: Arc::new(Config::default()) };
     println!("\nengine, in this process ({} cgroups), mean of {ROUNDS} scrapes", layout.mode().name());
