@@ -77,6 +77,7 @@ fn calls(caller: &Path, count: usize, parallel: usize) -> anyhow::Result<bool> {
         verdict.wrong.len(),
         tcp.lost()
     );
+    println!("  {}", interrupted(&tcp));
     for wrong in verdict.wrong.iter().take(10) {
         println!("  {wrong}");
     }
@@ -178,6 +179,17 @@ fn load(caller: &Path) -> anyhow::Result<bool> {
     drop(server);
     let flow_losses = lost.iter().find(|(what, _)| *what == "flow").map_or(0, |(_, lost)| *lost);
     Ok(counted == truth && (told >= truth[0] || flow_losses > 0))
+}
+
+/// How often the kernel left a program out because it had interrupted it.
+fn interrupted(tcp: &Tcp) -> String {
+    let programs = tcp.costs().programs;
+    let told: Vec<_> = programs
+        .iter()
+        .filter(|run| run.missed > 0)
+        .map(|run| format!("{} {} times", run.program, run.missed))
+        .collect();
+    if told.is_empty() { "no program interrupted itself".into() } else { format!("left out: {}", told.join(", ")) }
 }
 
 fn object_runs(tcp: &Tcp) -> Vec<object::Run> {

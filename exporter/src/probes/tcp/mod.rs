@@ -94,6 +94,7 @@ static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tcp.bpf.o"));
 /// States first: from that moment on no connection is missed.
 static HOOKS: &[(&str, Hook)] = &[
     ("on_state", Hook::Tracepoint("inet_sock_set_state")),
+    ("on_state_again", Hook::Tracepoint("inet_sock_set_state")),
     ("on_error", Hook::Tracepoint("inet_sk_error_report")),
     ("on_destroy", Hook::Tracepoint("tcp_destroy_sock")),
     ("on_receive_reset", Hook::Tracepoint("tcp_receive_reset")),

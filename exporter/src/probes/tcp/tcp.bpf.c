@@ -8,8 +8,15 @@
  * final, when its state becomes CLOSE: that comes before the socket is destroyed or used again, and the reason of a
  * failure is in sk_err by then. No hook on retransmission is needed.
  *
- * A few of these changes, in timers that run on the back of something else, never reach us. What is still on record then
- * ends at inet_sk_error_report, which follows, or else when the socket is destroyed: counted, if without its reason.
+ * The kernel leaves a program out where it has interrupted that very program on the same CPU: a timer or a packet that
+ * ends one connection while the program is at work on another would not be seen. So the program is there twice. The
+ * second finds its work done, but where the first was interrupted; it cannot have been interrupted at the same time.
+ *
+ * And a kernel may shield a task from programs like these: what timers and packets do on its back goes unseen. So what is
+ * on record is compared with the socket's state at each change that is seen and in each pass over all sockets, and what
+ * was missed is made good. A connection that ended unseen ends at inet_sk_error_report, which follows, or else when the
+ * socket is destroyed. Its error may have been given to the program by then, and the socket cleared; why a connect failed
+ * is inferred then from what is left: an ICMP message came, or a timer's time had passed, or neither.
  *
  * What connections carry while they last is counted when user space asks, by an iterator over all sockets that have a
  * record of ours, of all network namespaces. The record says how much was counted already; only what came since is
@@ -34,6 +41,9 @@ const volatile __u32 mask_v6_3 = 0xffffffff;
 
 /* 0: no flow records; n: one of n connections. */
 const volatile __u32 stream = 0;
+
+/* Before this much time no timer ends a connect: the first waits a second. */
+#define FIRST_TIMER_NS 900000000ULL
 
 /* How often the round-trip time of a connection that lasts is taken. */
 #define SAMPLE_EVERY_NS 60000000000ULL
@@ -73,7 +83,8 @@ struct conn {
 	__u32 kind;
 	__u32 process;
 	__u16 own_port;
-	__u16 padding[3];
+	__u8 told; /* whether a router or the other side complained while we were connecting */
+	__u8 padding[5];
 	char command[16];
 };
 
@@ -382,6 +393,7 @@ static __always_inline void connecting(struct sock *sk)
 	note_process(conn);
 	conn->started_ns = bpf_ktime_get_ns();
 	conn->opened_ns = 0;
+	conn->told = 0;
 	conn->kind = CONNECTING;
 	row = peer_of(&conn->key);
 	if (row)
@@ -408,7 +420,8 @@ static __always_inline void arriving(struct sock *sk)
 	conn->kind = ARRIVING;
 }
 
-static __always_inline void opened(struct sock *sk)
+/* `seen`: it opened just now. */
+static __always_inline void opened(struct sock *sk, int seen)
 {
 	struct conn *conn = bpf_sk_storage_get(&conns, sk, NULL, 0);
 	struct meter *meter;
@@ -425,7 +438,7 @@ static __always_inline void opened(struct sock *sk)
 	ADD(row->open, 1);
 	if (conn->kind == CONNECTING) {
 		conn->own_port = sk->__sk_common.skc_num;
-		if (conn->started_ns) {
+		if (conn->started_ns && seen) {
 			took = now - conn->started_ns;
 			ADD(row->connect_ns, took);
 			meter = meter_of(conn->key.cgroup);
@@ -459,6 +472,16 @@ static __always_inline __u32 failure_of(struct sock *sk, struct tcp_sock *tp)
 		return FAILED_UNREACHABLE;
 	}
 	return FAILED_OTHER;
+}
+
+/* The same when the error is not there any more. A program that gives up is always seen, so it was none. */
+static __always_inline __u32 failure_unseen(const struct conn *conn)
+{
+	if (!conn->started_ns)
+		return FAILED_OTHER;
+	if (conn->told)
+		return FAILED_UNREACHABLE;
+	return bpf_ktime_get_ns() - conn->started_ns < FIRST_TIMER_NS ? FAILED_REFUSED : FAILED_TIMEOUT;
 }
 
 static __always_inline __u32 outcome_of(struct sock *sk, int from)
@@ -536,8 +559,7 @@ static __always_inline void ended(struct sock *sk, int from)
 		return;
 	count(sk, tp, conn, row);
 	if (kind == CONNECTING) {
-		/* The program has its error by now, and the socket was cleared: no telling why. */
-		how = from == TCP_CLOSE && !sk->sk_err ? FAILED_OTHER : failure_of(sk, tp);
+		how = from == TCP_CLOSE && !sk->sk_err ? failure_unseen(conn) : failure_of(sk, tp);
 		if (how < FAILURES)
 			ADD(row->failed[how], 1);
 	} else {
@@ -564,15 +586,54 @@ static __always_inline void listening(struct sock *sk)
 	listener_of(conn);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int on_state(__u64 *ctx)
+/* Whether a socket in this state has, or had, a connection. */
+static __always_inline int is_connected(int state)
+{
+	return state != TCP_CLOSE && state != TCP_LISTEN && state != TCP_SYN_SENT && state != TCP_SYN_RECV &&
+	       state != TCP_NEW_SYN_RECV;
+}
+
+/* Makes good what was not seen of a socket that is or was in this state: that it came of a listener, that it opened. */
+static __always_inline void catch_up(struct sock *sk, struct conn *conn, int state)
+{
+	if (!is_connected(state))
+		return;
+	/* What it has of its listener. */
+	if (conn->kind == LISTENING)
+		arriving(sk);
+	if (conn->kind == CONNECTING || conn->kind == ARRIVING)
+		opened(sk, 0);
+}
+
+/* What a socket that came into this state is on record as; for ends and openings the record itself tells. */
+static __always_inline int is_taken_in(struct sock *sk, int from, int to)
+{
+	struct conn *conn = bpf_sk_storage_get(&conns, sk, NULL, 0);
+
+	if (!conn)
+		return 0;
+	if (to == TCP_SYN_SENT)
+		return conn->kind == CONNECTING;
+	if (to == TCP_LISTEN)
+		return conn->kind == LISTENING;
+	return to == TCP_SYN_RECV && from == TCP_LISTEN && conn->kind == ARRIVING;
+}
+
+static __always_inline int take_in(__u64 *ctx, int again)
 {
 	struct sock *sk = (void *)ctx[0];
 	int from = ctx[1], to = ctx[2];
 
-	REFUSAL_POINT();
 	if (from == to || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
+	if (again && is_taken_in(sk, from, to))
+		return 0;
+	if (is_connected(from)) {
+		struct conn *conn = bpf_sk_storage_get(&conns, sk, NULL, 0);
+
+		if (conn)
+			catch_up(sk, conn, from);
+	}
 	if (to == TCP_SYN_SENT)
 		connecting(sk);
 	else if (to == TCP_LISTEN)
@@ -582,8 +643,21 @@ int on_state(__u64 *ctx)
 	else if (to == TCP_SYN_RECV && from == TCP_LISTEN)
 		arriving(sk);
 	else if (to != TCP_SYN_RECV && (from == TCP_SYN_SENT || from == TCP_SYN_RECV))
-		opened(sk);
+		opened(sk, 1);
 	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int on_state(__u64 *ctx)
+{
+	REFUSAL_POINT();
+	return take_in(ctx, 0);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int on_state_again(__u64 *ctx)
+{
+	return take_in(ctx, 1);
 }
 
 static __always_inline int is_on_record(struct sock *sk)
@@ -596,14 +670,20 @@ static __always_inline int is_on_record(struct sock *sk)
 	return conn && (conn->kind == CONNECTING || conn->kind == OPEN);
 }
 
-/* An error that ended a connection, told to its program right after the state became CLOSE. */
+/* An error that ended a connection, told to its program right after the state became CLOSE; or one that may pass. */
 SEC("tp_btf/inet_sk_error_report")
 int on_error(__u64 *ctx)
 {
 	struct sock *sk = (void *)ctx[0];
+	struct conn *conn;
 
-	if (is_on_record(sk))
+	if (sk->sk_protocol == IPPROTO_TCP && sk->__sk_common.skc_state == TCP_SYN_SENT) {
+		conn = bpf_sk_storage_get(&conns, sk, NULL, 0);
+		if (conn)
+			conn->told = 1;
+	} else if (is_on_record(sk)) {
 		ended(sk, TCP_CLOSE);
+	}
 	return 0;
 }
 
@@ -749,6 +829,8 @@ int count_living(struct bpf_iter__bpf_sk_storage_map *ctx)
 		return 0;
 	if (conn->kind == LISTENING && sk->__sk_common.skc_state == TCP_LISTEN)
 		look_at_listener(sk, conn, ctx->meta->session_id);
+	else
+		catch_up(sk, conn, sk->__sk_common.skc_state);
 	if (conn->kind != OPEN)
 		return 0;
 	row = peer_of(&conn->key);
