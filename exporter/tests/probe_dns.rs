@@ -13,12 +13,15 @@ use std::{
 };
 
 use common::{Folder, alone, host, on, owner_root, unable};
-use yagura_exporter::probes::{
-    dns::{
-        Dns,
-        talk::{CODES, Counts, TYPES},
+use yagura_exporter::{
+    identity::names::NAMES,
+    probes::{
+        dns::{
+            Dns,
+            talk::{CODES, Counts, TYPES},
+        },
+        lifetime::{Lifetime, Options},
     },
-    lifetime::{Lifetime, Options},
 };
 
 /// How long the server thinks before it answers a question for text.
@@ -33,12 +36,22 @@ fn query(id: u16, kind: u16) -> Vec<u8> {
     bytes
 }
 
+/// A question for an address is told 192.0.2.9, for a minute; both are to `www.example`.
+fn with_address(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes[7] = 1;
+    bytes.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 9]);
+    bytes
+}
+
 /// The last digit of the number says which code, the one before whether it is cut short; 90 and more stays unanswered.
 fn answer(query: &[u8], is_datagram: bool) -> Option<Vec<u8>> {
     let mut bytes = query.to_vec();
     let (high, low) = (bytes.get(1)? / 10, bytes[1] % 10);
     bytes[2] = 0x81 | if high == 1 && is_datagram { 2 } else { 0 };
     bytes[3] = 0x80 | low;
+    if low == 0 && query.ends_with(&[0, 1, 0, 1]) {
+        bytes = with_address(bytes);
+    }
     (high < 9).then_some(bytes)
 }
 
@@ -133,6 +146,10 @@ fn each_question_has_its_answer_or_none() {
     let pauses = u64::try_from(PAUSE.as_nanos()).unwrap() * 5;
     assert!(counts.took.sum_ns() >= pauses, "{} ns", counts.took.sum_ns());
     assert!(dns.lost().iter().all(|(_, lost)| *lost == 0), "{:?}", dns.lost());
+    let id = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&folder.0).unwrap());
+    let address = std::net::Ipv4Addr::new(192, 0, 2, 9).to_ipv6_mapped();
+    assert_eq!(NAMES.of(id, address).as_deref(), Some("www.example"));
+    assert_eq!(NAMES.of(1, address), None, "another cgroup asked for nothing");
 }
 
 #[test]

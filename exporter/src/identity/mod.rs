@@ -1,11 +1,12 @@
 //! Who owns a cgroup: from its path alone ([`path`]), from the runtime's bundle ([`bundle`]), kept for the cgroups that
-//! are there now ([`Tree`]).
+//! are there now ([`Tree`]). And what containers call the addresses that they have to do with ([`names`]).
 
 pub mod bundle;
 mod counted;
 mod group;
 mod layout;
 mod limits;
+pub mod names;
 pub mod path;
 mod pause;
 mod per_group;

@@ -2,7 +2,7 @@
 //! gone.
 //!
 //! `dns.bpf.c` gives us packets between sockets and port 53 of servers, over UDP and TCP; [`wire`] reads what they say,
-//! [`talk`] joins questions and answers. Counted at the side that asks, once, whatever interfaces a packet passes. Left
+//! [`talk`] joins questions and answers. The addresses in answers are told to [`crate::identity::names`]. Counted at the side that asks, once, whatever interfaces a packet passes. Left
 //! out are sockets of the root cgroup, encrypted questions, servers at other ports, and machines without cgroup version 2.
 
 mod metrics;
@@ -14,7 +14,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use kernfs::{Host, ReadError};
 use parking_lot::Mutex;
 
-use self::talk::{CODES, Counts, TYPES, Talk};
+use self::talk::{CODES, Counts, Heard, TYPES, Talk};
 use super::{
     health::{self, Feature, Vitals},
     lifetime::{
@@ -28,7 +28,7 @@ use super::{
     tcp::Slots,
 };
 use crate::{
-    identity::AsContainer,
+    identity::{AsContainer, names::NAMES},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -138,7 +138,11 @@ impl Shared {
         match turn {
             Turn::Record(bytes) => {
                 if let Some(packet) = wire::decode(bytes) {
-                    self.talk.lock().take_in(&packet);
+                    let mut talk = self.talk.lock();
+                    talk.take_in(&packet);
+                    for Heard { cgroup, at_ns, told } in talk.heard() {
+                        NAMES.told(cgroup, &told.name, &told.addresses, told.seconds, at_ns);
+                    }
                 }
             }
             Turn::Idle => self.talk.lock().give_up(lifetime::now().mono_ns),
@@ -166,6 +170,7 @@ impl Follower for Shared {
     }
 
     fn forget(&self, cgroups: &[u64]) {
+        NAMES.forget(cgroups);
         self.talk.lock().forget(cgroups);
         self.sums.lock().forget(cgroups);
     }
@@ -175,7 +180,7 @@ impl Feature for Shared {
     fn vitals(&self) -> Vitals {
         let lost = self.losses.get::<u32, u64>(&0).ok().flatten().unwrap_or(0);
         let crowded = self.talk.lock().crowded;
-        let lost = vec![("packet", lost), ("conversation", crowded)];
+        let lost = vec![("packet", lost), ("conversation", crowded), ("name", NAMES.figures().crowded)];
         Vitals { feature: "dns", costs: self.object.costs(), lost, resyncs: 0 }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, hash_map::Entry};
 
-use super::wire::{End, Message, Packet, message};
+use super::wire::{End, Message, Packet, Told, message};
 use crate::probes::tcp::Slots;
 
 /// Types of questions that are told apart, and the rest.
@@ -39,7 +39,20 @@ struct Stream {
     /// Number of the byte after those that are here.
     next: u32,
     bytes: Vec<u8>,
+    /// Whether some of them are not what was sent, but zeros in their place.
+    has_holes: bool,
     touched_ns: u64,
+}
+
+/// A cgroup was told what addresses a name has that it had asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// Who.
+    pub cgroup: u64,
+    /// When, in ns of the monotonic clock.
+    pub at_ns: u64,
+    /// What.
+    pub told: Told,
 }
 
 /// Conversations of all cgroups.
@@ -48,6 +61,7 @@ pub struct Talk {
     pending: HashMap<(End, u16), u64>,
     streams: HashMap<(End, bool), Stream>,
     counts: HashMap<u64, Counts>,
+    heard: Vec<Heard>,
     /// Queries and connections for which there was no room.
     pub crowded: u64,
 }
@@ -74,7 +88,7 @@ impl Talk {
             self.crowded += 1;
             return Vec::new();
         }
-        let fresh = || Stream { next: packet.sequence, bytes: Vec::new(), touched_ns: 0 };
+        let fresh = || Stream { next: packet.sequence, bytes: Vec::new(), has_holes: false, touched_ns: 0 };
         let stream = self.streams.entry(key).or_insert_with(fresh);
         stream.touched_ns = packet.at_ns;
         let known = stream.next.wrapping_sub(packet.sequence);
@@ -86,16 +100,22 @@ impl Talk {
             // Something was lost. Most messages begin where a packet does.
             stream.bytes.clear();
         }
+        if stream.bytes.is_empty() {
+            stream.has_holes = false;
+        }
         stream.next = packet.sequence.wrapping_add(u32::try_from(packet.length).unwrap_or(0));
         let whole = stream.bytes.len() + packet.length;
         stream.bytes.extend_from_slice(&packet.payload);
-        // What was not kept is behind what is looked at.
+        // What was not kept is behind what is counted.
+        stream.has_holes |= packet.payload.len() < packet.length;
         stream.bytes.resize(whole, 0);
         let mut found = Vec::new();
         while let [high, low, rest @ ..] = stream.bytes.as_slice() {
             let length = usize::from(u16::from_be_bytes([*high, *low]));
             let Some(bytes) = rest.get(..length) else { break };
-            found.extend(message(bytes));
+            let has_holes = stream.has_holes;
+            found
+                .extend(message(bytes).map(|message| Message { told: message.told.filter(|_| !has_holes), ..message }));
             stream.bytes.drain(..length + 2);
         }
         found
@@ -114,6 +134,8 @@ impl Talk {
             counts.truncated += u64::from(message.truncated);
             if let Some(asked) = asked {
                 counts.took.observe(at_ns.saturating_sub(asked));
+                // An answer that nobody asked for is not believed.
+                self.heard.extend(message.told.map(|told| Heard { cgroup: end.cgroup, at_ns, told }));
             }
             return;
         }
@@ -131,6 +153,11 @@ impl Talk {
                 place.insert(at_ns);
             }
         }
+    }
+
+    /// What names have been told since the last call.
+    pub fn heard(&mut self) -> Vec<Heard> {
+        std::mem::take(&mut self.heard)
     }
 
     /// Gives up on what is older than [`PATIENCE_NS`].
@@ -228,6 +255,22 @@ mod tests {
         assert_eq!(counts.queries, [1, 1, 0, 0, 0, 0, 0, 0, 0, 2]);
         assert_eq!(counts.answers, [1, 0, 0, 1, 0, 0, 0]);
         assert_eq!((counts.timeouts, counts.took.count(), counts.took.sum_ns()), (2, 2, 5_000_000));
+    }
+
+    #[test]
+    fn names_are_believed_from_servers_that_were_asked() {
+        let mut answer = bytes(1, Some(0), 1);
+        answer[7] = 1;
+        answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1]);
+        let mut talk = Talk::default();
+        talk.take_in(&packet(END, true, 1, answer.clone()));
+        assert_eq!(talk.heard(), []);
+        talk.take_in(&packet(END, false, 2, bytes(1, None, 1)));
+        talk.take_in(&packet(END, true, 3, answer));
+        let address = std::net::Ipv4Addr::new(192, 0, 2, 1).to_ipv6_mapped();
+        let told = Told { name: "x".into(), addresses: vec![address], seconds: 60 };
+        assert_eq!(talk.heard(), [Heard { cgroup: 7, at_ns: 3, told }]);
+        assert_eq!(talk.heard(), []);
     }
 
     #[test]

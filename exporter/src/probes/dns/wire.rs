@@ -1,6 +1,9 @@
 //! The struct that `dns.bpf.c` shares with us (`dns.h`), and what we read of messages (RFC 1035).
 
-use std::{mem::offset_of, net::Ipv6Addr};
+use std::{
+    mem::offset_of,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -72,7 +75,7 @@ pub fn decode(bytes: &[u8]) -> Option<Packet> {
 }
 
 /// What a message says, as far as it is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Joins a query and its answer.
     pub id: u16,
@@ -84,6 +87,19 @@ pub struct Message {
     pub code: u8,
     /// Type of the first question; 0 without one.
     pub asked: u16,
+    /// Of an answer: the addresses of the name that was asked for.
+    pub told: Option<Told>,
+}
+
+/// Addresses of a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The name that was asked for, in lower case, without the last dot.
+    pub name: String,
+    /// Its addresses, IPv4 as `::ffff:a.b.c.d`.
+    pub addresses: Vec<Ipv6Addr>,
+    /// For how many seconds all of them are good.
+    pub seconds: u32,
 }
 
 /// Reads the beginning of a message; `None` when it is no query, or no answer to one.
@@ -95,20 +111,33 @@ pub fn message(bytes: &[u8]) -> Option<Message> {
     if flags >> 11 & 0xf != 0 || questions > 1 {
         return None;
     }
+    let records = word(6)?;
     word(10)?;
-    let asked = if questions == 1 { question(bytes)? } else { 0 };
+    let question = if questions == 1 { Some(question(bytes)?) } else { None };
+    let asked = question.as_ref().map_or(0, |question| question.kind);
     let [_, code] = (flags & 0xf).to_be_bytes();
-    Some(Message { id: word(0)?, answers: flags >> 15 == 1, truncated: flags >> 9 & 1 == 1, code, asked })
+    let answers = flags >> 15 == 1;
+    let told = question.filter(|_| answers && code == 0).and_then(|question| told(bytes, &question, records));
+    Some(Message { id: word(0)?, answers, truncated: flags >> 9 & 1 == 1, code, asked, told })
 }
 
-/// Type of the first question.
-fn question(bytes: &[u8]) -> Option<u16> {
+/// The first question.
+struct Question {
+    kind: u16,
+    /// Where the records that answer it begin.
+    end: usize,
+}
+
+fn question(bytes: &[u8]) -> Option<Question> {
     let mut at = 12;
     loop {
         let length = usize::from(*bytes.get(at)?);
         at += 1;
         match length {
-            0 => return Some(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?])),
+            0 => {
+                let kind = u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]);
+                return Some(Question { kind, end: at + 4 });
+            }
             // Nothing is before it that a pointer could lead to.
             64.. => return None,
             _ => at += length,
@@ -117,6 +146,74 @@ fn question(bytes: &[u8]) -> Option<u16> {
             return None;
         }
     }
+}
+
+/// The name of the first question; `None` when it is none of a host.
+fn name(bytes: &[u8]) -> Option<String> {
+    let mut name = String::new();
+    let mut at = 12;
+    while let length @ 1.. = usize::from(*bytes.get(at)?) {
+        if !name.is_empty() {
+            name.push('.');
+        }
+        for byte in bytes.get(at + 1..at + 1 + length)? {
+            if !byte.is_ascii_alphanumeric() && !b"-_".contains(byte) {
+                return None;
+            }
+            name.push(char::from(byte.to_ascii_lowercase()));
+        }
+        at += 1 + length;
+    }
+    (!name.is_empty()).then_some(name)
+}
+
+/// Addresses among the records of an answer. They are those of the name that was asked for, whatever other names lead
+/// to them. What has no room in the bytes that are here is left out.
+fn told(bytes: &[u8], question: &Question, records: u16) -> Option<Told> {
+    let name = name(bytes)?;
+    let mut told = Told { name, addresses: Vec::new(), seconds: u32::MAX };
+    let mut at = question.end;
+    for _ in 0..records {
+        let Some((kind, seconds, data, end)) = record(bytes, at) else { break };
+        let address = match (kind, data) {
+            (1, &[a, b, c, d]) => Some(Ipv4Addr::new(a, b, c, d).to_ipv6_mapped()),
+            (28, data) => data.try_into().ok().map(|data: [u8; 16]| Ipv6Addr::from(data)),
+            _ => None,
+        };
+        told.addresses.extend(address);
+        told.seconds = told.seconds.min(seconds);
+        at = end;
+    }
+    (!told.addresses.is_empty()).then_some(told)
+}
+
+/// Type, seconds that it is good for, data, and where the next begins.
+fn record(bytes: &[u8], at: usize) -> Option<(u16, u32, &[u8], usize)> {
+    let mut at = at;
+    loop {
+        let length = usize::from(*bytes.get(at)?);
+        match length {
+            0 => {
+                at += 1;
+                break;
+            }
+            // A pointer ends a name.
+            192.. => {
+                at += 2;
+                break;
+            }
+            64.. => return None,
+            _ => at += 1 + length,
+        }
+    }
+    let [kind @ .., _, _, s0, s1, s2, s3, l0, l1] = bytes.get(at..at + 10)? else { return None };
+    let kind = u16::from_be_bytes(kind.try_into().ok()?);
+    let start = at + 10;
+    let end = start + usize::from(u16::from_be_bytes([*l0, *l1]));
+    // Of a time with the first bit set nothing is to be believed (RFC 2181).
+    let seconds = u32::from_be_bytes([*s0, *s1, *s2, *s3]);
+    let seconds = if seconds > u32::MAX / 2 { 0 } else { seconds };
+    Some((kind, seconds, bytes.get(start..end)?, end))
 }
 
 #[cfg(test)]
@@ -129,11 +226,47 @@ mod tests {
 
     #[test]
     fn queries_and_answers_are_told_apart() {
-        let query = Message { id: 0x1234, answers: false, truncated: false, code: 0, asked: 28 };
-        assert_eq!(message(QUERY), Some(query));
+        let query = Message { id: 0x1234, answers: false, truncated: false, code: 0, asked: 28, told: None };
+        assert_eq!(message(QUERY), Some(query.clone()));
         let mut answer = QUERY.to_vec();
         answer[2..4].copy_from_slice(&[0x83, 0x83]);
         assert_eq!(message(&answer), Some(Message { answers: true, truncated: true, code: 3, ..query }));
+    }
+
+    /// An answer to [`QUERY`]: an alias for five minutes, then an address for one minute and one for two.
+    fn answer() -> Vec<u8> {
+        let mut bytes = QUERY.to_vec();
+        bytes[2..4].copy_from_slice(&[0x81, 0x80]);
+        bytes[7] = 3;
+        bytes.extend(b"\xc0\x0c\x00\x05\x00\x01\x00\x00\x01\x2c\x00\x04\x01X\xc0\x0e");
+        bytes.extend(b"\xc0\x22\x00\x1c\x00\x01\x00\x00\x00\x3c\x00\x10");
+        bytes.extend(Ipv6Addr::LOCALHOST.octets());
+        bytes.extend(b"\x01x\x02bc\x00\x00\x01\x00\x01\x00\x00\x00\x78\x00\x04\xc0\x00\x02\x01");
+        bytes
+    }
+
+    #[test]
+    fn addresses_are_those_of_the_name_that_was_asked_for() {
+        let addresses = vec![Ipv6Addr::LOCALHOST, Ipv4Addr::new(192, 0, 2, 1).to_ipv6_mapped()];
+        let told = Told { name: "a.bc".into(), addresses, seconds: 60 };
+        assert_eq!(message(&answer()).unwrap().told, Some(told.clone()));
+        // Names are the same however they are written.
+        let mut upper = answer();
+        upper[13] = b'A';
+        assert_eq!(message(&upper).unwrap().told, Some(told));
+    }
+
+    #[test]
+    fn what_is_cut_off_or_no_name_of_a_host_is_not_told() {
+        let whole = answer();
+        let cut = message(&whole[..whole.len() - 1]).unwrap().told.unwrap();
+        assert_eq!(cut.addresses, [Ipv6Addr::LOCALHOST]);
+        let mut odd = whole.clone();
+        odd[13] = b'"';
+        assert_eq!(message(&odd).unwrap().told, None);
+        let mut failed = whole;
+        failed[3] = 0x82;
+        assert_eq!(message(&failed).unwrap().told, None);
     }
 
     #[test]
