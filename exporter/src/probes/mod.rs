@@ -4,6 +4,7 @@
 //! a slice's `build` gets what it starts through a [`running::Running`], so that a reload does not load it twice.
 
 pub mod dns;
+pub mod drops;
 pub mod exec;
 pub mod health;
 pub mod iterators;
@@ -31,6 +32,7 @@ pub static ALL: &[&Spec] = &[
     &tcp::CONTAINER_PEERS,
     &udp::SPEC,
     &dns::SPEC,
+    &drops::SPEC,
     &runqueue::SPEC,
     &health::SPEC,
 ];

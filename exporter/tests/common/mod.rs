@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "test code that is not in a test function")]
 
 pub(crate) mod calls;
+pub(crate) mod drops;
 pub(crate) mod network;
 
 use std::{
