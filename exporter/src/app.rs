@@ -17,6 +17,7 @@ use crate::{
     cli::PROGRAM,
     collectors,
     config::{Config, is_called},
+    events,
     identity::{Layout, Tree},
     own_metrics::OwnMetrics,
     privilege,
@@ -153,6 +154,7 @@ impl Page for ViewPage {
 pub fn serve(loaded: &Loaded<Config>) -> Result<()> {
     let telemetry = Telemetry::new(&PROGRAM);
     let own = Arc::new(OwnMetrics::register(&telemetry));
+    events::start(&loaded.config.events)?;
     privilege::begin(&loaded.config);
     let first = App::new(&Arc::new(loaded.config.clone()), &telemetry, &own)?;
     privilege::settle();

@@ -30,6 +30,8 @@ pub struct Config {
     pub collector: Collectors,
     /// eBPF programs.
     pub probe: Probes,
+    /// Records of single events.
+    pub events: Events,
     /// How many samples a page may have.
     pub series: Series,
     /// File descriptors.
@@ -134,6 +136,24 @@ impl Probes {
     /// Whether programs stay at work when the agent ends.
     pub fn is_pinned(&self) -> bool {
         !self.pin.as_os_str().is_empty()
+    }
+}
+
+/// Records of single events. Both options take a new start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Events {
+    /// Where to write a line of JSON for each TCP connection that ended or did not come about: a file that is appended
+    /// to, or `-` for the standard output. Empty: nowhere, and no such record is made.
+    pub flows: PathBuf,
+    /// One of so many connections has a record, picked at random; each record says so.
+    #[schemars(range(min = 1))]
+    pub flows_sample: u32,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { flows: PathBuf::new(), flows_sample: 1 }
     }
 }
 

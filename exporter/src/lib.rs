@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod cli;
 pub mod collectors;
 pub mod config;
+pub mod events;
 pub mod identity;
 pub mod mounts;
 pub mod own_metrics;

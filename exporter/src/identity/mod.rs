@@ -1,8 +1,10 @@
 //! Who owns a cgroup: from its path alone ([`path`]), from the runtime's bundle ([`bundle`]), kept for the cgroups that
-//! are there now ([`Tree`]). And what containers call the addresses that they have to do with ([`names`]).
+//! are there now ([`Tree`]). And what containers call the addresses that they have to do with
+//! ([`names`]), and whom they had connections with ([`flows`]).
 
 pub mod bundle;
 mod counted;
+pub mod flows;
 mod group;
 mod layout;
 mod limits;

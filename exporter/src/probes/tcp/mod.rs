@@ -12,6 +12,7 @@
 pub mod book;
 mod metrics;
 mod spaces;
+mod telling;
 mod times;
 pub mod wire;
 
@@ -37,10 +38,11 @@ use super::{
         ledger::{Ledger, Moment},
     },
     object::{Entries, Hook, Iterator, Object, Plan, Ring, Table},
+    pump::Pump,
     running::Running,
 };
 use crate::{
-    identity::AsContainer,
+    identity::{AsContainer, flows::FLOWS},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -66,7 +68,7 @@ pub static SPEC: Spec = Spec {
     default_on: true,
     needs: NEEDS,
     shows: &[(View::Own, metrics::FAMILIES)],
-    build: |context| Ok(Box::new(Shows { tcp: start_once(context)?, what: What::Totals })),
+    build: |context| Ok(Box::new(Shows { at_work: start_once(context)?, what: What::Totals })),
 };
 
 /// The same by peer, for workloads.
@@ -76,7 +78,7 @@ pub static PEERS: Spec = Spec {
     default_on: true,
     needs: NEEDS,
     shows: &[(View::Own, metrics::WORKLOAD_PEERS)],
-    build: |context| Ok(Box::new(Shows { tcp: start_once(context)?, what: What::WorkloadPeers })),
+    build: |context| Ok(Box::new(Shows { at_work: start_once(context)?, what: What::WorkloadPeers })),
 };
 
 /// The same by peer, for containers.
@@ -86,7 +88,7 @@ pub static CONTAINER_PEERS: Spec = Spec {
     default_on: false,
     needs: NEEDS,
     shows: &[(View::Own, metrics::CONTAINER_PEERS)],
-    build: |context| Ok(Box::new(Shows { tcp: start_once(context)?, what: What::ContainerPeers })),
+    build: |context| Ok(Box::new(Shows { at_work: start_once(context)?, what: What::ContainerPeers })),
 };
 
 static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tcp.bpf.o"));
@@ -266,6 +268,14 @@ impl Tcp {
         Ok(rows.iter().map(|(key, peer)| (*key, *peer)).collect())
     }
 
+    /// What listeners turned away, by cgroup, for those who want to see cgroups.
+    pub fn rows_of_listeners(&self) -> std::io::Result<Vec<(u64, u64)>> {
+        self.living.run()?;
+        let mut rows: Entries<ListenerKey, Listener> = Entries::default();
+        self.listeners.read_all(self.listeners.max_entries(), &mut rows)?;
+        Ok(rows.iter().map(|(key, listener)| (key.cgroup, listener.turned_away)).collect())
+    }
+
     /// Flow records, if [`Options::stream`] asks for them; [`wire::decode`] reads them. There is one reader.
     pub fn flows(&self) -> Result<Ring, Unavailable> {
         self.object.ring("flows")
@@ -344,7 +354,7 @@ impl Feature for Tcp {
         let lost = (0_u32..)
             .zip(LOSSES)
             .map(|(index, what)| (what, self.losses.get::<u32, u64>(&index).ok().flatten().unwrap_or(0)));
-        let lost = lost.collect();
+        let lost = lost.chain([("flow_of_follower", FLOWS.lost())]).collect();
         Vitals { feature: "tcp", costs: self.object.costs(), lost, resyncs: 0 }
     }
 }
@@ -357,10 +367,24 @@ pub fn as_peer(address: IpAddr) -> std::net::Ipv6Addr {
     }
 }
 
-static RUNNING: Running<Tcp> = Running::none();
+/// The feature, and its thread that tells of single connections if somebody wants them.
+#[derive(Debug)]
+struct AtWork {
+    tcp: Arc<Tcp>,
+    _telling: Option<Pump>,
+}
 
-fn start_once(context: &Context) -> Result<Arc<Tcp>, Unavailable> {
-    RUNNING.or_start(|| Tcp::start(&context.host, Books::current()?, &Options::default()))
+static RUNNING: Running<AtWork> = Running::none();
+
+fn start_once(context: &Context) -> Result<Arc<AtWork>, Unavailable> {
+    let events = &context.config.events;
+    let sampled = if events.flows.as_os_str().is_empty() { 0 } else { events.flows_sample.max(1) };
+    RUNNING.or_start(|| {
+        let options = Options { stream: sampled, ..Options::default() };
+        let tcp = Tcp::start(&context.host, Books::current()?, &options)?;
+        let telling = if sampled > 0 { Some(telling::start(&tcp, sampled)?) } else { None };
+        Ok(Arc::new(AtWork { tcp, _telling: telling }))
+    })
 }
 
 /// Which part a slice shows.
@@ -372,14 +396,14 @@ enum What {
 }
 
 struct Shows {
-    tcp: Arc<Tcp>,
+    at_work: Arc<AtWork>,
     what: What,
 }
 
 impl Collector for Shows {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let problem = |source| ReadError { path: "bpf/tcp".into(), source };
-        let (tcp, what, out) = (&self.tcp, self.what, &mut *scrape.out);
+        let (tcp, what, out) = (&self.at_work.tcp, self.what, &mut *scrape.out);
         tcp.books.look(|ledger| {
             let mut state = tcp.state.lock();
             // The first of the slices in a scrape reads for all of them.

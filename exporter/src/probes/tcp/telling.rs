@@ -1,0 +1,129 @@
+//! Tells of connections that are over, one by one, with the names of their containers.
+
+use std::{net::Ipv6Addr, time::Duration};
+
+use super::{
+    Tcp,
+    wire::{self, Flow as Raw},
+};
+use crate::{
+    identity::{
+        flows::{FLOWS, Flow},
+        names::NAMES,
+    },
+    probes::{
+        lifetime::{
+            self,
+            ledger::{Ledger, Moment},
+        },
+        pump::{Pump, Turn},
+    },
+    spec::Unavailable,
+};
+
+/// How often the pump looks although no record woke it.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Starts the thread that tells. `sampled`: one of so many connections has a record.
+pub(super) fn start(tcp: &Tcp, sampled: u32) -> Result<Pump, Unavailable> {
+    let (ring, books) = (tcp.flows()?, tcp.books.clone());
+    let mut waiting: Vec<Raw> = Vec::new();
+    let pump = Pump::start("yagura-flows", ring, PERIOD, move |turn| match turn {
+        Turn::Record(bytes) => waiting.extend(wire::decode(bytes)),
+        Turn::Idle if waiting.is_empty() => {}
+        // The books are taken once for all records that came together.
+        Turn::Idle => books.look(|ledger| {
+            let now = lifetime::now();
+            for raw in waiting.drain(..) {
+                FLOWS.tell(record(&raw, ledger, now, sampled));
+            }
+        }),
+    });
+    pump.map_err(|error| Unavailable(format!("cannot start the thread: {error}")))
+}
+
+fn record(raw: &Raw, ledger: &Ledger, now: Moment, sampled: u32) -> Flow {
+    let seconds = |from_ns: u64, to_ns: u64| (from_ns > 0 && to_ns >= from_ns).then(|| (to_ns - from_ns) as f64 / 1e9);
+    let unit = ledger.unit_of(raw.cgroup);
+    let workload = match unit {
+        Some(unit) => ledger.workload_of(unit),
+        None => ledger.workload_of_grave(raw.cgroup),
+    };
+    let [namespace, pod, container] = unit.map(|unit| unit.labels.clone()).unwrap_or_default();
+    let written = |address: Ipv6Addr| address.to_canonical().to_string();
+    let asked = if raw.started_ns > 0 { raw.started_ns } else { raw.ended_ns };
+    let name = NAMES.at(raw.cgroup, raw.peer.0, asked);
+    Flow {
+        time: now.wall - now.mono_ns.saturating_sub(raw.ended_ns) as f64 / 1e9,
+        sampled,
+        direction: raw.direction,
+        opened: raw.came_about,
+        outcome: raw.outcome,
+        namespace,
+        pod,
+        container,
+        workload_kind: workload.map(|workload| workload.key.kind).unwrap_or_default(),
+        workload: workload.map(|workload| workload.key.workload.clone()).unwrap_or_default(),
+        cgroup: raw.cgroup,
+        process: raw.process,
+        command: raw.command.clone(),
+        own_address: written(raw.own.0),
+        own_port: raw.own.1,
+        peer_address: written(raw.peer.0),
+        peer_port: raw.peer.1,
+        peer_name: name.as_deref().unwrap_or_default().to_owned(),
+        sent_bytes: raw.sent_bytes,
+        received_bytes: raw.received_bytes,
+        retransmits: raw.retransmits,
+        connect_seconds: seconds(raw.started_ns, raw.opened_ns),
+        seconds: seconds(raw.started_ns, raw.ended_ns),
+        rtt_seconds: (raw.rtt_us > 0).then(|| f64::from(raw.rtt_us) / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probes::lifetime::{ledger::Limits, wire::Usage};
+
+    #[test]
+    fn a_record_says_whose_it_was_and_what_its_peer_is_called() {
+        let mut ledger = Ledger::new(Limits::default(), 1);
+        ledger.made(7, "/jobs/a", 0.0);
+        let mut usage = Usage::default();
+        (usage.parent, usage.opened_ns, usage.tasks_started) = (2, 1, 1);
+        ledger.measured([(&7, &usage)].into_iter(), Moment { mono_ns: 2, wall: 1.0 });
+        let peer = std::net::Ipv4Addr::new(192, 0, 2, 77).to_ipv6_mapped();
+        NAMES.told(7, "db.example", &[peer], 60, 500);
+        let raw = Raw {
+            cgroup: 7,
+            started_ns: 1_000_000_000,
+            opened_ns: 1_500_000_000,
+            came_about: true,
+            ended_ns: 4_000_000_000,
+            sent_bytes: 10,
+            received_bytes: 20,
+            retransmits: 0,
+            own: (Ipv6Addr::LOCALHOST, 4000),
+            peer: (peer, 5432),
+            direction: "outbound",
+            outcome: "closed",
+            process: 12,
+            command: "app".into(),
+            rtt_us: 0,
+        };
+        let flow = record(&raw, &ledger, Moment { mono_ns: 5_000_000_000, wall: 100.0 }, 1);
+        assert_eq!(
+            (flow.time, flow.connect_seconds, flow.seconds, flow.rtt_seconds),
+            (99.0, Some(0.5), Some(3.0), None)
+        );
+        assert_eq!(
+            (flow.workload.as_str(), flow.workload_kind, flow.container.as_str()),
+            ("/jobs", "cgroup", "jobs/a")
+        );
+        assert_eq!((flow.peer_address.as_str(), flow.peer_name.as_str()), ("192.0.2.77", "db.example"));
+        let early = Raw { started_ns: 400, ..raw };
+        let flow = record(&early, &ledger, Moment { mono_ns: 5_000_000_000, wall: 100.0 }, 1);
+        assert_eq!(flow.peer_name, "", "it was not called so yet");
+    }
+}

@@ -1,0 +1,76 @@
+//! A line of JSON for each connection that is over, from the agent as it is run.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are test code")]
+
+mod common;
+mod machine;
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    time::{Duration, Instant},
+};
+
+use common::{Folder, alone, owner_root, unable};
+use machine::{Agent, program};
+use yagura_exporter::spec::View;
+
+#[test]
+fn each_connection_that_is_over_has_a_line() {
+    if let Some(reason) = unable() {
+        return testkit::skipped(&reason);
+    }
+    let alone = alone();
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("flows.json");
+    let agent = Agent::start(program().arg(format!("--events.flows={}", file.display())));
+    let page = agent.page(View::Own);
+    if !page.families.iter().any(|family| family.name.starts_with("workload_connections_opened")) {
+        return testkit::skipped("tcp is off on this machine");
+    }
+    let folder = Folder::make(&owner_root().unwrap(), "flows");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    alone.within(&folder, || {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (mut served, _) = listener.accept().unwrap();
+        stream.write_all(&[7; 1000]).unwrap();
+        served.read_exact(&mut [0; 1000]).unwrap();
+        served.write_all(&[7; 30]).unwrap();
+        stream.read_exact(&mut [0; 30]).unwrap();
+        drop(stream);
+        assert_eq!(served.read(&mut [0; 8]).unwrap(), 0);
+        drop(served);
+        drop(listener);
+        TcpStream::connect(("127.0.0.1", port)).unwrap_err();
+    });
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mine = loop {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let mine: Vec<_> = lines
+            .filter(|flow| {
+                flow["peer_port"] == port && flow["direction"] == "outbound" && flow["process"] == std::process::id()
+            })
+            .collect();
+        if mine.len() == 2 || Instant::now() > deadline {
+            break mine;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    let told: Vec<_> = mine
+        .iter()
+        .map(|flow| {
+            (
+                flow["outcome"].as_str().unwrap(),
+                flow["sent_bytes"].as_u64().unwrap(),
+                flow["received_bytes"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(told, [("closed", 1000, 30), ("refused", 0, 0)], "{mine:#?}");
+    let [closed, refused] = mine.as_slice() else { unreachable!("there are two") };
+    assert_eq!((&closed["opened"], &refused["opened"]), (&true.into(), &false.into()));
+    assert_eq!((&closed["peer_address"], &closed["container"]), (&"127.0.0.1".into(), &folder.name().into()));
+    assert!(closed["seconds"].as_f64().unwrap() >= closed["connect_seconds"].as_f64().unwrap());
+}
