@@ -18,12 +18,16 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use common::{Folder, alone, host, owner_root, unable};
-use yagura_exporter::probes::{
-    dns::{
-        Dns,
-        talk::{CODES, Counts, TYPES},
+use yagura_exporter::{
+    identity::names::NAMES,
+    probes::{
+        dns::{
+            Dns,
+            talk::{CODES, Counts, TYPES},
+        },
+        lifetime::{Lifetime, Options},
+        tcp::{Slots, wire::NATIVE_SLOTS},
     },
-    lifetime::{Lifetime, Options},
 };
 
 /// Ends with the proof.
@@ -83,41 +87,45 @@ fn query(id: u16, name: &str, kind: u16) -> Vec<u8> {
     bytes
 }
 
-/// Response code and whether it was cut short; `None` if nobody answers within the time.
-fn ask(at: SocketAddr, name: &str, kind: u16, patience: Duration) -> anyhow::Result<Option<(u8, bool)>> {
+/// Response code, whether it was cut short, how long it took; `None` if nobody answers within the time.
+fn ask(at: SocketAddr, name: &str, kind: u16, patience: Duration) -> anyhow::Result<Option<(u8, bool, Duration)>> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.set_read_timeout(Some(patience))?;
-    socket.send_to(&query(7, name, kind), at)?;
-    let mut room = [0; 4096];
+    let (message, mut room) = (query(7, name, kind), [0; 4096]);
+    let started = Instant::now();
+    socket.send_to(&message, at)?;
     match socket.recv(&mut room) {
         Ok(_) => {
             let [_, _, flags, code, ..] = room;
-            Ok(Some((code & 0xf, flags & 2 != 0)))
+            Ok(Some((code & 0xf, flags & 2 != 0, started.elapsed())))
         }
         Err(_) => Ok(None),
     }
 }
 
-fn ask_over_tcp(at: SocketAddr, name: &str, kind: u16) -> anyhow::Result<()> {
+/// How long the answer took.
+fn ask_over_tcp(at: SocketAddr, name: &str, kind: u16) -> anyhow::Result<Duration> {
     let mut stream = TcpStream::connect(at)?;
     let message = query(8, name, kind);
     let length = u16::try_from(message.len())?.to_be_bytes();
+    let started = Instant::now();
     stream.write_all(&[&length[..], &message].concat())?;
     let mut length = [0; 2];
     stream.read_exact(&mut length)?;
     stream.read_exact(&mut vec![0; usize::from(u16::from_be_bytes(length))])?;
-    Ok(())
+    Ok(started.elapsed())
 }
 
 /// Asks all, and says how long the answers took by the clock of the one who asks.
-fn ask_all(at: SocketAddr) -> anyhow::Result<Duration> {
+fn ask_all(at: SocketAddr) -> anyhow::Result<Slots> {
     let long = Duration::from_secs(5);
-    let mut took = Duration::ZERO;
+    let mut took = Slots::default();
+    let mut observe = |time: Duration| took.observe(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     let mut timed = |name: &str, kind, code| -> anyhow::Result<()> {
-        let started = Instant::now();
-        let answer = ask(at, name, kind, long)?;
-        took += started.elapsed();
-        ensure!(answer == Some((code, false)), "{name} {kind}: {answer:?}");
+        match ask(at, name, kind, long)? {
+            Some((answered, false, took)) if answered == code => observe(took),
+            other => bail!("{name} {kind}: {other:?}"),
+        }
         Ok(())
     };
     for name in 0..50 {
@@ -127,17 +135,28 @@ fn ask_all(at: SocketAddr) -> anyhow::Result<Duration> {
         timed(&format!("n{name}.broken.example"), 1, 2)?;
     }
     for _ in 0..20 {
-        let started = Instant::now();
-        let answer = ask(at, "long.here.test", 16, long)?;
-        ensure!(answer == Some((0, true)), "long: {answer:?}");
-        ask_over_tcp(at, "long.here.test", 16)?;
-        took += started.elapsed();
+        let Some((0, true, took)) = ask(at, "long.here.test", 16, long)? else { bail!("long: not cut short") };
+        observe(took);
+        observe(ask_over_tcp(at, "long.here.test", 16)?);
     }
     for name in 0..10 {
         let answer = ask(at, &format!("n{name}.silent.test"), 33, Duration::from_millis(20))?;
         ensure!(answer.is_none(), "silent: {answer:?}");
     }
     Ok(took)
+}
+
+/// In which native bucket, of four to each doubling, so much of the answers are.
+fn bucket(times: &Slots, share: f64) -> usize {
+    let most = (times.count() as f64 * share).ceil();
+    let mut sum = 0.0;
+    let slots = times.numbers().skip(1).take(NATIVE_SLOTS);
+    slots
+        .take_while(|slot| {
+            sum += *slot as f64;
+            sum < most
+        })
+        .count()
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are what this program is for")]
@@ -177,20 +196,30 @@ fn main() -> anyhow::Result<()> {
     drop(server);
     let queries: Vec<_> = TYPES.into_iter().zip(counts.queries).filter(|(_, count)| *count > 0).collect();
     let answers: Vec<_> = CODES.into_iter().zip(counts.answers).filter(|(_, count)| *count > 0).collect();
-    let mean = |ns: f64| ns / 240.0 / 1000.0;
+    let mean = |ns: u64| ns as f64 / 240.0 / 1000.0;
     println!(
         "queries {queries:?}, answers {answers:?}, cut short {}, timeouts {}; {} answers in {:.0} µs on average, {:.0} \
          by the program that asks; lost {:?}",
         counts.truncated,
         counts.timeouts,
         counts.took.count(),
-        mean(counts.took.sum_ns() as f64),
-        mean(took.as_secs_f64() * 1e9),
+        mean(counts.took.sum_ns()),
+        mean(took.sum_ns()),
         dns.lost()
     );
     ensure!(queries == [("a", 150), ("aaaa", 50), ("srv", 10), ("txt", 40)], "queries are wrong");
     ensure!(answers == [("noerror", 140), ("servfail", 50), ("nxdomain", 50)], "answers are wrong");
     ensure!((counts.truncated, counts.timeouts, counts.took.count()) == (20, 10, 240), "the rest is wrong");
-    ensure!(u128::from(counts.took.sum_ns()) <= took.as_nanos(), "answers took longer than those who asked waited");
+    ensure!(counts.took.sum_ns() <= took.sum_ns(), "answers took longer than those who asked waited");
+    for share in [0.5, 0.9, 0.99] {
+        let [ours, theirs] = [&counts.took, &took].map(|times| bucket(times, share));
+        println!("  {:>2.0} % of answers: bucket {ours}, by the program that asks {theirs}", share * 100.0);
+        ensure!(ours.abs_diff(theirs) <= 1, "times differ by more than a bucket");
+    }
+    let told = NAMES.figures();
+    let address = std::net::Ipv4Addr::new(192, 0, 2, 49).to_ipv6_mapped();
+    let name = NAMES.of(id, address);
+    println!("  {} addresses have a name; 192.0.2.49 is {name:?}", told.known);
+    ensure!(told.known == 100 && name.as_deref() == Some("n49.here.test"), "names are wrong");
     Ok(())
 }

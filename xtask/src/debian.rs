@@ -39,6 +39,11 @@ pub(crate) fn absent(packages: &[Package]) -> Vec<Package> {
     packages.iter().copied().filter(|package| !installed.contains(&package.name)).collect()
 }
 
+fn is_installed(package: &str) -> bool {
+    let status = Command::new("dpkg-query").args(["-W", "-f=${db:Status-Abbrev}", package]).output();
+    status.is_ok_and(|out| out.stdout.starts_with(b"ii"))
+}
+
 /// Installs packages for the whole machine; needs root.
 pub(crate) fn install(packages: &[Package]) -> Result<()> {
     let apt = |words: &[String]| {
@@ -179,6 +184,36 @@ impl Suite {
         }
         let to = place(&version)?;
         self.unpack(&all()?, &version, to)
+    }
+
+    /// A program's package with whatever it needs that this machine does not have, unpacked in one directory.
+    pub(crate) fn unpacked_whole(&self, name: &str, pin: &str) -> Result<PathBuf> {
+        let to = places::cache("unpacked")?.join(format!("{name}_{pin}_whole"));
+        if to.is_dir() {
+            return Ok(to);
+        }
+        self.update()?;
+        let flags = "--recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances";
+        let listed = process::output(self.command("apt-cache").arg("depends").args(flags.split(' ')).arg(name))?;
+        // Names of packages stand at the beginning of a line, those that stand for several in brackets.
+        let is_package = |line: &&str| line.starts_with(|c: char| c.is_ascii_alphanumeric());
+        let mut parts: Vec<&str> = listed.lines().filter(is_package).collect();
+        parts.retain(|part| *part == name || !is_installed(part));
+        let partial = to.with_extension("partial");
+        fs::remove_dir_all(&partial).ok();
+        for part in parts {
+            let mut version = if part == name { pin.to_owned() } else { self.version(part)? };
+            if self.fetch(part, &version).is_err() {
+                version = self.version(part)?;
+                eprintln!("note: {part} {pin} is no longer in {}, which has {version}", self.name);
+                self.fetch(part, &version)?;
+            }
+            let deb = self.deb(part, &version)?;
+            process::output(Command::new("dpkg-deb").arg("-x").args([&deb, &partial]))?;
+            fs::remove_file(&deb).ok();
+        }
+        fs::rename(&partial, &to).with_context(|| format!("cannot write {}", to.display()))?;
+        Ok(to)
     }
 
     fn fetch(&self, name: &str, version: &str) -> Result<()> {

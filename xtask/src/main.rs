@@ -10,6 +10,7 @@ mod args;
 mod checks;
 mod ci;
 mod cluster;
+mod counterparts;
 mod counts;
 mod debian;
 mod demo;
@@ -50,7 +51,7 @@ const RECIPES: &[Recipe] = &[
     Recipe { name: "docs", usage: "[--check]", about: "write the generated pages, or check them", run: tasks::docs },
     Recipe {
         name: "bench",
-        usage: "[kube-state] [--peers] [ARGS]",
+        usage: "[kube-state|network] [--peers] [ARGS]",
         about: "what a scrape costs, and what it costs the peers",
         run: tasks::bench,
     },

@@ -87,18 +87,22 @@ pub(crate) fn conformance(args: &mut Args) -> Result<()> {
     process::run(command.arg(whose).arg(file))
 }
 
-/// `cargo xtask bench [kube-state] [--peers] [ARGS]`: with `--peers`, the programs that the agent replaces are built with
-/// Go and measured in the same run, unless `CADVISOR` and `NODE_EXPORTER` name them.
+/// `cargo xtask bench [kube-state|network] [--peers] [ARGS]`: with `--peers`, the programs that the agent replaces are built
+/// with Go and measured in the same run, unless `CADVISOR` and `NODE_EXPORTER` name them.
 pub(crate) fn bench(args: &mut Args) -> Result<()> {
     let mut words = args.rest();
-    let is_kube_state = words.first().is_some_and(|word| word == "kube-state");
-    let package = if is_kube_state { "yagura-kube-state" } else { "yagura-exporter" };
-    words.drain(..usize::from(is_kube_state));
+    let (package, bench) = match words.first().map(String::as_str) {
+        Some("kube-state") => ("yagura-kube-state", "cost"),
+        Some("network") => ("yagura-exporter", "network"),
+        _ => ("yagura-exporter", "cost"),
+    };
+    let is_named = words.first().is_some_and(|word| ["kube-state", "network"].contains(&word.as_str()));
+    words.drain(..usize::from(is_named));
     let with_peers = words.iter().any(|word| word == "--peers");
     words.retain(|word| word != "--peers");
     setup::for_building()?;
-    let mut command = cargo(&["bench", "--package", package, "--bench", "cost", "--"]);
-    if with_peers && !is_kube_state {
+    let mut command = cargo(&["bench", "--package", package, "--bench", bench, "--"]);
+    if with_peers && !is_named {
         for (name, binary) in
             [("CADVISOR", peers::CADVISOR.binary("-s -w")), ("NODE_EXPORTER", peers::NODE_EXPORTER.binary())]
         {

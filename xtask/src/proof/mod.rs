@@ -14,7 +14,7 @@ use anyhow::Result;
 
 pub(crate) use self::lifetimes::check;
 use crate::args::{Args, usage};
-use crate::{process, setup, tasks};
+use crate::{counterparts, process, setup, tasks};
 
 pub(crate) const USAGE: &str = "lifetimes [--count=N] [--seconds=N]\noom\npressure\nrestart\nNAME [ARGS]";
 
@@ -23,7 +23,7 @@ const TESTS: &[&str] = &["oom", "pressure", "restart"];
 
 /// `cargo xtask proof NAME [ARGS]`
 pub(crate) fn run(args: &mut Args) -> Result<()> {
-    let which = "proof: say which: dns, lifetimes, oom, pressure, restart, tcp";
+    let which = "proof: say which: dns, drops, lifetimes, oom, overhead, pressure, restart, tcp";
     let name = args.positional().ok_or_else(|| usage(which))?;
     setup::for_building()?;
     if name == "lifetimes" {
@@ -37,5 +37,6 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
         return process::run(command.args(["--nocapture", "--test-threads=1"]).env("YAGURA_PROOF", "1"));
     }
     let mut command = tasks::cargo(&["run", "--release", "--quiet", "--package", "yagura-exporter", "--example"]);
+    counterparts::provide(&name, &mut command)?;
     process::run(command.arg(format!("proof_{name}")).arg("--").args(args.rest()))
 }
