@@ -18,7 +18,7 @@ use crate::{
     collectors,
     config::{Config, is_called},
     events,
-    identity::{Layout, Tree},
+    identity::{Layout, Peers, Pods, Tree},
     own_metrics::OwnMetrics,
     privilege,
     scrape::{Engine, Off},
@@ -36,8 +36,30 @@ pub struct App {
     limits: Limits,
     telemetry: Telemetry,
     own: Arc<OwnMetrics>,
+    known: Known,
     budget: Arc<Budget>,
     mode: &'static str,
+}
+
+/// What others tell of this node and its cluster. It outlives a reload.
+#[derive(Clone, Debug)]
+pub struct Known {
+    pods: Pods,
+    peers: Peers,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        let pods = Pods::default();
+        Self { peers: Peers::new(&pods), pods }
+    }
+}
+
+impl Known {
+    fn set_up(&self, config: &Config) {
+        self.pods.set_up(&config.kubernetes);
+        self.peers.set_up(&config.peers, &config.kubernetes.node);
+    }
 }
 
 /// Pages that are kept for the next scrapes; more than that run at the same time only when many scrapers collide.
@@ -45,17 +67,23 @@ const KEPT_PAGES: usize = 4;
 
 impl App {
     /// Opens the machine and builds every collector that it can have.
-    pub fn new(config: &Arc<Config>, telemetry: &Telemetry, own: &Arc<OwnMetrics>) -> Result<Self> {
+    pub fn new(config: &Arc<Config>, known: &Known, telemetry: &Telemetry, own: &Arc<OwnMetrics>) -> Result<Self> {
         let path = &config.path;
         let host = Arc::new(Host::open(&path.procfs, &path.sysfs, &path.cgroupfs, &path.rootfs)?);
         let layout = Arc::new(Layout::find(&host, &mut Reader::default())?);
         let budget = Budget::new(config.files.kept.min(room_for_files()));
-        let context = Context { host: Arc::clone(&host), config: Arc::clone(config) };
+        let context = Context {
+            host: Arc::clone(&host),
+            config: Arc::clone(config),
+            pods: known.pods.clone(),
+            peers: known.peers.clone(),
+        };
         let (of_node, of_containers): (Vec<&'static Spec>, Vec<&'static Spec>) =
             slices::all().partition(|spec| spec.shows.iter().all(|(view, _)| *view == View::Node));
         let engine = |specs: &[&'static Spec]| -> Result<Engine> {
             let tree = Tree::new(Arc::clone(&host), Arc::clone(&layout), Arc::clone(&budget))
-                .context("cannot open the cgroup hierarchies")?;
+                .context("cannot open the cgroup hierarchies")?
+                .with_pods(&known.pods);
             Ok(Engine::new(specs, |spec| config.wants(spec), &context, tree))
         };
         let app = Self {
@@ -64,6 +92,7 @@ impl App {
             pages: Mutex::default(),
             limits: Limits { per_family: config.series.per_family, total: config.series.per_page },
             own: Arc::clone(own),
+            known: known.clone(),
             telemetry: telemetry.clone(),
             budget,
             mode: layout.mode().name(),
@@ -75,6 +104,18 @@ impl App {
     /// How cgroups are set up on this machine: "v1", "v2" or "hybrid".
     pub fn cgroups(&self) -> &'static str {
         self.mode
+    }
+
+    /// Whether Kubernetes tells of pods, for people.
+    pub fn pods_in_words(&self) -> String {
+        let figures = self.known.pods.figures();
+        match (figures.off, figures.age) {
+            (Some(reason), _) => format!("known by their bundles alone: {reason}"),
+            (None, None) => "nothing was told yet".to_owned(),
+            (None, Some(age)) => {
+                format!("{} by {}, told {} s ago", figures.pods, figures.by, age.as_secs())
+            }
+        }
     }
 
     /// Collectors that are on, with what they lack, and those that are off with the reason.
@@ -114,6 +155,10 @@ impl App {
             engine.scrape_for(&request.scraper, view, request.deadline, asked, &mut batch)
         };
         self.own.note(view, &report, &self.budget);
+        if view == View::Own {
+            self.own.note_pods(&self.known.pods.figures());
+            self.own.note_peers(&self.known.peers.figures());
+        }
         for (feature, before, lacks) in &report.lacks {
             self.own.forget_feature(feature, before);
             self.own.feature(feature, true, lacks);
@@ -156,9 +201,15 @@ pub fn serve(loaded: &Loaded<Config>) -> Result<()> {
     let own = Arc::new(OwnMetrics::register(&telemetry));
     events::start(&loaded.config.events)?;
     privilege::begin(&loaded.config);
-    let first = App::new(&Arc::new(loaded.config.clone()), &telemetry, &own)?;
+    let known = Known::default();
+    let first = App::new(&Arc::new(loaded.config.clone()), &known, &telemetry, &own)?;
     privilege::settle();
     privilege::report();
+    known.set_up(&loaded.config);
+    match known.pods.figures().off {
+        None => tracing::info!(node = loaded.config.kubernetes.node, "learning the pods of the node"),
+        Some(reason) => tracing::info!(reason, "pods are known by their bundles alone"),
+    }
     let app = Arc::new(ArcSwap::from_pointee(first));
     let (source, reloaded) = (loaded.source().clone(), Arc::clone(&app));
     let for_reload = telemetry.clone();
@@ -171,7 +222,9 @@ pub fn serve(loaded: &Loaded<Config>) -> Result<()> {
         .landing(move || landing(&app.load()))
         .reload(move || {
             let config = Arc::new(source.load()?);
-            reloaded.store(Arc::new(App::new(&config, &for_reload, &own)?));
+            let new = App::new(&config, &known, &for_reload, &own)?;
+            known.set_up(&config);
+            reloaded.store(Arc::new(new));
             Ok(())
         })
         .run()
@@ -188,7 +241,8 @@ fn landing(app: &App) -> Landing {
     let mut page = Landing::of(&PROGRAM)
         .fact("Node", kernel.nodename().to_string_lossy())
         .fact("Kernel", kernel.release().to_string_lossy())
-        .fact("cgroups", app.cgroups());
+        .fact("cgroups", app.cgroups())
+        .fact("Pods", app.pods_in_words());
     let (on, off) = app.features();
     // What this machine lacks stands first, what nobody asked for last.
     let (missing, unwanted): (Vec<Off>, Vec<Off>) = off.into_iter().partition(|off| off.spec.default_on);

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use daemon::{Cli, Loaded, Program};
 
-use crate::{catalog, config::Config, slices};
+use crate::{catalog, config::Config, rbac, slices};
 
 /// Who we are.
 pub static PROGRAM: Program = Program {
@@ -28,6 +28,10 @@ pub fn parse() -> Loaded<Config> {
     };
     let loaded = Cli::<Config>::new(&PROGRAM)
         .arg(print("print-catalog", "Print every family that can be served, as JSON, and exit"))
+        .arg(print(
+            "print-rbac",
+            "Print the rights that the configuration needs in a cluster, as a ClusterRole, and exit",
+        ))
         .arg(docs("docs.write"))
         .arg(docs("docs.check"))
         .after_help(after_help())
@@ -36,6 +40,10 @@ pub fn parse() -> Loaded<Config> {
     if loaded.matches.get_flag("print-catalog") {
         let text = serde_json::to_string_pretty(&catalog::catalog()).unwrap_or_default() + "\n";
         let written = std::io::stdout().write_all(text.as_bytes());
+        std::process::exit(i32::from(written.is_err()));
+    }
+    if loaded.matches.get_flag("print-rbac") {
+        let written = std::io::stdout().write_all(rbac::cluster_role(&loaded.config).as_bytes());
         std::process::exit(i32::from(written.is_err()));
     }
     for (flag, action) in [("docs.write", write as fn(&Path, &str) -> Result<()>), ("docs.check", check)] {

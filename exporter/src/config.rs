@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     collectors::{self, node_options},
-    identity::Layout,
+    identity::{Layout, peers, pods},
     probes::object,
     slices,
     spec::Spec,
@@ -32,6 +32,10 @@ pub struct Config {
     pub probe: Probes,
     /// Records of single events.
     pub events: Events,
+    /// The cluster that this machine is a node of.
+    pub kubernetes: Kubernetes,
+    /// Whom connections lead to.
+    pub peers: Peers,
     /// How many samples a page may have.
     pub series: Series,
     /// File descriptors.
@@ -157,6 +161,73 @@ impl Default for Events {
     }
 }
 
+/// The cluster that this machine is a node of: who owns its pods, by the API server or by the kubelet. In a pod with a
+/// service account the API server is asked without further options than the node's name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Kubernetes {
+    /// Ask nobody: pods are known by what their containers' bundles say.
+    pub disable: bool,
+    /// Name of this machine's Node object. In a pod it is to be set from `spec.nodeName`.
+    #[schemars(extend("x-env" = "NODE_NAME"))]
+    pub node: String,
+    /// A kubeconfig, for an agent that is no pod. Empty: the pod's service account, if there is one.
+    pub kubeconfig: PathBuf,
+    /// The node's kubelet.
+    pub kubelet: Kubelet,
+    /// Kinds that own pods or their owners, beside those of Kubernetes itself: `TaskRun=taskruns.v1.tekton.dev`. Of
+    /// other kinds, what names itself as the owner is the workload.
+    pub workload_kinds: Vec<String>,
+    /// Labels and annotations of pods to show in `kube_pod_info`'s likeness: `team=example.org/team`,
+    /// `pager=annotation:example.org/pager`.
+    pub pod_labels: Vec<String>,
+    /// Labels and annotations that say whom a workload belongs to, written in the same way: of the workload itself, else of
+    /// its pods, else of their namespace.
+    pub owner_labels: Vec<String>,
+}
+
+/// The node's kubelet, for pods: always if there is no API server to ask, else while that does not answer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Kubelet {
+    /// Its address, such as `https://127.0.0.1:10250`. Empty: it is never asked.
+    pub url: String,
+    /// Take whatever certificate it shows. Kubelets sign their own unless they are told otherwise.
+    pub insecure: bool,
+}
+
+/// Whom connections lead to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Peers {
+    /// Where yagura-kube-state serves addresses of the cluster, such as `http://yagura-kube-state:8080`; each shard by
+    /// itself. Empty: what is neither on this node nor looked up by name has a coarser name.
+    pub url: Vec<String>,
+    /// Certificates that sign the server's. Empty: those that the machine trusts.
+    pub ca_file: PathBuf,
+    /// A file with a token for the server.
+    pub token_file: PathBuf,
+    /// Take whatever certificate the server shows.
+    pub insecure: bool,
+    /// Networks to name: `office=192.0.2.0/24`. Of those that have an address the smallest counts.
+    pub networks: Vec<String>,
+    /// How many peers of a workload are told apart. The rest is `other`.
+    pub per_workload: usize,
+}
+
+impl Default for Peers {
+    fn default() -> Self {
+        Self {
+            url: Vec::new(),
+            ca_file: PathBuf::new(),
+            token_file: PathBuf::new(),
+            insecure: false,
+            networks: Vec::new(),
+            per_workload: 50,
+        }
+    }
+}
+
 /// How many samples a page may have. What is over is left out and counted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -261,6 +332,12 @@ impl Config {
                 "probe.pin",
                 "not on a BPF file system: mount one (`mount -t bpf bpf /sys/fs/bpf`)",
             ));
+        }
+        if let Err((key, what)) = pods::check(&self.kubernetes) {
+            return Err(Invalid::new(&format!("kubernetes.{key}"), what));
+        }
+        if let Err((key, what)) = peers::check(&self.peers) {
+            return Err(Invalid::new(&format!("peers.{key}"), what));
         }
         for (key, path) in [
             ("path.procfs", &self.path.procfs),

@@ -13,6 +13,7 @@ pub mod mounts;
 pub mod own_metrics;
 pub mod privilege;
 pub mod probes;
+pub mod rbac;
 pub mod scrape;
 pub mod slices;
 pub mod spec;

@@ -7,6 +7,7 @@ use kernfs::Budget;
 use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge};
 
 use crate::{
+    identity::{peers, pods::Figures},
     scrape::{Outcome, Report},
     spec::View,
 };
@@ -29,6 +30,13 @@ pub struct OwnMetrics {
     kept_most: Gauge,
     evicted: Gauge,
     unkept: Gauge,
+    pods: Gauge,
+    pods_age: Family<Labels, Gauge<f64, AtomicU64>>,
+    pod_owners: Gauge,
+    requests: Family<Labels, Gauge>,
+    received: Family<Labels, Gauge>,
+    peers: Gauge,
+    peers_age: Family<Labels, Gauge<f64, AtomicU64>>,
 }
 
 impl OwnMetrics {
@@ -49,6 +57,13 @@ impl OwnMetrics {
             kept_most: Gauge::default(),
             evicted: Gauge::default(),
             unkept: Gauge::default(),
+            pods: Gauge::default(),
+            pods_age: Family::default(),
+            pod_owners: Gauge::default(),
+            requests: Family::default(),
+            received: Family::default(),
+            peers: Gauge::default(),
+            peers_age: Family::default(),
         };
         let put = telemetry;
         put.register(
@@ -105,7 +120,79 @@ impl OwnMetrics {
             "Reads that opened and closed their file because no more could be kept, since the start",
             own.unkept.clone(),
         );
+        own.register_known(telemetry);
         own
+    }
+
+    /// What others tell of the node and its cluster.
+    fn register_known(&self, put: &Telemetry) {
+        put.register("yagura_kubernetes_pods", "Pods of the node that Kubernetes tells of", self.pods.clone());
+        put.register(
+            "yagura_kubernetes_pods_age_seconds",
+            "Time since a server last said something of the node's pods; what is known stays",
+            self.pods_age.clone(),
+        );
+        put.register("yagura_kubernetes_owners", "Owners of the node's pods that are known", self.pod_owners.clone());
+        put.register(
+            "yagura_kubernetes_requests",
+            "Requests to servers of Kubernetes since the start, by how they went",
+            self.requests.clone(),
+        );
+        put.register(
+            "yagura_kubernetes_received_bytes",
+            "Bytes of answers from servers of Kubernetes since the start, decompressed",
+            self.received.clone(),
+        );
+        put.register(
+            "yagura_peers",
+            "Pods, services and nodes of the cluster whose addresses a server tells",
+            self.peers.clone(),
+        );
+        put.register(
+            "yagura_peers_age_seconds",
+            "Time since all servers last told addresses of the cluster; what is known stays",
+            self.peers_age.clone(),
+        );
+    }
+
+    /// Takes in how addresses of the cluster are learnt.
+    pub fn note_peers(&self, figures: &peers::Figures) {
+        self.peers.set(i64::try_from(figures.records).unwrap_or(i64::MAX));
+        self.peers_age.clear();
+        if let Some(age) = figures.age {
+            self.peers_age.get_or_create(&Labels::new()).set(age.as_secs_f64());
+        }
+        if figures.is_on {
+            self.note_load("peers", figures.load);
+        }
+    }
+
+    fn note_load(&self, server: &str, [requests, failed, bytes]: [u64; 3]) {
+        let set = |gauge: &Gauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        for (outcome, count) in [("success", requests.saturating_sub(failed)), ("error", failed)] {
+            let labels = vec![("server", server.to_owned()), ("outcome", outcome.to_owned())];
+            set(&self.requests.get_or_create(&labels), count);
+        }
+        set(&self.received.get_or_create(&vec![("server", server.to_owned())]), bytes);
+    }
+
+    /// Takes in how pods are learnt.
+    pub fn note_pods(&self, figures: &Figures) {
+        let set = |gauge: &Gauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        if figures.off.is_some() {
+            return;
+        }
+        set(&self.pods, figures.pods as u64);
+        set(&self.pod_owners, figures.owners as u64);
+        self.pods_age.clear();
+        if let Some(age) = figures.age {
+            self.pods_age.get_or_create(&vec![("by", figures.by.to_owned())]).set(age.as_secs_f64());
+        }
+        for (server, load) in figures.load {
+            if load != [0; 3] {
+                self.note_load(server, load);
+            }
+        }
     }
 
     /// Forgets which features are on: the configuration changed.

@@ -7,7 +7,10 @@ use kernfs::{Host, ReadError, Reader};
 use metric::{Batch, Desc};
 use thiserror::Error;
 
-use crate::{config::Config, identity::Tree};
+use crate::{
+    config::Config,
+    identity::{Peers, Pods, Tree},
+};
 
 /// An endpoint: which families it shows, under which names and labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,6 +95,10 @@ pub struct Context {
     pub host: Arc<Host>,
     /// Every option.
     pub config: Arc<Config>,
+    /// What Kubernetes says of this node's pods.
+    pub pods: Pods,
+    /// Who is at which address.
+    pub peers: Peers,
 }
 
 /// Why a slice is off on this machine. The text follows "off:" in the log, on the landing page and in the label

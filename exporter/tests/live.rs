@@ -195,7 +195,8 @@ fn what_runs_in_cgroups_inside_a_container_is_the_containers() {
     let mut engine = engine(&this_host(), &budget);
     let id = container_id(40, 0);
     let own = page(&mut engine, View::Own);
-    let labels = [("namespace", ""), ("pod", ""), ("container", id.as_str())];
+    let of = [("namespace", ""), ("pod", ""), ("container", id.as_str())];
+    let labels = [of.as_slice(), &[("workload", ""), ("workload_kind", "")]].concat();
     assert_eq!(own.value("container_process_count", &labels), Some(3.0));
     let cadvisor = page(&mut engine, View::Cadvisor);
     let of = |path: &str| {

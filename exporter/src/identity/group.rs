@@ -9,6 +9,7 @@ use super::{
     counted::Counted,
     layout::{Controller, Layout},
     limits::Limits,
+    pods::Workload,
     rows::{AsCadvisor, AsContainer},
 };
 
@@ -97,6 +98,9 @@ pub struct Group {
     pub own: Option<Of<AsContainer>>,
     /// What the kernel counted of it for the running scrape.
     pub counted: Counted,
+    pub(super) workload: Option<Workload>,
+    /// What was known of pods when the workload was looked up.
+    pub(super) workload_as_of: u64,
     pub(super) pod_uid: Option<Box<str>>,
     pub(super) container_id: Option<Box<str>>,
     pub(super) named: bool,
@@ -195,6 +199,11 @@ impl Group {
             self.members.known = true;
         }
         Ok((&self.members.pids, self.members.own))
+    }
+
+    /// What it belongs to, once that is known.
+    pub fn workload(&self) -> Option<&Workload> {
+        self.workload.as_ref()
     }
 
     /// The pod that it is or belongs to, in the spelling of the API server.

@@ -1,7 +1,8 @@
-//! Who owns a cgroup: from its path alone ([`path`]), from the runtime's bundle ([`bundle`]), kept for the cgroups that
-//! are there now ([`Tree`]). And what containers call the addresses that they have to do with
-//! ([`names`]), and whom they had connections with ([`flows`]).
+//! Who owns a cgroup: from its path alone ([`path`]), from the runtime's bundle ([`bundle`]), from what Kubernetes says of
+//! this node's pods ([`pods`]), kept for the cgroups that are there now ([`Tree`]). And what containers call the addresses
+//! that they have to do with ([`names`]), whom these are ([`peers`]), and whom they had connections with ([`flows`]).
 
+mod api;
 pub mod bundle;
 mod counted;
 pub mod flows;
@@ -11,7 +12,9 @@ mod limits;
 pub mod names;
 pub mod path;
 mod pause;
+pub mod peers;
 mod per_group;
+pub mod pods;
 mod rows;
 mod tree;
 mod watch;
@@ -20,6 +23,8 @@ pub use counted::{Counted, CountedMemory, CountedPressure, CountedTasks};
 pub use group::{Group, GroupKind, Labels, Pid};
 pub use layout::{Controller, Layout, LayoutError, Mode, Version};
 pub use limits::{CpuLimits, CpusetLimits, MemoryLimits};
+pub use peers::Peers;
 pub use per_group::PerGroup;
-pub use rows::{AsCadvisor, AsContainer, CGROUPS};
+pub use pods::{Ask, Pods, Workload};
+pub use rows::{AsCadvisor, AsContainer, CGROUPS, KINDS};
 pub use tree::{Figures, Tree};

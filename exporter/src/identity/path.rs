@@ -103,6 +103,14 @@ pub fn place(path: &str) -> Place<'_> {
     }
 }
 
+/// The parent's path; `/` for those at the top.
+pub fn parent(path: &str) -> &str {
+    match path.rsplit_once('/') {
+        Some(("", _)) | None => "/",
+        Some((parent, _)) => parent,
+    }
+}
+
 /// The text of a systemd unit name: `\x2d` is a dash.
 pub fn unescape(unit: &str) -> std::borrow::Cow<'_, str> {
     if !unit.contains("\\x") {

@@ -4,6 +4,8 @@ use metric::{Label, Subject};
 
 /// What bounds the rows of one node.
 pub const CGROUPS: &str = "cgroups of the node";
+/// What bounds kinds of workloads.
+pub const KINDS: &str = "kinds that own pods, at most 256";
 const CONTAINERS: &str = "containers and services of the node";
 
 /// The six labels of a kubelet's cAdvisor endpoint, always all of them.
@@ -21,12 +23,17 @@ impl Subject for AsCadvisor {
     ];
 }
 
-/// Our own: a container by namespace, pod and name. Outside Kubernetes the first two are empty and the container is
-/// called as its runtime or its cgroup is.
+/// Our own: a container by namespace, pod and name, and the workload that it belongs to. Outside Kubernetes namespace and
+/// pod are empty, the container is called as its runtime or its cgroup is, and its workload is the cgroup above it.
 #[derive(Debug)]
 pub struct AsContainer;
 
 impl Subject for AsContainer {
-    const LABELS: &'static [Label] =
-        &[Label::open("namespace", CONTAINERS), Label::open("pod", CONTAINERS), Label::open("container", CONTAINERS)];
+    const LABELS: &'static [Label] = &[
+        Label::open("namespace", CONTAINERS),
+        Label::open("pod", CONTAINERS),
+        Label::open("container", CONTAINERS),
+        Label::open("workload", "workloads of the node"),
+        Label::open("workload_kind", KINDS),
+    ];
 }

@@ -7,7 +7,7 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     path::PathBuf,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use kernfs::{Budget, Dir, Host, Reader};
@@ -21,6 +21,7 @@ use super::{
     limits::Limits,
     path::{self, Place},
     pause,
+    pods::{self, Ask, Pods, Workload},
     rows::{AsCadvisor, AsContainer},
     watch::{Change, Watch},
 };
@@ -52,6 +53,8 @@ pub struct Tree {
     budget: Arc<Budget>,
     walked: Vec<(usize, Dir)>,
     groups: BTreeMap<Box<str>, Group>,
+    /// What Kubernetes says of pods.
+    known: Pods,
     /// Pod uid → (namespace, name), from the bundles of its containers.
     pods: HashMap<Box<str>, (String, String)>,
     /// Image of sandboxes whose bundles do not name it; looked up at first need, and again after each walk.
@@ -81,6 +84,7 @@ impl Tree {
             budget,
             walked,
             groups: BTreeMap::new(),
+            known: Pods::default(),
             pods: HashMap::new(),
             sandbox_image: None,
             watch,
@@ -89,6 +93,13 @@ impl Tree {
             boot,
             figures: Figures::default(),
         })
+    }
+
+    /// Has cgroups named after what is known of these pods.
+    #[must_use]
+    pub fn with_pods(mut self, pods: &Pods) -> Self {
+        self.known = pods.clone();
+        self
     }
 
     /// Brings the tree up to date with the kernel.
@@ -114,6 +125,7 @@ impl Tree {
         }
         let walked = self.last_walk == Some(now);
         self.name_the_unnamed(reader, walked);
+        self.find_workloads();
         self.figures.groups = self.groups.len();
         self.figures.watching = self.watch.is_some();
     }
@@ -170,7 +182,8 @@ impl Tree {
                 (true, true) => group.path.trim_start_matches('/'),
             };
             if taken.insert((namespace.clone(), pod.clone(), called.to_owned())) {
-                let subject: Of<AsContainer> = out.subject::<AsContainer, 3>([namespace, pod, called]);
+                let (workload, kind) = group.workload.as_ref().map_or(("", ""), |of| (&of.name, of.kind));
+                let subject: Of<AsContainer> = out.subject::<AsContainer, 5>([namespace, pod, called, workload, kind]);
                 group.own = Some(subject);
             }
         }
@@ -259,6 +272,8 @@ impl Tree {
             cadvisor: None,
             own: None,
             counted: Counted::default(),
+            workload: None,
+            workload_as_of: 0,
             pod_uid: pod_uid.map(String::into_boxed_str),
             container_id: container_id.map(Box::from),
             silent: 0,
@@ -343,9 +358,46 @@ impl Tree {
                 group.labels.namespace.clone_from(namespace);
                 group.labels.pod.clone_from(pod);
                 group.named = group.kind == GroupKind::Pod;
+            } else if let Some(uid) = &group.pod_uid {
+                let Group { labels, container_id, .. } = group;
+                let is_container = container_id.is_some();
+                let found = self.known.with_pod(uid, |pod| names_from(pod, container_id.as_deref(), labels));
+                group.named = found.is_some_and(|found| found || !is_container);
             }
         }
     }
+
+    /// Looks up what containers belong to, where that is not known or may have changed.
+    fn find_workloads(&mut self) {
+        let changes = self.known.changes();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+        for group in self.groups.values_mut().filter(|group| group.is_workload()) {
+            if group.workload.is_some() && group.workload_as_of == changes {
+                continue;
+            }
+            group.workload_as_of = changes;
+            let Some(uid) = &group.pod_uid else {
+                group.workload =
+                    Some(Workload { namespace: "".into(), name: path::parent(&group.path).into(), kind: pods::CGROUP });
+                continue;
+            };
+            let Labels { namespace, pod, .. } = &group.labels;
+            let named = (!pod.is_empty()).then_some((namespace.as_str(), pod.as_str()));
+            let ask = Ask { uid, named, age: now - group.created, gone: false };
+            group.workload = self.known.workload_of(ask).or_else(|| group.workload.take());
+        }
+    }
+}
+
+/// Names a container or a pod after what Kubernetes says. True if it was told which container this is; a sandbox is
+/// never told of, nor is a container that has only just begun.
+fn names_from(pod: &pods::Pod, id: Option<&str>, labels: &mut Labels) -> bool {
+    (*pod.namespace).clone_into(&mut labels.namespace);
+    (*pod.name).clone_into(&mut labels.pod);
+    let Some(container) = id.and_then(|id| pod.container(id)) else { return false };
+    (*container.name).clone_into(&mut labels.container);
+    (*container.image).clone_into(&mut labels.image);
+    true
 }
 
 /// `btime` of `/proc/stat`.

@@ -30,6 +30,7 @@ pub static ALL: &[&Spec] = &[
     &tcp::SPEC,
     &tcp::PEERS,
     &tcp::CONTAINER_PEERS,
+    &tcp::CONNECTIONS,
     &udp::SPEC,
     &dns::SPEC,
     &drops::SPEC,

@@ -73,7 +73,12 @@ fn the_machine_has_a_row_a_device_and_a_container_its_layer_once_it_was_walked()
     let host = Arc::new(Host::below(root.path()).unwrap());
     let layout = Arc::new(Layout::find(&host, &mut Reader::default()).unwrap());
     let mut tree = Tree::new(Arc::clone(&host), layout, Budget::new(100)).unwrap();
-    let context = Context { host: Arc::clone(&host), config: Arc::new(Config::default()) };
+    let context = Context {
+        host: Arc::clone(&host),
+        config: Arc::new(Config::default()),
+        pods: crate::identity::Pods::default(),
+        peers: crate::identity::Peers::default(),
+    };
     let mut collector = (SPEC.build)(&context).unwrap();
 
     let disk = kernfs::space(root.path()).unwrap().unwrap();
@@ -102,7 +107,7 @@ fn the_machine_has_a_row_a_device_and_a_container_its_layer_once_it_was_walked()
 
     let (lines, problems) = scrape(&mut *collector, &mut tree, &host, View::Own);
     assert_eq!(problems, Vec::<String>::new());
-    let own = |family: &str| number(&lines, &format!("{family}{{,,{id},/dev/vda}}"));
+    let own = |family: &str| number(&lines, &format!("{family}{{,,{id},/docker,cgroup,/dev/vda}}"));
     assert_eq!(own("container_filesystem_usage_bytes"), Some(usage), "{lines:#?}");
     assert_eq!(own("container_filesystem_inodes"), Some(3.0));
     assert!(own("container_filesystem_usage_age_seconds").is_some_and(|age| (0.0..20.0).contains(&age)));

@@ -28,7 +28,7 @@ use super::{
     tcp::Slots,
 };
 use crate::{
-    identity::{AsContainer, names::NAMES},
+    identity::names::NAMES,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -199,8 +199,7 @@ impl Collector for Shows {
         self.0.read(|sums, ledger| {
             for unit in ledger.shown_units() {
                 let Some(account) = sums.unit(unit.number) else { continue };
-                let [namespace, pod, container] = &unit.labels;
-                metrics::emit_unit(account, out.subject::<AsContainer, 3>([namespace, pod, container]), out);
+                metrics::emit_unit(account, ledger.subject_of(unit, out), out);
             }
             for (key, account) in sums.workloads() {
                 let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.workload, key.kind]);

@@ -222,8 +222,7 @@ impl Drops {
         let out = &mut *scrape.out;
         for unit in ledger.shown_units() {
             let Some(account) = state.sums.unit(unit.number) else { continue };
-            let [namespace, pod, container] = &unit.labels;
-            let of = out.subject::<AsContainer, 3>([namespace, pod, container]);
+            let of = ledger.subject_of(unit, out);
             for (reason, count, extra) in self.named(account) {
                 out.put_with(&OF_CONTAINER, Some(of), [reason], count, extra);
             }

@@ -97,8 +97,7 @@ impl Collector for Exec {
                 out.put_with(&EXECS, Some(of), [], Count(execs as f64), extra);
             }
             for unit in ledger.shown_units() {
-                let [namespace, pod, container] = &unit.labels;
-                let of = out.subject::<AsContainer, 3>([namespace, pod, container]);
+                let of = ledger.subject_of(unit, out);
                 let extra = Extra { created: Some(unit.created), exemplar: None };
                 let [_, execs, _] = unit.tallies;
                 out.put_with(&CONTAINER_EXECS, Some(of), [], Count(execs as f64), extra);

@@ -17,20 +17,20 @@ mod workload;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use metric::Histogram;
+use metric::{Batch, Histogram, Of};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     closing::{LIFETIME_BOUNDS, LINGER_NS, RETAIN},
     unit::{Reason, Unit},
-    workload::{Columns, KINDS, Key, Kind, TALLIES, Tallies, Tally, Workload},
+    workload::{Columns, Key, Kind, TALLIES, Tallies, Tally, Workload},
 };
 use self::{names::Names, scrapers::Scrapers, workload::Workloads};
 use super::{
     owner::{self, Role},
     wire::{Memory, Totals},
 };
-use crate::identity::bundle::Named;
+use crate::identity::{AsContainer, Pods, bundle::Named};
 
 /// What limits the ledger.
 #[derive(Clone, Copy, Debug)]
@@ -149,6 +149,13 @@ impl Ledger {
             overflow_tallies: [0; TALLIES],
             next_unit: 1,
         }
+    }
+
+    /// Has containers belong to what these pods belong to.
+    #[must_use]
+    pub fn with_pods(mut self, pods: &Pods) -> Self {
+        self.names.ask(pods);
+        self
     }
 
     /// A cgroup is there. Returns the id of the container that should be looked up now, if it is one.
@@ -336,6 +343,14 @@ impl Ledger {
     /// The workload of a unit, once it is known.
     pub fn workload_of(&self, unit: &Unit) -> Option<&Workload> {
         self.workloads.at(unit.workload?)
+    }
+
+    /// A unit as what samples are about.
+    pub fn subject_of(&self, unit: &Unit, out: &mut Batch) -> Of<AsContainer> {
+        let [namespace, pod, container] = &unit.labels;
+        let (workload, kind) =
+            self.workload_of(unit).map_or(("", ""), |workload| (workload.key.workload.as_str(), workload.key.kind));
+        out.subject::<AsContainer, 5>([namespace, pod, container, workload, kind])
     }
 
     /// The workload that a cgroup belonged to which is settled already.

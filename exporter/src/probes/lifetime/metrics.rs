@@ -1,12 +1,12 @@
 //! Families of `lifetime`.
 
-use metric::{Batch, Bytes, Count, Desc, Extra, Family, Label, Nanos, Ratio, Seconds, Subject};
+use metric::{Batch, Bytes, Count, Desc, Extra, Family, Label, Nanos, Of, Ratio, Seconds, Subject};
 
 use super::{
-    ledger::{KINDS, Ledger, Reason, Unit, Workload},
+    ledger::{Ledger, Reason, Unit, Workload},
     wire::MEMORY_EVENTS,
 };
-use crate::identity::AsContainer;
+use crate::identity::{AsContainer, KINDS};
 
 const WORKLOADS: &str = "workloads of the node, at most 4096";
 
@@ -15,11 +15,8 @@ const WORKLOADS: &str = "workloads of the node, at most 4096";
 pub struct AsWorkload;
 
 impl Subject for AsWorkload {
-    const LABELS: &'static [Label] = &[
-        Label::open("namespace", WORKLOADS),
-        Label::open("workload", WORKLOADS),
-        Label::closed("workload_kind", &KINDS),
-    ];
+    const LABELS: &'static [Label] =
+        &[Label::open("namespace", WORKLOADS), Label::open("workload", WORKLOADS), Label::open("workload_kind", KINDS)];
 }
 
 const RESULT: Label = Label::closed("result", &["success", "error", "signal"]);
@@ -84,7 +81,7 @@ static MEMORY_EVENTS_SEEN: Family<Count, 1, AsWorkload> = Family::counter(
 static LIFETIME: Family<Seconds, 2> = Family::histogram(
     "container_lifetime_seconds",
     "How long ended containers lived, from the making of their cgroup to the end of their last process.",
-    &[Label::open("namespace", "namespaces with pods on the node"), Label::closed("workload_kind", &KINDS)],
+    &[Label::open("namespace", "namespaces with pods on the node"), Label::open("workload_kind", KINDS)],
 );
 static CONTAINER_CPU: Family<Seconds, 0, AsContainer> = Family::counter(
     "container_cpu_accounted_seconds_total",
@@ -159,7 +156,7 @@ pub(super) fn emit(ledger: &Ledger, page_size: u64, kernel_ns: Option<u64>, out:
         out.put_histogram(&LIFETIME, None, [namespace, kind], histogram.clone());
     }
     for unit in ledger.shown_units() {
-        emit_unit(unit, page_size, out);
+        emit_unit(unit, ledger.subject_of(unit, out), page_size, out);
     }
     let audit = ledger.audit();
     for (part, ns) in [("live", audit.live_ns), ("dead", audit.dead_ns), ("root", audit.root_ns)] {
@@ -200,9 +197,7 @@ fn emit_workload(workload: &Workload, page_size: u64, out: &mut Batch) {
     }
 }
 
-fn emit_unit(unit: &Unit, page_size: u64, out: &mut Batch) {
-    let [namespace, pod, container] = &unit.labels;
-    let of = out.subject::<AsContainer, 3>([namespace, pod, container]);
+fn emit_unit(unit: &Unit, of: Of<AsContainer>, page_size: u64, out: &mut Batch) {
     let extra = || Extra { created: Some(unit.created), exemplar: None };
     let totals = &unit.totals;
     out.put_with(&CONTAINER_CPU, Some(of), [], Nanos(totals.cpu_ns), extra());

@@ -37,7 +37,7 @@ use super::{
     running::Running,
 };
 use crate::{
-    identity::bundle,
+    identity::{Pods, bundle},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -116,6 +116,8 @@ pub struct Options {
     pub sizes: Sizes,
     /// What limits the books.
     pub limits: ledger::Limits,
+    /// What containers belong to.
+    pub pods: Pods,
     /// Where state outlives the agent: one that is started again goes on counting where this one ended.
     pub pin: Option<Pin>,
     /// Has the verifier refuse the programs; for tests.
@@ -138,6 +140,7 @@ impl Default for Options {
         Self {
             sizes: Sizes::for_cpus(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
             limits: ledger::Limits::default(),
+            pods: Pods::default(),
             pin: None,
             refuse: false,
             starve: false,
@@ -295,7 +298,7 @@ impl Lifetime {
         object.pin()?;
         let losses = object.table("losses")?;
         let mut state = State {
-            ledger: Ledger::new(options.limits, hierarchy.root),
+            ledger: Ledger::new(options.limits, hierarchy.root).with_pods(&options.pods),
             rows: Entries::default(),
             counts: Entries::default(),
             reader: Reader::default(),
@@ -309,7 +312,7 @@ impl Lifetime {
         state.kernel_start = hierarchy.kernel_total(&mut state.reader);
         if let Some((archive, page, notes)) = archived {
             if let Some(page) = page.filter(|page| page.ledger.root() == hierarchy.root) {
-                state.go_on(page, object.is_reused(), options.limits);
+                state.go_on(page, object.is_reused(), options);
             } else if object.is_reused() {
                 tracing::warn!("the books of the agent before are gone: counters begin anew");
             }
@@ -382,9 +385,9 @@ impl Lifetime {
 
 impl State {
     /// Goes on with the books of the agent before. `reused`: so do the kernel's rows.
-    fn go_on(&mut self, page: Page<Ledger>, reused: bool, limits: ledger::Limits) {
+    fn go_on(&mut self, page: Page<Ledger>, reused: bool, options: &Options) {
         let Page { ledger, kernel_start, kernel_seen, lost, resyncs, .. } = page;
-        self.ledger = ledger.continued(limits);
+        self.ledger = ledger.continued(options.limits, &options.pods);
         self.resyncs = resyncs;
         if reused {
             (self.kernel_start, self.lost) = (kernel_start, lost);
@@ -621,7 +624,8 @@ struct Shows(Arc<Lifetime>);
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     let probe = &context.config.probe;
     let pin = probe.is_pinned().then(|| Pin { bpffs: probe.pin.clone(), books: probe.books.clone() });
-    let start = || Lifetime::start(&context.host, &Options { pin, ..Options::default() }).map(Arc::new);
+    let options = Options { pods: context.pods.clone(), pin, ..Options::default() };
+    let start = || Lifetime::start(&context.host, &options).map(Arc::new);
     Ok(Box::new(Shows(RUNNING.or_start(start)?)))
 }
 

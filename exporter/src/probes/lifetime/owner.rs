@@ -36,14 +36,6 @@ pub(super) fn container_id(path: &str) -> Option<&str> {
     }
 }
 
-/// The parent's path; `/` for those at the top.
-pub(super) fn parent(path: &str) -> &str {
-    match path.rsplit_once('/') {
-        Some(("", _)) | None => "/",
-        Some((parent, _)) => parent,
-    }
-}
-
 /// What a unit without a better name is called: the id of a container, else the path.
 pub(super) fn called(path: &str) -> &str {
     container_id(path).unwrap_or_else(|| path.trim_start_matches('/'))

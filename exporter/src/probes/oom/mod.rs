@@ -98,8 +98,7 @@ impl Collector for Oom {
                 out.put_with(&WORKLOAD_KILLED, Some(of), [], Bytes(pages * page_size), extra());
             }
             for unit in ledger.shown_units() {
-                let [namespace, pod, container] = &unit.labels;
-                let of = out.subject::<AsContainer, 3>([namespace, pod, container]);
+                let of = ledger.subject_of(unit, out);
                 let extra = || Extra { created: Some(unit.created), exemplar: None };
                 let [kills, _, pages] = unit.tallies;
                 out.put_with(&KILLS, Some(of), [], Count(kills as f64), extra());

@@ -11,7 +11,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::{
     health::{self, Feature, Vitals},
-    lifetime::Books,
+    lifetime::{Books, ledger::Unit},
     object::{Entries, Hook, Object, Plan, Table},
     running::Running,
 };
@@ -162,16 +162,16 @@ impl Collector for Waits {
         let gone = self.feature.books.look(|ledger| {
             let mut gone = Vec::new();
             // A container's cgroups, and those of containers with the same labels, are one series.
-            let mut sums: std::collections::BTreeMap<&[String; 3], Delays> = std::collections::BTreeMap::new();
+            let mut sums: std::collections::BTreeMap<&[String; 3], (&Unit, Delays)> = std::collections::BTreeMap::new();
             for (id, delays) in &delays {
                 match ledger.unit_of(*id) {
-                    Some(unit) => sums.entry(&unit.labels).or_default().add(delays),
+                    Some(unit) => sums.entry(&unit.labels).or_insert_with(|| (unit, Delays::default())).1.add(delays),
                     None if ledger.is_root(*id) => {}
                     None => gone.push(*id),
                 }
             }
-            for ([namespace, pod, container], delays) in sums {
-                let of = out.subject::<AsContainer, 3>([namespace, pod, container]);
+            for (unit, delays) in sums.into_values() {
+                let of = ledger.subject_of(unit, out);
                 out.put_histogram(&DELAY, Some(of), [], delays.histogram());
             }
             gone

@@ -8,6 +8,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
+    named::Came,
     times::Times,
     wire::{Listener, ListenerKey, Meter, Peer, PeerId, PeerKey},
 };
@@ -161,6 +162,8 @@ pub struct Book {
     gone: HashSet<u64>,
     units: HashMap<u64, Unit>,
     workloads: HashMap<Key, Account>,
+    /// What came to workloads since somebody asked; `None` while nobody does.
+    came: Option<Vec<Came>>,
 }
 
 impl Book {
@@ -176,6 +179,7 @@ impl Book {
             gone: HashSet::new(),
             units: HashMap::new(),
             workloads: HashMap::new(),
+            came: None,
         }
     }
 
@@ -212,13 +216,13 @@ impl Book {
         match owner {
             Owner::Wait => return,
             Owner::Nobody => {}
-            Owner::Workload(workload) => self.workload(workload, now).add(key.peer(), &more, most, now),
+            Owner::Workload(workload) => self.give(workload, key.peer(), &more, now),
             Owner::Unit(number, workload) => {
                 let unit = self.units.entry(number).or_insert_with(|| Unit::new(now));
                 // The kernel has a cap of its own for these.
                 unit.account.add(key.peer(), &more, usize::MAX, now);
                 match workload {
-                    Some(workload) => self.workload(workload, now).add(key.peer(), &more, most, now),
+                    Some(workload) => self.give(workload, key.peer(), &more, now),
                     None => unit.waiting(now).add(key.peer(), &more, most, now),
                 }
             }
@@ -305,6 +309,25 @@ impl Book {
         self.workloads.entry(key).or_insert_with(|| Account::new(now))
     }
 
+    /// Puts what came on a workload's account.
+    fn give(&mut self, key: Key, peer: PeerId, more: &Peer, now: f64) {
+        let most = self.most_peers;
+        if let Some(came) = &mut self.came {
+            came.push(Came { key: key.clone(), peer, more: *more });
+        }
+        self.workload(key, now).add(peer, more, most, now);
+    }
+
+    /// Has what comes to workloads kept for [`Book::came`].
+    pub fn keep_what_comes(&mut self) {
+        self.came.get_or_insert_default();
+    }
+
+    /// What came to workloads since the last call.
+    pub fn came(&mut self) -> Vec<Came> {
+        self.came.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// Gives workloads what waited for them, and forgets what `lifetime` has forgotten.
     fn settle(&mut self, ledger: &Ledger, now: f64) {
         let mut due = Vec::new();
@@ -318,6 +341,10 @@ impl Book {
         });
         let most = self.most_peers;
         for (key, waiting) in due {
+            if let Some(came) = &mut self.came {
+                let all = waiting.peers.iter();
+                came.extend(all.map(|(peer, with)| Came { key: key.clone(), peer: *peer, more: with.sums }));
+            }
             self.workload(key, now).merge(waiting, most, now);
         }
         self.workloads.retain(|key, _| *key == Key::other() || ledger.workload_called(key).is_some());

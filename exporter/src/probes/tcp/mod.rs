@@ -10,7 +10,9 @@
 //! attempts for which the machine itself has no route: those never become attempts.
 
 pub mod book;
+mod connections;
 mod metrics;
+pub mod named;
 mod spaces;
 mod telling;
 mod times;
@@ -29,20 +31,21 @@ pub use self::times::{Slots, Times};
 use self::{
     book::{Book, Reading},
     metrics::Names,
+    named::Named,
     wire::{LOSSES, Listener, ListenerKey, Meter, Peer, PeerKey},
 };
 use super::{
     health::{self, Feature, Vitals},
     lifetime::{
         self, AsWorkload, Books, Follower,
-        ledger::{Ledger, Moment},
+        ledger::{Key, Ledger, Moment},
     },
     object::{Entries, Hook, Iterator, Object, Plan, Ring, Table},
     pump::Pump,
     running::Running,
 };
 use crate::{
-    identity::{AsContainer, flows::FLOWS},
+    identity::{Peers, flows::FLOWS},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -89,6 +92,21 @@ pub static CONTAINER_PEERS: Spec = Spec {
     needs: NEEDS,
     shows: &[(View::Own, metrics::CONTAINER_PEERS)],
     build: |context| Ok(Box::new(Shows { at_work: start_once(context)?, what: What::ContainerPeers })),
+};
+
+/// The same by who is at the other side.
+pub static CONNECTIONS: Spec = Spec {
+    name: "tcp_connections",
+    about: "TCP connections of every workload by who is at the other side: workload, service, node, name, network; and who \
+            talks to whom.",
+    default_on: true,
+    needs: NEEDS,
+    shows: &[(View::Own, connections::FAMILIES)],
+    build: |context| {
+        let at_work = start_once(context)?;
+        at_work.tcp.name_peers(&context.peers, context.config.peers.per_workload);
+        Ok(Box::new(Shows { at_work, what: What::Connections }))
+    },
 };
 
 static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tcp.bpf.o"));
@@ -202,6 +220,8 @@ pub struct Tcp {
 #[derive(Debug)]
 struct State {
     book: Book,
+    /// Accounts by who is at the other side, and who says that.
+    named: Option<(Named, Peers)>,
     peers: Entries<PeerKey, Peer>,
     meters: Entries<u64, Meter>,
     listeners: Entries<ListenerKey, Listener>,
@@ -226,6 +246,7 @@ impl Tcp {
         spaces::in_each(host, &object.iterator("adopt")?);
         let state = State {
             book: Book::new(options.peers as usize * WORKLOAD_PEERS),
+            named: None,
             peers: Entries::default(),
             meters: Entries::default(),
             listeners: Entries::default(),
@@ -258,6 +279,22 @@ impl Tcp {
             self.update(&mut state, ledger, passed, lifetime::now().wall)?;
             Ok(look(&state.book, ledger))
         })
+    }
+
+    /// Keeps accounts by who is at the other side too, with so many for each workload and direction.
+    pub fn name_peers(&self, peers: &Peers, most: usize) {
+        let mut state = self.state.lock();
+        state.book.keep_what_comes();
+        match &mut state.named {
+            Some((named, _)) => named.set_most(most),
+            none => *none = Some((Named::new(most), peers.clone())),
+        }
+    }
+
+    /// Brings the books up to date and shows the accounts by who is at the other side.
+    pub fn read_named<T>(&self, look: impl FnOnce(&Named) -> T) -> std::io::Result<Option<T>> {
+        self.read(|_, _| ())?;
+        Ok(self.state.lock().named.as_ref().map(|(named, _)| look(named)))
     }
 
     /// The kernel's rows as they are, for those who want to see cgroups.
@@ -307,9 +344,13 @@ impl Tcp {
         self.peers.read_all(self.peers.max_entries(), &mut state.peers)?;
         self.meters.read_all(self.meters.max_entries(), &mut state.meters)?;
         self.listeners.read_all(self.listeners.max_entries(), &mut state.listeners)?;
-        let State { book, peers, meters, listeners, .. } = state;
+        let State { book, named, peers, meters, listeners, .. } = state;
         let (peers, meters, listeners) = (peers.iter(), meters.iter(), listeners.iter());
         book.read(Reading { peers, meters, listeners, passed, ledger, now });
+        if let Some((named, who)) = named {
+            named.take_in(book.came().into_iter(), |address, port| who.find(address, port, None), now);
+            named.settle(|key| *key == Key::other() || ledger.workload_called(key).is_some(), now);
+        }
         self.tidy(book, ledger, now)
     }
 
@@ -393,6 +434,7 @@ enum What {
     Totals,
     WorkloadPeers,
     ContainerPeers,
+    Connections,
 }
 
 struct Shows {
@@ -404,6 +446,9 @@ impl Collector for Shows {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let problem = |source| ReadError { path: "bpf/tcp".into(), source };
         let (tcp, what, out) = (&self.at_work.tcp, self.what, &mut *scrape.out);
+        if let Some((_, peers)) = &tcp.state.lock().named {
+            peers.refresh(scrape.host, scrape.reader);
+        }
         tcp.books.look(|ledger| {
             let mut state = tcp.state.lock();
             // The first of the slices in a scrape reads for all of them.
@@ -411,6 +456,12 @@ impl Collector for Shows {
                 let passed = tcp.pass(&mut state).map_err(problem)?;
                 tcp.update(&mut state, ledger, passed, scrape.now).map_err(problem)?;
                 state.scrape = scrape.now;
+            }
+            if what == What::Connections {
+                if let Some((named, _)) = &state.named {
+                    connections::emit(named, out);
+                }
+                return Ok(());
             }
             if what != What::ContainerPeers {
                 for (key, account) in state.book.workloads() {
@@ -425,8 +476,7 @@ impl Collector for Shows {
                 for (unit, books) in
                     ledger.shown_units().into_iter().filter_map(|unit| Some((unit, state.book.unit(unit.number)?)))
                 {
-                    let [namespace, pod, container] = &unit.labels;
-                    let of = out.subject::<AsContainer, 3>([namespace, pod, container]);
+                    let of = ledger.subject_of(unit, out);
                     match what {
                         What::ContainerPeers => metrics::emit_unit_peers(books, of, tcp.names, out),
                         _ => metrics::emit_unit(books, of, out),

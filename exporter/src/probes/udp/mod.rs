@@ -248,8 +248,7 @@ impl Collector for Shows {
         let put = |sums: &Sums<NUMBERS>, ledger: &Ledger| {
             for unit in ledger.shown_units() {
                 let Some(account) = sums.unit(unit.number) else { continue };
-                let [namespace, pod, container] = &unit.labels;
-                emit(&OF_CONTAINER, account, out.subject::<AsContainer, 3>([namespace, pod, container]), out);
+                emit(&OF_CONTAINER, account, ledger.subject_of(unit, out), out);
             }
             for (key, account) in sums.workloads() {
                 let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.workload, key.kind]);

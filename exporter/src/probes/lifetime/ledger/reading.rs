@@ -149,13 +149,16 @@ impl Ledger {
             let workload = if let Some(workload) = unit.workload {
                 workload
             } else {
-                let Some(key) = self.names.workload_of(unit) else { continue };
+                let Some(key) = self.names.workload_of(unit, now) else { continue };
                 // Not the time of this reading: the workload began with its first container, and a server that adds a
                 // zero there must find it before the scrape that shows the first value.
                 let began = unit.created;
                 self.workload(key, began)
             };
             let Some(unit) = self.units.get_mut(&number) else { continue };
+            if unit.workload.is_none() {
+                self.names.complete(unit);
+            }
             unit.workload = Some(workload);
             let more = unit.totals.since(&unit.flushed);
             unit.flushed = unit.totals;

@@ -3,19 +3,21 @@
 use std::collections::HashMap;
 
 use metric::{Buckets, Histogram, Native};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     super::wire::Totals,
     LIFETIME_BOUNDS, Ledger, Lifetimes, Limits,
-    workload::{KINDS, Kind, TALLIES, Tally},
+    workload::{Kind, TALLIES, Tally},
 };
+use crate::identity::{Pods, pods};
 
 impl Ledger {
     /// These books, as they were read from a file, at work again.
     #[must_use]
-    pub fn continued(mut self, limits: Limits) -> Self {
+    pub fn continued(mut self, limits: Limits, pods: &Pods) -> Self {
         self.limits = limits;
+        self.names.ask(pods);
         self.workloads.index();
         let mut units: Vec<_> = self.units.values().map(|unit| (unit.number, unit.path.clone())).collect();
         // The youngest has a path that several had.
@@ -52,8 +54,7 @@ impl Ledger {
 const _: () = assert!(Tally::OomPages as usize + 1 == TALLIES);
 
 pub(super) fn kind<'de, D: Deserializer<'de>>(from: D) -> Result<Kind, D::Error> {
-    let text = String::deserialize(from)?;
-    KINDS.into_iter().find(|kind| *kind == text).ok_or_else(|| D::Error::custom(format!("no kind of workload: {text}")))
+    String::deserialize(from).map(|name| pods::kind(&name))
 }
 
 /// Lifetimes as a list: their keys are no strings.

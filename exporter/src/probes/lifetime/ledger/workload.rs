@@ -5,21 +5,19 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{super::wire::Totals, saved, unit::Unit};
+use crate::identity::pods::CGROUP;
 
-/// What a workload is, one of [`KINDS`].
+/// What a workload is: `Deployment`, `cgroup`.
 pub type Kind = &'static str;
-
-/// Kinds of workloads.
-pub const KINDS: [Kind; 2] = ["pod", "cgroup"];
 
 /// The name of a workload.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key {
     /// Namespace; empty outside Kubernetes.
     pub namespace: String,
-    /// Name of the pod, or path of the parent cgroup.
+    /// Its name; outside Kubernetes the path of the parent cgroup.
     pub workload: String,
-    /// One of [`KINDS`].
+    /// Its kind.
     #[serde(deserialize_with = "saved::kind")]
     pub kind: Kind,
 }
@@ -27,7 +25,7 @@ pub struct Key {
 impl Key {
     /// The workload of what is over a limit.
     pub fn other() -> Self {
-        Self { namespace: String::new(), workload: "other".into(), kind: "cgroup" }
+        Self { namespace: String::new(), workload: "other".into(), kind: CGROUP }
     }
 }
 

@@ -1,0 +1,286 @@
+//! What workloads with pods on this node asked for and what they use, which of their pods are in want, and whom to call.
+//!
+//! Read are the requests and limits of pods, as Kubernetes tells them, and of each container `cpu.stat` (version 1:
+//! `cpuacct.usage` too) and `memory.current` (`memory.usage_in_bytes`). Amounts times seconds are added up from scrape to
+//! scrape: what a pod asked for while nobody scraped counts, as long as it is there at the next scrape.
+
+mod metrics;
+mod parse;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use expo::{ParsedFamily, ParsedKind, ParsedSample};
+use kernfs::{ReadError, Reader, text};
+use metric::{Batch, Count, Extra, Seconds};
+
+use self::metrics::AsOwner;
+use crate::{
+    identity::{
+        Controller, Group, GroupKind, Layout, PerGroup, Pods, Version, Workload,
+        pods::{Amounts, Pod},
+    },
+    spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
+};
+
+/// See the module.
+pub static SPEC: Spec = Spec {
+    name: "workload_capacity",
+    about: "What workloads asked for and use, which of their pods are in want, whom they belong to.",
+    default_on: true,
+    needs: &[Need::File("cgroup/…/cpu.stat"), Need::File("cgroup/…/memory.current")],
+    shows: &[(View::Own, metrics::FAMILIES)],
+    build,
+};
+
+/// A longer time without a scrape counts as this much, in seconds: who knows what was in between.
+const LONGEST_GAP: f64 = 300.0;
+/// How long a workload's sums stay when its last pod has gone, in seconds.
+const RETAIN: f64 = 3600.0;
+/// What part of its limit is near it.
+const NEAR: f64 = 0.9;
+
+struct Capacity {
+    pods: Pods,
+    sums: BTreeMap<Workload, Sums>,
+    cpu: PerGroup<parse::CpuStat>,
+    scraped: Option<f64>,
+}
+
+/// What rises.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    cpu_requested: f64,
+    cpu_used: f64,
+    memory_requested: f64,
+    memory_used: f64,
+    created: f64,
+    touched: f64,
+}
+
+/// What a pod uses now.
+#[derive(Clone, Copy, Debug, Default)]
+struct Use {
+    /// CPU time since the scrape before, in seconds.
+    cpu: f64,
+    memory: f64,
+    throttled: bool,
+    near_memory_limit: bool,
+}
+
+/// A workload's pods.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Want {
+    phases: [(&'static str, u64); 5],
+    evicted: u64,
+    over_cpu: u64,
+    over_memory: u64,
+    near_memory_limit: u64,
+    throttled: u64,
+    running: bool,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
+fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
+    Ok(Box::new(Capacity {
+        pods: context.pods.clone(),
+        sums: BTreeMap::new(),
+        cpu: PerGroup::default(),
+        scraped: None,
+    }))
+}
+
+impl Collector for Capacity {
+    fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
+        if !self.pods.is_on() {
+            return Ok(());
+        }
+        let layout = Arc::clone(scrape.tree.layout());
+        let passed = self.scraped.map_or(0.0, |scraped| (scrape.now - scraped).clamp(0.0, LONGEST_GAP));
+        self.scraped = Some(scrape.now);
+        self.cpu.begin();
+        let mut uses: HashMap<(String, String), Use> = HashMap::new();
+        for group in scrape.tree.groups() {
+            if group.kind != GroupKind::Container || group.labels.pod.is_empty() {
+                continue;
+            }
+            let key = (group.labels.namespace.clone(), group.labels.pod.clone());
+            match self.usage(group, &layout, scrape.reader, scrape.now) {
+                Ok(used) => uses.entry(key).or_default().add(used),
+                Err(problem) => scrape.problems.push(problem),
+            }
+        }
+        let mut wants: BTreeMap<Workload, Want> = BTreeMap::new();
+        let mut rows: Vec<[String; 5]> = Vec::new();
+        let mut labels: Vec<Vec<String>> = Vec::new();
+        let mut contacts: BTreeMap<Workload, Vec<String>> = BTreeMap::new();
+        self.pods.each(|pod, whose| {
+            let used = uses.get(&((*pod.namespace).to_owned(), (*pod.name).to_owned())).copied().unwrap_or_default();
+            wants.entry(pod.workload.clone()).or_default().add(pod, used, passed);
+            let Workload { namespace, name, kind } = &pod.workload;
+            rows.push([namespace, &pod.name, name, *kind, pod.phase].map(|text: &str| text.to_owned()));
+            labels.push(pod.labels.iter().map(|value| (**value).to_owned()).collect());
+            if whose.iter().any(|value| !value.is_empty()) {
+                contacts.insert(pod.workload.clone(), whose.iter().map(|value| (*value).to_owned()).collect());
+            }
+            let sums = self.sums.entry(pod.workload.clone());
+            let sums = sums.or_insert_with(|| Sums { created: scrape.now, ..Sums::default() });
+            sums.add(pod, used, passed, scrape.now);
+        });
+        self.sums.retain(|_, sums| scrape.now - sums.touched < RETAIN);
+        let [of_pods, of_owners] = self.pods.label_names();
+        self.emit(&wants, scrape.out);
+        emit_pods(&rows, &labels, &of_pods, scrape);
+        emit_owners(&contacts, &of_owners, scrape);
+        Ok(())
+    }
+}
+
+impl Capacity {
+    fn usage(&mut self, group: &mut Group, layout: &Layout, reader: &mut Reader, now: f64) -> Result<Use, ReadError> {
+        let file = group.read(layout, Controller::Cpu, "cpu.stat", reader)?;
+        let mut stat = file.map(parse::cpu_stat).unwrap_or_default();
+        if layout.version(Controller::Cpu) != Some(Version::V2) {
+            let usage = group.read(layout, Controller::Cpuacct, "cpuacct.usage", reader)?.and_then(text::only_number);
+            stat.usage = usage.unwrap_or(0) as f64 / 1e9;
+        }
+        // A container that was not seen before is younger than the last scrape, or the agent is.
+        let before = self.cpu.of(group).copied();
+        self.cpu.remember(group, stat);
+        let before = before.unwrap_or(if self.sums.is_empty() { stat } else { parse::CpuStat::default() });
+        let memory = if let Some(counted) = group.counted.memory {
+            Some(counted.usage)
+        } else {
+            let v2 = layout.version(Controller::Memory) == Some(Version::V2);
+            let name = if v2 { "memory.current" } else { "memory.usage_in_bytes" };
+            group.read(layout, Controller::Memory, name, reader)?.and_then(text::only_number)
+        };
+        let memory = memory.unwrap_or(0) as f64;
+        let limit = group.memory_limits(layout, reader, now)?.and_then(|limits| limits.limit);
+        Ok(Use {
+            cpu: (stat.usage - before.usage).max(0.0),
+            memory,
+            throttled: stat.throttled > before.throttled,
+            near_memory_limit: limit.is_some_and(|limit| memory >= limit.0 as f64 * NEAR),
+        })
+    }
+
+    fn emit(&self, wants: &BTreeMap<Workload, Want>, out: &mut Batch) {
+        for (workload, sums) in &self.sums {
+            let Workload { namespace, name, kind } = workload;
+            let of = out.subject::<AsOwner, 3>([namespace, name, kind]);
+            let extra = || Extra { created: Some(sums.created), exemplar: None };
+            out.put_with(&metrics::CPU_REQUESTED, Some(of), [], Seconds(sums.cpu_requested), extra());
+            out.put_with(&metrics::CPU_USED, Some(of), [], Seconds(sums.cpu_used), extra());
+            out.put_with(&metrics::MEMORY_REQUESTED, Some(of), [], Count(sums.memory_requested), extra());
+            out.put_with(&metrics::MEMORY_USED, Some(of), [], Count(sums.memory_used), extra());
+            let Some(want) = wants.get(workload) else { continue };
+            for (phase, count) in want.phases.iter().filter(|(_, count)| *count > 0) {
+                out.put_of(&metrics::PODS_THERE, of, [phase], Count(*count as f64));
+            }
+            out.put_of(&metrics::EVICTED, of, [], Count(want.evicted as f64));
+            if want.running {
+                out.put_of(&metrics::OVER_CPU_REQUEST, of, [], Count(want.over_cpu as f64));
+                out.put_of(&metrics::OVER_MEMORY_REQUEST, of, [], Count(want.over_memory as f64));
+                out.put_of(&metrics::NEAR_MEMORY_LIMIT, of, [], Count(want.near_memory_limit as f64));
+                out.put_of(&metrics::THROTTLED, of, [], Count(want.throttled as f64));
+            }
+        }
+    }
+}
+
+impl Use {
+    fn add(&mut self, more: Self) {
+        self.cpu += more.cpu;
+        self.memory += more.memory;
+        self.throttled |= more.throttled;
+        self.near_memory_limit |= more.near_memory_limit;
+    }
+}
+
+/// What a pod's containers that last ask for together; `None` where none says anything.
+fn requests(pod: &Pod) -> (Option<f64>, Option<f64>) {
+    let sum = |of: fn(&Amounts) -> Option<f64>| {
+        let lasting = pod.containers.iter().filter(|container| container.lasts);
+        lasting.filter_map(|container| of(&container.amounts)).reduce(|a, b| a + b)
+    };
+    // What has a limit and asks for nothing asks for its limit.
+    (sum(|of| of.cpu_request.or(of.cpu_limit)), sum(|of| of.memory_request.or(of.memory_limit)))
+}
+
+impl Want {
+    fn add(&mut self, pod: &Pod, used: Use, passed: f64) {
+        if let Some(slot) = self.phases.iter_mut().find(|(phase, _)| *phase == pod.phase || phase.is_empty()) {
+            *slot = (pod.phase, slot.1 + 1);
+        }
+        self.evicted += u64::from(pod.phase == "Failed" && *pod.reason == *"Evicted");
+        if pod.phase != "Running" {
+            return;
+        }
+        self.running = true;
+        let (cpu, memory) = requests(pod);
+        self.over_cpu += u64::from(cpu.is_some_and(|cpu| passed > 0.0 && used.cpu / passed > cpu));
+        self.over_memory += u64::from(memory.is_some_and(|memory| used.memory > memory));
+        self.near_memory_limit += u64::from(used.near_memory_limit);
+        self.throttled += u64::from(used.throttled);
+    }
+}
+
+impl Sums {
+    fn add(&mut self, pod: &Pod, used: Use, passed: f64, now: f64) {
+        self.touched = now;
+        if pod.phase != "Running" {
+            return;
+        }
+        let (cpu, memory) = requests(pod);
+        self.cpu_requested += cpu.unwrap_or(0.0) * passed;
+        self.memory_requested += memory.unwrap_or(0.0) * passed;
+        self.cpu_used += used.cpu;
+        self.memory_used += used.memory * passed;
+    }
+}
+
+/// A row a pod; with labels that only the configuration knows it is a family that no declaration describes in full.
+fn emit_pods(rows: &[[String; 5]], labels: &[Vec<String>], names: &[String], scrape: &mut Scrape<'_>) {
+    if names.is_empty() {
+        for [namespace, pod, workload, kind, phase] in rows {
+            scrape.out.put(&metrics::POD, [namespace, pod, workload, kind, phase], 1_u8);
+        }
+        return;
+    }
+    let desc = metrics::POD.desc();
+    let sample = |(row, values): (&[String; 5], &Vec<String>)| {
+        let own = desc.labels.iter().map(|label| label.name.to_owned()).zip(row.iter().cloned());
+        let more = names.iter().cloned().zip(values.iter().cloned()).filter(|(_, value)| !value.is_empty());
+        ParsedSample {
+            name: desc.name.to_owned(),
+            labels: own.chain(more).collect(),
+            value: 1.0,
+            ..ParsedSample::default()
+        }
+    };
+    let samples = rows.iter().zip(labels).map(sample).collect();
+    scrape.others.families.push(family(desc.name, desc.help, samples));
+}
+
+fn emit_owners(contacts: &BTreeMap<Workload, Vec<String>>, names: &[String], scrape: &mut Scrape<'_>) {
+    if contacts.is_empty() {
+        return;
+    }
+    let desc = metrics::OWNER.desc();
+    let sample = |(Workload { namespace, name, kind }, values): (&Workload, &Vec<String>)| {
+        let own = [("namespace", &**namespace), ("workload", name), ("workload_kind", kind)];
+        let own = own.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let more = names.iter().cloned().zip(values.iter().cloned()).filter(|(_, value)| !value.is_empty());
+        let labels = own.into_iter().chain(more).collect();
+        ParsedSample { name: desc.name.to_owned(), labels, value: 1.0, ..ParsedSample::default() }
+    };
+    let samples = contacts.iter().map(sample).collect();
+    scrape.others.families.push(family(desc.name, desc.help, samples));
+}
+
+fn family(name: &str, help: &str, samples: Vec<ParsedSample>) -> ParsedFamily {
+    ParsedFamily { name: name.to_owned(), help: help.to_owned(), kind: ParsedKind::Gauge, unit: String::new(), samples }
+}

@@ -1,0 +1,334 @@
+//! Who is at an address: a workload, a service, a node, a name that was looked up, a network.
+//!
+//! Pods of this node are known by themselves, well-known and configured networks always; addresses of the rest of the
+//! cluster are told by yagura-kube-state ([`record`], `docs/decisions/0008`), names by the answers that containers got.
+//! Nothing here waits for the network.
+
+mod directory;
+mod networks;
+mod own;
+mod poll;
+mod record;
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use kernfs::{Host, Reader};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use self::{directory::Directory, networks::Network};
+use super::{
+    api::{Credentials, Load},
+    pods::{Pods, Workload},
+};
+use crate::config;
+
+/// What can be at an address, as label values.
+pub const KINDS: [&str; 12] = [
+    "workload",
+    "service",
+    "node",
+    "apiserver",
+    "kubedns",
+    "metadata",
+    "dns",
+    "cidr",
+    "local",
+    "private",
+    "world",
+    "other",
+];
+
+/// How long an address may be looked for in what the cluster's servers tell, in seconds: twice as long as it takes to
+/// ask again.
+pub const PATIENCE: f64 = 30.0;
+
+/// Who is at an address.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Who {
+    /// One of [`KINDS`].
+    pub kind: &'static str,
+    /// Its namespace, if it has one.
+    pub namespace: Box<str>,
+    /// The workload's, service's, node's or network's name, or that which was looked up.
+    pub name: Box<str>,
+    /// Kind and name of the workload that it is, or that answers for it.
+    pub workload: Option<(&'static str, Box<str>)>,
+}
+
+/// Who it is, and whether that is the last word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Who.
+    pub who: Who,
+    /// False while a better answer may come.
+    pub is_sure: bool,
+}
+
+impl Who {
+    fn of(kind: &'static str, namespace: &str, name: &str) -> Self {
+        Self { kind, namespace: namespace.into(), name: name.into(), workload: None }
+    }
+
+    fn workload(namespace: &str, kind: &'static str, name: &str, answers_names: bool) -> Self {
+        let label = if answers_names { "kubedns" } else { "workload" };
+        Self { workload: Some((kind, name.into())), ..Self::of(label, namespace, name) }
+    }
+
+    fn service(namespace: &str, name: &str, backend: Option<(&'static str, &str)>, answers_names: bool) -> Self {
+        let label = match (namespace, name) {
+            ("default", "kubernetes") => "apiserver",
+            _ if answers_names => "kubedns",
+            _ => "service",
+        };
+        Self { workload: backend.map(|(kind, name)| (kind, name.into())), ..Self::of(label, namespace, name) }
+    }
+
+    fn node(name: &str) -> Self {
+        Self::of("node", "", name)
+    }
+
+    fn api_server() -> Self {
+        Self::of("apiserver", "default", "kubernetes")
+    }
+
+    /// All for whom there was no room.
+    pub fn other() -> Self {
+        Self::of("other", "", "")
+    }
+}
+
+/// Who is at which address. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Peers(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    load: Load,
+    changes: AtomicU64,
+    asking: Mutex<Option<(oneshot::Sender<()>, Servers)>>,
+}
+
+/// Whom to ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Servers {
+    urls: Vec<String>,
+    credentials: Credentials,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    pods: Pods,
+    directory: Directory,
+    networks: Vec<Network>,
+    /// Addresses of this machine, and when they were read.
+    own: Vec<IpAddr>,
+    read: Option<Instant>,
+    node: String,
+    /// The API server's address, where it is known without asking anybody.
+    api_server: Option<IpAddr>,
+    told: Told,
+}
+
+/// How it goes with the servers.
+#[derive(Clone, Debug, Default)]
+struct Told {
+    is_on: bool,
+    heard: Option<Instant>,
+    trouble: Option<String>,
+}
+
+/// What is known, for self-telemetry.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// Whether a server is asked.
+    pub is_on: bool,
+    /// How old what is known is.
+    pub age: Option<Duration>,
+    /// Records that are known.
+    pub records: usize,
+    /// Requests, of them failed, bytes.
+    pub load: [u64; 3],
+}
+
+/// How often the machine's own addresses are read.
+const READ_EVERY: Duration = Duration::from_mins(1);
+
+impl Peers {
+    /// Knows this node's pods.
+    pub fn new(pods: &Pods) -> Self {
+        let peers = Self::default();
+        peers.0.state.lock().pods = pods.clone();
+        peers
+    }
+
+    /// Asks those whom the configuration names from now on. What is known stays while they are the same.
+    pub fn set_up(&self, config: &config::Peers, node: &str) {
+        let file = |path: &std::path::Path| (!path.as_os_str().is_empty()).then(|| path.to_owned());
+        let credentials = Credentials {
+            authority: file(&config.ca_file),
+            token: file(&config.token_file),
+            insecure: config.insecure,
+        };
+        let servers = Servers { urls: config.url.clone(), credentials };
+        {
+            let mut state = self.0.state.lock();
+            state.networks = config.networks.iter().filter_map(|text| Network::parse(text)).collect();
+            state.networks.sort_by_key(|network| std::cmp::Reverse(network.length()));
+            node.clone_into(&mut state.node);
+            state.api_server = std::env::var("KUBERNETES_SERVICE_HOST").ok().and_then(|host| host.parse().ok());
+            state.told.is_on = !servers.urls.is_empty();
+        }
+        let mut asking = self.0.asking.lock();
+        if asking.as_ref().is_some_and(|(_, before)| *before == servers) {
+            return;
+        }
+        *asking = None;
+        {
+            let mut state = self.0.state.lock();
+            state.directory = Directory::default();
+            state.told = Told { is_on: state.told.is_on, ..Told::default() };
+        }
+        if servers.urls.is_empty() {
+            return;
+        }
+        match poll::start(self.clone(), servers.clone()) {
+            Ok(stop) => *asking = Some((stop, servers)),
+            Err(error) => tracing::warn!(%error, "cannot start a thread that asks for addresses"),
+        }
+    }
+
+    /// Reads the machine's own addresses, from time to time.
+    pub fn refresh(&self, host: &Host, reader: &mut Reader) {
+        let now = Instant::now();
+        if self.0.state.lock().read.is_some_and(|read| now.duration_since(read) < READ_EVERY) {
+            return;
+        }
+        let own = own::addresses(host, reader);
+        let mut state = self.0.state.lock();
+        (state.own, state.read) = (own, Some(now));
+    }
+
+    /// Who is at this address and port; `named` is what the container that asks looked up to find it.
+    pub fn find(&self, address: IpAddr, port: u16, named: Option<&str>) -> Found {
+        let address = address.to_canonical();
+        let state = self.0.state.lock();
+        let sure = |who: Who| Found { who, is_sure: true };
+        if networks::is_local(address) {
+            return sure(Who::of("local", "", ""));
+        }
+        if networks::is_metadata(address) {
+            return sure(Who::of("metadata", "", ""));
+        }
+        if let Some(Workload { namespace, name, kind }) = state.pods.at(&address) {
+            let answers_names = &*namespace == "kube-system" && matches!(&*name, "coredns" | "kube-dns");
+            return sure(Who::workload(&namespace, kind, &name, answers_names));
+        }
+        if let Some(who) = state.directory.find(&address, port) {
+            return sure(who.clone());
+        }
+        if state.api_server == Some(address) {
+            return sure(Who::api_server());
+        }
+        if state.own.contains(&address) {
+            return sure(Who::node(&state.node));
+        }
+        // What the cluster's servers did not tell may be told in a moment.
+        let is_sure = !state.told.is_on;
+        let who = match named {
+            Some(name) => of_name(name),
+            None => match state.networks.iter().find(|network| network.has(address)) {
+                Some(network) => Who::of("cidr", "", &network.name),
+                None if networks::is_private(address) => Who::of("private", "", ""),
+                None => return sure(Who::of("world", "", "")),
+            },
+        };
+        Found { who, is_sure }
+    }
+
+    /// Grows whenever something is learnt.
+    pub fn changes(&self) -> u64 {
+        let pods = self.0.state.lock().pods.changes();
+        self.0.changes.load(Relaxed).wrapping_add(pods)
+    }
+
+    /// What is known, and how.
+    pub fn figures(&self) -> Figures {
+        let state = self.0.state.lock();
+        let Load { requests, failed, bytes } = &self.0.load;
+        Figures {
+            is_on: state.told.is_on,
+            age: state.told.heard.map(|heard| heard.elapsed()),
+            records: state.directory.len(),
+            load: [requests, failed, bytes].map(|count| count.load(Relaxed)),
+        }
+    }
+}
+
+/// Who has a name: within the cluster a service, even if nobody told its address.
+fn of_name(name: &str) -> Who {
+    let name = name.trim_end_matches('.');
+    let mut parts = name.split('.').rev().skip_while(|part| *part != "svc").skip(1);
+    match (parts.next(), parts.next()) {
+        (Some(namespace), Some(service)) => Who::service(namespace, service, None, false),
+        _ => Who::of("dns", "", name),
+    }
+}
+
+/// What of these options cannot be read: key and text.
+pub fn check(config: &config::Peers) -> Result<(), (&'static str, String)> {
+    if let Some(text) = config.networks.iter().find(|text| Network::parse(text).is_none()) {
+        return Err(("networks", format!("cannot read {text:?}: it is written office=192.0.2.0/24")));
+    }
+    let is_url = |url: &&String| !(url.starts_with("http://") || url.starts_with("https://"));
+    match config.url.iter().find(is_url) {
+        Some(url) => Err(("url", format!("{url:?} does not begin with http:// or https://"))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_server_names_are_coarser_and_certain() {
+        let peers = Peers::default();
+        let config = config::Peers { networks: vec!["office=192.0.2.0/24".into()], ..config::Peers::default() };
+        peers.set_up(&config, "node-1");
+        peers.0.state.lock().own = vec!["192.168.7.7".parse().unwrap()];
+        let find = |address: &str, named: Option<&str>| {
+            let Found { who, is_sure } = peers.find(address.parse().unwrap(), 443, named);
+            assert!(is_sure, "{address}");
+            (who.kind, format!("{}/{}", who.namespace, who.name))
+        };
+        let at = |kind, name: &str| (kind, name.to_owned());
+        assert_eq!(find("127.0.0.1", None), at("local", "/"));
+        assert_eq!(find("::ffff:169.254.169.254", None), at("metadata", "/"));
+        assert_eq!(find("192.168.7.7", None), at("node", "/node-1"));
+        assert_eq!(find("10.2.3.4", None), at("private", "/"));
+        assert_eq!(find("10.2.3.4", Some("db.shop.svc.cluster.local.")), at("service", "shop/db"));
+        assert_eq!(find("10.2.3.4", Some("db-0.db.shop.svc.cluster.local")), at("service", "shop/db"));
+        assert_eq!(find("203.0.113.9", Some("api.example.org")), at("dns", "/api.example.org"));
+        assert_eq!(find("192.0.2.9", None), at("cidr", "/office"));
+        assert_eq!(find("203.0.113.9", None), at("world", "/"));
+    }
+
+    #[test]
+    fn options_that_cannot_be_read_are_said() {
+        let with = |url: &str, network: &str| {
+            check(&config::Peers { url: vec![url.into()], networks: vec![network.into()], ..config::Peers::default() })
+        };
+        assert!(with("http://kube-state:8080", "a=10.0.0.0/8").is_ok());
+        assert_eq!(with("kube-state:8080", "a=10.0.0.0/8").unwrap_err().0, "url");
+        assert_eq!(with("http://kube-state:8080", "10.0.0.0/8").unwrap_err().0, "networks");
+    }
+}

@@ -1,0 +1,519 @@
+//! The pods of the node, and what owns them. Pure: it is told what servers say, and the time.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    amount,
+    kind::{self, Kind},
+    object::{self, Meta, Reference},
+    rules,
+    wanted::Wanted,
+};
+
+/// How long a pod is known after its end: what its containers did is told late.
+const KEEP: Duration = Duration::from_mins(10);
+/// How many pods that have ended are known at most.
+const MOST_GONE: usize = 2048;
+/// A chain of owners is not longer, or it is a ring.
+const LONGEST_CHAIN: usize = 8;
+
+/// What containers belong to: what outlives pods.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Workload {
+    /// Its namespace; empty outside Kubernetes.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its kind, as references name it: `Deployment`.
+    pub kind: &'static str,
+}
+
+/// A container of a pod.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Container {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its image, as the runtime names it, or as the pod does before it runs.
+    pub image: Box<str>,
+    /// The runtime's ids of it and of the one before it.
+    pub ids: [Box<str>; 2],
+    /// What it asks for and may have.
+    pub amounts: Amounts,
+    /// Whether it is there as long as the pod: neither an init container nor an ephemeral one.
+    pub lasts: bool,
+}
+
+/// What a container asks for and may have; `None` where nothing is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Amounts {
+    /// CPUs that it asks for.
+    pub cpu_request: Option<f64>,
+    /// CPUs that it may use.
+    pub cpu_limit: Option<f64>,
+    /// Bytes of memory that it asks for.
+    pub memory_request: Option<f64>,
+    /// Bytes of memory that it may have.
+    pub memory_limit: Option<f64>,
+}
+
+/// A pod of the node.
+#[derive(Clone, Debug)]
+pub struct Pod {
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it belongs to, as far as it is known.
+    pub workload: Workload,
+    /// Whether all owners were seen.
+    pub is_sure: bool,
+    /// Its containers.
+    pub containers: Box<[Container]>,
+    /// `Running` and the like.
+    pub phase: &'static str,
+    /// Why it failed: `Evicted`.
+    pub reason: Box<str>,
+    /// Values of the labels and annotations that are asked for, in their order.
+    pub labels: Box<[Box<str>]>,
+    /// Whether it is on its host's network.
+    pub on_host_network: bool,
+    /// Its addresses.
+    pub addresses: Box<[IpAddr]>,
+    /// Its uid at the API server.
+    uid: Box<str>,
+    first: Link,
+    /// Whom it belongs to, by its own labels and annotations.
+    contacts: Box<[Box<str>]>,
+    gone: Option<Instant>,
+}
+
+/// One step of a chain of owners.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Link {
+    kind: &'static str,
+    name: Arc<str>,
+    /// Which of the kinds that can be asked for.
+    asked: Option<usize>,
+}
+
+/// An owner that can be asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct OwnerKey {
+    pub(super) kind: usize,
+    pub(super) namespace: Arc<str>,
+    pub(super) name: Arc<str>,
+}
+
+/// What is known of an owner.
+#[derive(Debug)]
+struct Owner {
+    next: Next,
+    contacts: Box<[Box<str>]>,
+}
+
+#[derive(Clone, Debug)]
+enum Next {
+    /// This owns it.
+    Owned(Link),
+    /// Nothing owns it, or we may not know.
+    Top,
+    /// It is not there.
+    Missing,
+}
+
+/// What a server says of an owner.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// Its metadata.
+    Is(Meta),
+    /// There is none of that name.
+    Missing,
+    /// We may not ask.
+    Refused,
+}
+
+/// What is to be known beside names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// Kinds that own pods, or what owns them.
+    pub(super) kinds: Vec<Kind>,
+    /// Labels and annotations of pods.
+    pub(super) labels: Vec<Wanted>,
+    /// Labels and annotations that say whom a workload belongs to.
+    pub(super) contacts: Vec<Wanted>,
+}
+
+/// The book.
+#[derive(Debug)]
+pub(super) struct Book {
+    asked: Asked,
+    node: Arc<str>,
+    /// By the uid that their cgroups bear.
+    pods: HashMap<Box<str>, Pod>,
+    owners: HashMap<OwnerKey, Owner>,
+    /// Owners that are not known yet.
+    wanted: BTreeSet<OwnerKey>,
+    by_address: HashMap<IpAddr, Box<str>>,
+    /// Names that many pods share.
+    names: HashSet<Arc<str>>,
+}
+
+impl Book {
+    pub(super) fn new(node: &str, asked: Asked) -> Self {
+        Self {
+            asked,
+            node: node.into(),
+            pods: HashMap::new(),
+            owners: HashMap::new(),
+            wanted: BTreeSet::new(),
+            by_address: HashMap::new(),
+            names: HashSet::new(),
+        }
+    }
+
+    /// These pods are there, and no others.
+    pub(super) fn replace(&mut self, pods: Vec<object::Pod>, now: Instant) {
+        let there: HashSet<Box<str>> = pods.iter().map(|pod| pod.cgroup_uid().into()).collect();
+        for pod in pods {
+            self.put(&pod, now);
+        }
+        let gone: Vec<Box<str>> = self.pods.keys().filter(|uid| !there.contains(*uid)).cloned().collect();
+        for uid in gone {
+            self.end(&uid, now);
+        }
+        self.sweep(now);
+    }
+
+    /// A pod is there, or has changed.
+    pub(super) fn put(&mut self, object: &object::Pod, now: Instant) {
+        let uid = object.cgroup_uid();
+        if uid.is_empty() {
+            return;
+        }
+        let mut pod = self.read(object);
+        // A status comes late and may lack a container that has just ended; its id is still the id of this one.
+        if let Some(before) = self.pods.get(uid).filter(|before| before.name == pod.name) {
+            pod.keep_ids_of(before);
+        }
+        let old = self.pods.insert(uid.into(), pod);
+        for address in old.iter().flat_map(|old| old.addresses.iter()) {
+            self.release(address, uid);
+        }
+        self.place(uid);
+        if let Some(pod) = self.pods.get(uid).filter(|pod| pod.holds_addresses()) {
+            for address in &pod.addresses {
+                self.by_address.insert(*address, uid.into());
+            }
+        }
+        if self.pods.len() > 4 * MOST_GONE {
+            self.sweep(now);
+        }
+    }
+
+    /// A pod is gone.
+    pub(super) fn removed(&mut self, object: &object::Pod, now: Instant) {
+        let uid = object.cgroup_uid();
+        // A static pod's mirror may have been made anew before its end is told.
+        if self.pods.get(uid).is_some_and(|pod| *pod.uid == *object.metadata.uid) {
+            self.put(object, now);
+            self.end(uid, now);
+        }
+    }
+
+    fn end(&mut self, uid: &str, now: Instant) {
+        let Some(pod) = self.pods.get_mut(uid) else { return };
+        pod.gone.get_or_insert(now);
+        for address in pod.addresses.clone() {
+            self.release(&address, uid);
+        }
+    }
+
+    fn release(&mut self, address: &IpAddr, uid: &str) {
+        if self.by_address.get(address).is_some_and(|holder| **holder == *uid) {
+            self.by_address.remove(address);
+        }
+    }
+
+    /// Forgets what ended long ago, and owners that own nothing any more.
+    pub(super) fn sweep(&mut self, now: Instant) {
+        let mut ends: Vec<Instant> = self.pods.values().filter_map(|pod| pod.gone).collect();
+        ends.sort_unstable();
+        let surplus = ends.len().saturating_sub(MOST_GONE);
+        let oldest = surplus.checked_sub(1).and_then(|at| ends.get(at)).copied();
+        let is_old = |gone: Instant| now.duration_since(gone) > KEEP || oldest.is_some_and(|oldest| gone <= oldest);
+        self.pods.retain(|_, pod| !pod.gone.is_some_and(is_old));
+        let mut used = HashSet::new();
+        for pod in self.pods.values() {
+            used.extend(self.chain(pod).0);
+            used.extend(self.namespace_key(&pod.namespace));
+        }
+        self.owners.retain(|key, _| used.contains(key));
+        self.wanted.retain(|key| used.contains(key));
+        self.names.retain(|name| Arc::strong_count(name) > 1);
+    }
+
+    /// Owners to ask for.
+    pub(super) fn wanted(&self) -> Vec<(OwnerKey, String)> {
+        let path =
+            |key: &OwnerKey| Some((key.clone(), self.asked.kinds.get(key.kind)?.path(&key.namespace, &key.name)));
+        self.wanted.iter().filter_map(path).collect()
+    }
+
+    /// What was asked for.
+    pub(super) fn learn(&mut self, key: OwnerKey, told: &Told) {
+        self.wanted.remove(&key);
+        let owner = match told {
+            Told::Is(meta) => Owner {
+                next: meta.controller().map_or(Next::Top, |owner| Next::Owned(self.link(owner))),
+                contacts: self.asked.contacts.iter().map(|wanted| wanted.value(meta).into()).collect(),
+            },
+            Told::Missing => Owner { next: Next::Missing, contacts: Box::default() },
+            Told::Refused => Owner { next: Next::Top, contacts: Box::default() },
+        };
+        self.owners.insert(key, owner);
+        let unsure: Vec<Box<str>> =
+            self.pods.iter().filter(|(_, pod)| !pod.is_sure).map(|(uid, _)| uid.clone()).collect();
+        for uid in unsure {
+            self.place(&uid);
+        }
+    }
+
+    /// The pod with this uid on its cgroups.
+    pub(super) fn pod(&self, uid: &str) -> Option<&Pod> {
+        self.pods.get(uid)
+    }
+
+    /// Pods that are there.
+    pub(super) fn pods(&self) -> impl Iterator<Item = &Pod> {
+        self.pods.values().filter(|pod| pod.gone.is_none())
+    }
+
+    /// The pod that has this address.
+    pub(super) fn at(&self, address: &IpAddr) -> Option<&Pod> {
+        self.pods.get(self.by_address.get(address)?)
+    }
+
+    /// Whom a pod's workload belongs to: by the workload's own labels and annotations, by the pod's, by those of their
+    /// namespace.
+    pub(super) fn contacts<'b>(&'b self, pod: &'b Pod) -> Vec<&'b str> {
+        let (chain, _) = self.chain(pod);
+        let top = chain.last().and_then(|key| self.owners.get(key)).map(|owner| &owner.contacts);
+        let namespace = self.namespace_key(&pod.namespace).and_then(|key| self.owners.get(&key)?.contacts.get(..));
+        let at = |values: Option<&'b [Box<str>]>, at: usize| values.and_then(|values| values.get(at)).map(|v| &**v);
+        (0..self.asked.contacts.len())
+            .map(|n| {
+                let all = [at(top.map(|top| &**top), n), at(Some(&pod.contacts), n), at(namespace, n)];
+                all.into_iter().flatten().find(|value| !value.is_empty()).unwrap_or_default()
+            })
+            .collect()
+    }
+
+    pub(super) fn asked(&self) -> &Asked {
+        &self.asked
+    }
+
+    /// Owners that are known.
+    pub(super) fn owners(&self) -> usize {
+        self.owners.len()
+    }
+
+    fn shared(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.names.get(name) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = name.into();
+        self.names.insert(Arc::clone(&name));
+        name
+    }
+
+    fn read(&mut self, object: &object::Pod) -> Pod {
+        let (meta, status) = (&object.metadata, &object.status);
+        let namespace = self.shared(&meta.namespace);
+        let name: Arc<str> = meta.name.as_str().into();
+        let first = self.first(object, &name);
+        let workload = Workload { namespace: Arc::clone(&namespace), name: Arc::clone(&first.name), kind: first.kind };
+        let texts = status.pod_ips.iter().map(|pod| pod.ip.as_str()).chain([status.pod_ip.as_str()]);
+        let mut addresses: Vec<IpAddr> = texts.filter_map(|text| text.parse().ok()).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        Pod {
+            namespace,
+            name,
+            workload,
+            is_sure: false,
+            containers: containers(object),
+            phase: phase(&status.phase),
+            reason: status.reason.as_str().into(),
+            labels: self.asked.labels.iter().map(|wanted| wanted.value(meta).into()).collect(),
+            on_host_network: object.spec.host_network,
+            addresses: addresses.into(),
+            uid: meta.uid.as_str().into(),
+            first,
+            contacts: self.asked.contacts.iter().map(|wanted| wanted.value(meta).into()).collect(),
+            gone: None,
+        }
+    }
+
+    /// What owns the pod itself, or what certainly owns that.
+    fn first(&mut self, object: &object::Pod, name: &Arc<str>) -> Link {
+        let lone = |kind, name: &Arc<str>| Link { kind, name: Arc::clone(name), asked: None };
+        let Some(owner) = object.metadata.controller() else {
+            return if object.is_static() { lone("Node", &self.node) } else { lone("Pod", name) };
+        };
+        if kind::is(owner, "apps", "ReplicaSet")
+            && let Some((kind, version, name)) = rules::of_replica_set(&owner.name, object)
+        {
+            return self.link(&Reference {
+                kind: kind.to_owned(),
+                api_version: version.to_owned(),
+                name: name.to_owned(),
+                ..Reference::default()
+            });
+        }
+        if kind::is(owner, "batch", "Job")
+            && let Some(name) = rules::of_prompt_job(&owner.name, object)
+        {
+            return self.link(&cron_job(name));
+        }
+        self.link(owner)
+    }
+
+    fn link(&mut self, owner: &Reference) -> Link {
+        let asked = self.asked.kinds.iter().position(|kind| kind.namespaced && kind.is(owner));
+        Link { kind: kind::known(&owner.kind), name: self.shared(&owner.name), asked }
+    }
+
+    fn namespace_key(&self, namespace: &Arc<str>) -> Option<OwnerKey> {
+        let kind = self.asked.kinds.iter().position(|kind| !kind.namespaced)?;
+        Some(OwnerKey { kind, namespace: Arc::default(), name: Arc::clone(namespace) })
+    }
+
+    /// The owners of a pod that can be asked for, from the bottom, and where the chain ends: the link, whether all of
+    /// it was seen.
+    fn chain(&self, pod: &Pod) -> (Vec<OwnerKey>, (Link, bool)) {
+        let (mut keys, mut link) = (Vec::new(), pod.first.clone());
+        for _ in 0..LONGEST_CHAIN {
+            let Some(kind) = link.asked else { return (keys, (link, true)) };
+            let key = OwnerKey { kind, namespace: Arc::clone(&pod.namespace), name: Arc::clone(&link.name) };
+            let owner = self.owners.get(&key);
+            keys.push(key);
+            match owner.map(|owner| &owner.next) {
+                None => return (keys, (link, false)),
+                Some(Next::Owned(next)) => link = next.clone(),
+                Some(Next::Top) => return (keys, (link, true)),
+                Some(Next::Missing) => {
+                    // A Job can be gone before anybody asks for it.
+                    if link.kind == "Job"
+                        && let Some(cron) = rules::of_job(&link.name)
+                    {
+                        link = Link { kind: "CronJob", name: cron.into(), asked: None };
+                    }
+                    return (keys, (link, true));
+                }
+            }
+        }
+        (keys, (link, true))
+    }
+
+    /// Finds out what a pod belongs to, and whom to ask if that is not known.
+    fn place(&mut self, uid: &str) {
+        let Some(pod) = self.pods.get(uid) else { return };
+        let (keys, (link, is_sure)) = self.chain(pod);
+        let unknown = if is_sure { None } else { keys.last().cloned() };
+        let namespace = if self.asked.contacts.is_empty() { None } else { self.namespace_key(&pod.namespace) };
+        self.wanted.extend(unknown);
+        self.wanted.extend(namespace.filter(|key| !self.owners.contains_key(key)));
+        let name = self.shared(&link.name);
+        if let Some(pod) = self.pods.get_mut(uid) {
+            pod.workload = Workload { namespace: Arc::clone(&pod.namespace), name, kind: link.kind };
+            pod.is_sure = is_sure;
+        }
+    }
+}
+
+fn cron_job(name: &str) -> Reference {
+    Reference {
+        kind: "CronJob".to_owned(),
+        api_version: "batch/v1".to_owned(),
+        name: name.to_owned(),
+        ..Reference::default()
+    }
+}
+
+/// The phases there are, so that no pod has a text of its own.
+fn phase(text: &str) -> &'static str {
+    ["Pending", "Running", "Succeeded", "Failed"].into_iter().find(|phase| *phase == text).unwrap_or("Unknown")
+}
+
+fn containers(pod: &object::Pod) -> Box<[Container]> {
+    let (spec, status) = (&pod.spec, &pod.status);
+    let init = spec.init_containers.iter().map(|container| (container, container.restart_policy == "Always"));
+    let main = spec.containers.iter().map(|container| (container, true));
+    let ephemeral = spec.ephemeral_containers.iter().map(|container| (container, false));
+    let statuses = || {
+        status
+            .init_container_statuses
+            .iter()
+            .chain(&status.container_statuses)
+            .chain(&status.ephemeral_container_statuses)
+    };
+    let one = |(container, lasts): (&object::Container, bool)| {
+        let status = statuses().find(|status| status.name == container.name);
+        let id = |url: &str| Box::from(url.rsplit("://").next().unwrap_or_default());
+        let ids = status.map_or_else(Default::default, |status| {
+            [id(&status.container_id), id(&status.last_state.terminated.container_id)]
+        });
+        let (requests, limits) = (&container.resources.requests, &container.resources.limits);
+        let amount = |of: &std::collections::BTreeMap<String, String>, key: &str| amount::parse(of.get(key)?);
+        Container {
+            name: container.name.as_str().into(),
+            image: status
+                .map(|status| status.image.as_str())
+                .filter(|image| !image.is_empty())
+                .unwrap_or(&container.image)
+                .into(),
+            ids,
+            amounts: Amounts {
+                cpu_request: amount(requests, "cpu"),
+                cpu_limit: amount(limits, "cpu"),
+                memory_request: amount(requests, "memory"),
+                memory_limit: amount(limits, "memory"),
+            },
+            lasts,
+        }
+    };
+    init.chain(main).chain(ephemeral).map(one).collect()
+}
+
+impl Pod {
+    /// Its container with this id.
+    pub fn container(&self, id: &str) -> Option<&Container> {
+        self.containers.iter().find(|container| container.ids.iter().any(|known| **known == *id))
+    }
+
+    /// Whether its addresses are its own and still its.
+    fn holds_addresses(&self) -> bool {
+        !self.on_host_network && self.gone.is_none() && !matches!(self.phase, "Succeeded" | "Failed")
+    }
+
+    fn keep_ids_of(&mut self, before: &Self) {
+        for container in &mut self.containers {
+            let [id, last] = &mut container.ids;
+            let Some(known) = before.containers.iter().find(|known| known.name == container.name) else { continue };
+            let [known, _] = &known.ids;
+            if id.is_empty() {
+                *id = known.clone();
+            } else if last.is_empty() && known != id {
+                *last = known.clone();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,360 @@
+//! The pods of this node: which containers they have, what they belong to, whom to call. From a watch of the node's own
+//! pods at the API server, or from its kubelet; and the one place that says which workload a container belongs to.
+//!
+//! Nothing of a scrape waits for any of it: what is known when samples are made is what they bear. Without Kubernetes
+//! nothing is known, and all works as it does on any machine.
+
+mod amount;
+mod book;
+mod kind;
+mod object;
+mod rules;
+mod wanted;
+mod watch;
+
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, oneshot};
+
+pub use self::{
+    book::{Amounts, Container, Pod, Workload},
+    kind::known as kind,
+};
+use self::{
+    book::{Asked, Book},
+    kind::Kind,
+    wanted::Wanted,
+};
+use super::api::{self, Load};
+use crate::config;
+
+/// The kind of workloads that are no matter of Kubernetes: cgroups.
+pub const CGROUP: &str = "cgroup";
+/// How long a container waits for its pod, and a pod for its owners, before what is known by then counts, in seconds.
+const PATIENCE: f64 = 30.0;
+
+/// Where pods are learnt from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Sources {
+    /// The API server.
+    server: Option<Way>,
+    /// The kubelet's address, and whether any certificate will do.
+    kubelet: Option<(String, bool)>,
+    /// Whose pods.
+    node: String,
+}
+
+/// As whom the API server is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Way {
+    /// As a kubeconfig says.
+    Kubeconfig(PathBuf),
+    /// As the service account of this pod.
+    Account,
+}
+
+impl Way {
+    fn kubeconfig(&self) -> Option<&Path> {
+        match self {
+            Self::Kubeconfig(path) => Some(path),
+            Self::Account => None,
+        }
+    }
+}
+
+/// The pods of this node. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Pods(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    book: Mutex<Book>,
+    health: Mutex<Health>,
+    server: Load,
+    kubelet: Load,
+    /// Grows with each change of the book.
+    changes: AtomicU64,
+    /// There are owners to ask for.
+    wants: Notify,
+    /// Somebody asked for a pod that is not known.
+    missed: Notify,
+    /// The thread that asks, and what it asks.
+    asking: Mutex<Option<(Asking, Sources)>>,
+    /// What is asked for is new.
+    started: Mutex<Instant>,
+}
+
+/// A thread that asks servers. It ends when this is dropped.
+#[derive(Debug)]
+struct Asking {
+    _stop: oneshot::Sender<()>,
+}
+
+/// How the watch is doing.
+#[derive(Clone, Debug, Default)]
+struct Health {
+    /// Why nothing is watched.
+    off: Option<String>,
+    /// When a server last said something of the pods.
+    heard: Option<Instant>,
+    /// Which one.
+    by: &'static str,
+    trouble: Option<String>,
+}
+
+/// What is known, and how, for self-telemetry.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// Why nothing is watched; `None` while something is.
+    pub off: Option<String>,
+    /// How old what is known is; `None` when nothing was ever told.
+    pub age: Option<Duration>,
+    /// Which server told it: `api` or `kubelet`.
+    pub by: &'static str,
+    /// Pods that are there.
+    pub pods: usize,
+    /// Owners that are known.
+    pub owners: usize,
+    /// By server: requests, of them failed, bytes.
+    pub load: [(&'static str, [u64; 3]); 2],
+}
+
+/// A container's pod, as it is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The pod's uid, from the cgroup's path.
+    pub uid: &'a str,
+    /// Namespace and name by the container's bundle, if it was read.
+    pub named: Option<(&'a str, &'a str)>,
+    /// For how long the container has been known, in seconds.
+    pub age: f64,
+    /// Whether it is gone.
+    pub gone: bool,
+}
+
+impl Default for Pods {
+    fn default() -> Self {
+        Self::none("not set up")
+    }
+}
+
+impl Pods {
+    /// Knows nothing, for this reason, until it is set up.
+    pub fn none(reason: &str) -> Self {
+        let health = Health { off: Some(reason.to_owned()), ..Health::default() };
+        Self(Arc::new(Shared {
+            book: Mutex::new(Book::new("", Asked::default())),
+            health: Mutex::new(health),
+            server: Load::default(),
+            kubelet: Load::default(),
+            changes: AtomicU64::new(0),
+            wants: Notify::new(),
+            missed: Notify::new(),
+            asking: Mutex::new(None),
+            started: Mutex::new(Instant::now()),
+        }))
+    }
+
+    /// Asks for what the configuration says from now on. What is known stays, unless it is asked for in other ways.
+    pub fn set_up(&self, config: &config::Kubernetes) {
+        let (sources, asked) = match (sources(config), asked(config)) {
+            (Ok(sources), asked) => (sources, asked),
+            (Err(reason), _) => {
+                *self.0.asking.lock() = None;
+                *self.0.health.lock() = Health { off: Some(reason), ..Health::default() };
+                return;
+            }
+        };
+        let mut asking = self.0.asking.lock();
+        let same =
+            asking.as_ref().is_some_and(|(_, before)| *before == sources) && *self.0.book.lock().asked() == asked;
+        if same {
+            return;
+        }
+        *asking = None;
+        *self.0.book.lock() = Book::new(&sources.node, asked);
+        *self.0.health.lock() = Health::default();
+        *self.0.started.lock() = Instant::now();
+        match watch::start(self.clone(), sources.clone()) {
+            Ok(stop) => *asking = Some((Asking { _stop: stop }, sources)),
+            Err(error) => self.0.health.lock().off = Some(format!("cannot start a thread: {error}")),
+        }
+    }
+
+    /// Whether pods are learnt from anybody.
+    pub fn is_on(&self) -> bool {
+        self.0.health.lock().off.is_none()
+    }
+
+    /// What a container belongs to. `None` while that may still be learnt.
+    ///
+    /// Without Kubernetes, and for pods of which nobody knows the owner, a pod is a workload of its own.
+    pub fn workload_of(&self, ask: Ask<'_>) -> Option<Workload> {
+        let own =
+            |(namespace, name): (&str, &str)| Workload { namespace: namespace.into(), name: name.into(), kind: "Pod" };
+        let nameless = || ask.gone.then(|| own(("", ask.uid)));
+        if !self.is_on() {
+            return ask.named.map(own).or_else(nameless);
+        }
+        let waited = ask.age.min(self.0.started.lock().elapsed().as_secs_f64());
+        {
+            let book = self.0.book.lock();
+            // The same uid can be that of another pod by now, if it comes from a file.
+            let pod =
+                book.pod(ask.uid).filter(|pod| ask.named.is_none_or(|named| named == (&pod.namespace, &pod.name)));
+            if let Some(pod) = pod.filter(|pod| pod.is_sure || waited >= PATIENCE) {
+                return Some(pod.workload.clone());
+            }
+            if pod.is_none() {
+                self.0.missed.notify_one();
+            }
+        }
+        if waited < PATIENCE { None } else { ask.named.map(own).or_else(nameless) }
+    }
+
+    /// What is known of the pod with this uid on its cgroups.
+    pub fn with_pod<T>(&self, uid: &str, look: impl FnOnce(&Pod) -> T) -> Option<T> {
+        self.0.book.lock().pod(uid).map(look)
+    }
+
+    /// The workload of the pod of this node that has this address.
+    pub fn at(&self, address: &IpAddr) -> Option<Workload> {
+        self.0.book.lock().at(address).map(|pod| pod.workload.clone())
+    }
+
+    /// Shows each pod that is there, with whom its workload belongs to.
+    pub fn each(&self, mut look: impl FnMut(&Pod, &[&str])) {
+        let book = self.0.book.lock();
+        for pod in book.pods() {
+            look(pod, &book.contacts(pod));
+        }
+    }
+
+    /// Names of the labels that are asked for: of pods, and of whom workloads belong to.
+    pub fn label_names(&self) -> [Vec<String>; 2] {
+        let book = self.0.book.lock();
+        let names = |wanted: &[Wanted]| wanted.iter().map(|wanted| wanted.label.clone()).collect();
+        [names(&book.asked().labels), names(&book.asked().contacts)]
+    }
+
+    /// Grows whenever something is learnt.
+    pub fn changes(&self) -> u64 {
+        self.0.changes.load(Relaxed)
+    }
+
+    /// What is known, and how.
+    pub fn figures(&self) -> Figures {
+        let Health { off, heard, by, .. } = self.0.health.lock().clone();
+        let (pods, owners) = {
+            let book = self.0.book.lock();
+            (book.pods().count(), book.owners())
+        };
+        let load = |load: &Load| [&load.requests, &load.failed, &load.bytes].map(|count| count.load(Relaxed));
+        Figures {
+            off,
+            age: heard.map(|heard| heard.elapsed()),
+            by,
+            pods,
+            owners,
+            load: [("api", load(&self.0.server)), ("kubelet", load(&self.0.kubelet))],
+        }
+    }
+
+    fn heard(&self, by: &'static str) {
+        let mut health = self.0.health.lock();
+        health.heard = Some(Instant::now());
+        health.by = by;
+        if let Some(trouble) = health.trouble.take() {
+            tracing::info!(by, trouble, "pods of the node are told again");
+        }
+    }
+
+    fn trouble(&self, from: &'static str, trouble: &str) {
+        let mut health = self.0.health.lock();
+        if health.trouble.is_none() {
+            tracing::warn!(from, error = trouble, "cannot learn the pods of the node; those that are known stay");
+        }
+        health.trouble = Some(trouble.to_owned());
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Book)) {
+        let wants = {
+            let mut book = self.0.book.lock();
+            change(&mut book);
+            !book.wanted().is_empty()
+        };
+        self.0.changes.fetch_add(1, Relaxed);
+        if wants {
+            self.0.wants.notify_one();
+        }
+    }
+}
+
+/// Where to ask; the error says why nowhere.
+fn sources(config: &config::Kubernetes) -> Result<Sources, String> {
+    let config::Kubernetes { disable, node, kubeconfig, kubelet, .. } = config;
+    if *disable {
+        return Err("switched off by kubernetes.disable".to_owned());
+    }
+    let server = match (kubeconfig.as_os_str().is_empty(), api::is_in_cluster()) {
+        (false, _) => Some(Way::Kubeconfig(kubeconfig.clone())),
+        (true, true) => Some(Way::Account),
+        (true, false) => None,
+    };
+    let kubelet = (!kubelet.url.is_empty()).then(|| (kubelet.url.clone(), kubelet.insecure));
+    if server.is_none() && kubelet.is_none() {
+        return Err("this is no pod with a service account; kubernetes.kubeconfig or kubernetes.kubelet.url names a \
+                    server to ask"
+            .to_owned());
+    }
+    if server.is_some() && node.is_empty() {
+        return Err("kubernetes.node does not say which node this is: NODE_NAME sets it from spec.nodeName".to_owned());
+    }
+    Ok(Sources { server, kubelet, node: node.clone() })
+}
+
+fn asked(config: &config::Kubernetes) -> Asked {
+    let read = |texts: &[String]| Wanted::parse_all(texts).unwrap_or_default();
+    let contacts = read(&config.owner_labels);
+    let mut kinds: Vec<Kind> =
+        Kind::known().chain(config.workload_kinds.iter().filter_map(|t| Kind::parse(t))).collect();
+    if !contacts.is_empty() {
+        kinds.push(Kind::namespaces());
+    }
+    Asked { kinds, labels: read(&config.pod_labels), contacts }
+}
+
+/// What of these options cannot be read: key and text.
+pub fn check(config: &config::Kubernetes) -> Result<(), (&'static str, String)> {
+    for (key, texts) in [("pod_labels", &config.pod_labels), ("owner_labels", &config.owner_labels)] {
+        if let Err(text) = Wanted::parse_all(texts) {
+            let how = "it is written label=key or label=annotation:key, each label once";
+            return Err((key, format!("cannot read {text:?}: {how}")));
+        }
+    }
+    match config.workload_kinds.iter().find(|text| Kind::parse(text).is_none()) {
+        Some(text) => {
+            Err(("workload_kinds", format!("cannot read {text:?}: it is written TaskRun=taskruns.v1.tekton.dev")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The rights that a configuration needs in the cluster: by API group and resource, with verbs.
+pub fn rights(config: &config::Kubernetes) -> Vec<(String, String, &'static str)> {
+    let mut rights = vec![(String::new(), "pods".to_owned(), "list, watch")];
+    rights.extend(asked(config).kinds.into_iter().map(|kind| (kind.group, kind.plural, "get")));
+    if !config.kubelet.url.is_empty() {
+        rights.push((String::new(), "nodes/proxy".to_owned(), "get"));
+    }
+    rights
+}

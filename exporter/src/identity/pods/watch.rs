@@ -1,0 +1,230 @@
+//! The thread that asks: a list and a watch of the node's pods, owners by their metadata, and the kubelet when the API
+//! server does not answer.
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::{
+    Pods, Sources,
+    book::Told,
+    object::{Event, Partial, Pod, PodList, Refusal, What},
+};
+use crate::identity::api::{Api, Trouble, escaped};
+
+/// How long the API server is asked to tell news before it is asked anew.
+const LENGTH: Duration = Duration::from_secs(290);
+/// How long it may say nothing: a bookmark comes every minute.
+const SILENCE: Duration = Duration::from_secs(150);
+/// How long is waited after a failure, at first and at most.
+const WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
+/// How long the kubelet is left in peace if no pod is missed, and in any case.
+const KUBELET: (Duration, Duration) = (Duration::from_secs(14), Duration::from_secs(1));
+/// How often what ended long ago is forgotten.
+const SWEEP: Duration = Duration::from_mins(1);
+
+const JSON: &str = "application/json";
+const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+
+/// Starts the thread. It ends when what is returned is dropped.
+pub(super) fn start(pods: Pods, sources: Sources) -> std::io::Result<oneshot::Sender<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let work = async move {
+        crate::privilege::settle();
+        tokio::select! {
+            _ = stopped => {}
+            () = all(&pods, &sources) => {}
+        }
+    };
+    std::thread::Builder::new().name("yagura-pods".to_owned()).spawn(move || runtime.block_on(work))?;
+    Ok(stop)
+}
+
+async fn all(pods: &Pods, sources: &Sources) {
+    let server = async {
+        if let Some(server) = &sources.server {
+            let reached = Mutex::new(None);
+            let way = async || Api::server(server.kubeconfig()).await.map_err(|error| daemon::chain(&error));
+            tokio::join!(
+                forever(pods, "api", async || watch(pods, &way().await?, &sources.node, &reached).await),
+                forever(pods, "api", async || look_up(pods, &way().await?).await),
+            );
+        }
+    };
+    let kubelet = async {
+        if let Some((address, insecure)) = &sources.kubelet {
+            let is_alone = sources.server.is_none();
+            let way = || Api::kubelet(address, *insecure).map_err(|error| daemon::chain(&error));
+            forever(pods, "kubelet", async || ask_kubelet(pods, &way()?, is_alone).await).await;
+        }
+    };
+    tokio::join!(server, kubelet, sweep(pods));
+}
+
+/// Does it again after each failure, ever later.
+async fn forever<F: Future<Output = Result<(), String>>>(pods: &Pods, from: &'static str, mut work: impl FnMut() -> F) {
+    let (first, most) = WAITS;
+    let mut wait = first;
+    loop {
+        let begun = Instant::now();
+        if let Err(error) = work().await {
+            pods.trouble(from, &error);
+        }
+        // What went well for a while begins anew.
+        if begun.elapsed() > wait * 4 {
+            wait = first;
+        }
+        tokio::time::sleep(jittered(wait)).await;
+        wait = (wait * 2).min(most);
+    }
+}
+
+/// Between half and all of it, so that a thousand agents do not come back at the same moment.
+fn jittered(wait: Duration) -> Duration {
+    let nanos =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
+    let mixed = (nanos ^ std::process::id().rotate_left(16)).wrapping_mul(0x9E37_79B1) >> 16;
+    wait / 2 + (wait / 2) * mixed / 0x1_0000
+}
+
+async fn sweep(pods: &Pods) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        pods.0.book.lock().sweep(Instant::now());
+    }
+}
+
+/// Lists the pods and follows what becomes of them, until something goes wrong. `reached` is the version up to which all
+/// is known: a watch that broke off goes on there.
+async fn watch(pods: &Pods, api: &Api, node: &str, reached: &Mutex<Option<String>>) -> Result<(), String> {
+    let of_node = format!("/api/v1/pods?fieldSelector={}", escaped(&format!("spec.nodeName={node}")));
+    let load = &pods.0.server;
+    loop {
+        // What the kubelet told may lack what the API server has told before.
+        let is_the_kubelets = pods.0.health.lock().by == "kubelet";
+        let mut known = reached.lock().take().filter(|_| !is_the_kubelets);
+        while let Some(version) = &mut known {
+            match follow(pods, api, &of_node, version).await {
+                Ok(()) => {}
+                // What cannot be read or is no longer kept cannot be gone on from.
+                Err(Trouble::Refused { code: 410, .. }) => known = None,
+                Err(trouble @ (Trouble::Refused { .. } | Trouble::Unreadable(_))) => return Err(trouble.to_string()),
+                Err(trouble) => {
+                    *reached.lock() = known;
+                    return Err(trouble.to_string());
+                }
+            }
+        }
+        // From the server's memory: what is not the newest yet comes by the watch.
+        let path = format!("{of_node}&resourceVersion=0");
+        let text = said(api.get(&path, JSON, load).await)?.whole(load).await;
+        let list: PodList =
+            serde_json::from_slice(&said(text)?).map_err(|error| format!("no list of pods: {error}"))?;
+        *reached.lock() = Some(list.metadata.resource_version);
+        pods.change(|book| book.replace(list.items, Instant::now()));
+        pods.heard("api");
+    }
+}
+
+/// One watch. It ends well when the server ends it.
+async fn follow(pods: &Pods, api: &Api, of_node: &str, version: &mut String) -> Result<(), Trouble> {
+    let load = &pods.0.server;
+    let length = LENGTH.as_secs();
+    let path = format!("{of_node}&watch=1&allowWatchBookmarks=true&timeoutSeconds={length}&resourceVersion={version}");
+    let mut answer = api.get(&path, JSON, load).await?;
+    // It goes on from there, so nothing was missed.
+    pods.heard("api");
+    let begun = Instant::now();
+    let mut heard = false;
+    while let Some(line) = answer.line(SILENCE, load).await? {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let Event { what, object } = serde_json::from_slice(&line).map_err(|error| unreadable(&error))?;
+        if what == What::Error {
+            let Refusal { code, message } = serde_json::from_str(object.get()).unwrap_or_default();
+            return Err(Trouble::Refused { code, text: message });
+        }
+        let pod: Pod = serde_json::from_str(object.get()).map_err(|error| unreadable(&error))?;
+        let now = Instant::now();
+        match what {
+            What::Added | What::Modified => pods.change(|book| book.put(&pod, now)),
+            What::Deleted => pods.change(|book| book.removed(&pod, now)),
+            What::Bookmark | What::Error => {}
+        }
+        if !pod.metadata.resource_version.is_empty() {
+            version.clone_from(&pod.metadata.resource_version);
+        }
+        pods.heard("api");
+        heard = true;
+    }
+    // A server that ends each watch at once must not be asked without end.
+    if !heard && begun.elapsed() < Duration::from_secs(1) {
+        return Err(Trouble::Broken("the watch ended at once".to_owned()));
+    }
+    Ok(())
+}
+
+/// Asks for owners as they are wanted.
+async fn look_up(pods: &Pods, api: &Api) -> Result<(), String> {
+    let load = &pods.0.server;
+    loop {
+        let wanted = pods.0.book.lock().wanted();
+        for (key, path) in wanted {
+            let told = match api.get(&path, METADATA, load).await {
+                Ok(mut answer) => {
+                    let text = said(answer.whole(load).await)?;
+                    let owner: Partial = serde_json::from_slice(&text).map_err(|error| format!("{path}: {error}"))?;
+                    Told::Is(owner.metadata)
+                }
+                Err(trouble) => match trouble.code() {
+                    Some(404) => Told::Missing,
+                    Some(401 | 403) => {
+                        tracing::debug!(path, error = %trouble, "may not look up an owner");
+                        Told::Refused
+                    }
+                    _ => return Err(trouble.to_string()),
+                },
+            };
+            pods.change(|book| book.learn(key, &told));
+        }
+        if pods.0.book.lock().wanted().is_empty() {
+            pods.0.wants.notified().await;
+        }
+    }
+}
+
+/// Asks the kubelet: always if there is nobody else, else while the API server is silent.
+async fn ask_kubelet(pods: &Pods, api: &Api, is_alone: bool) -> Result<(), String> {
+    let load = &pods.0.kubelet;
+    let (often, at_most) = KUBELET;
+    loop {
+        if is_alone || pods.0.health.lock().trouble.is_some() {
+            let text = said(said(api.get("/pods", JSON, load).await)?.whole(load).await)?;
+            let list: PodList = serde_json::from_slice(&text).map_err(|error| format!("no list of pods: {error}"))?;
+            pods.change(|book| book.replace(list.items, Instant::now()));
+            if is_alone {
+                pods.heard("kubelet");
+            } else {
+                let mut health = pods.0.health.lock();
+                (health.heard, health.by) = (Some(Instant::now()), "kubelet");
+            }
+        }
+        tokio::time::sleep(at_most).await;
+        let missed = pods.0.missed.notified();
+        let _ = tokio::time::timeout(often, missed).await;
+    }
+}
+
+fn unreadable(error: &serde_json::Error) -> Trouble {
+    Trouble::Unreadable(error.to_string())
+}
+
+fn said<T>(result: Result<T, Trouble>) -> Result<T, String> {
+    result.map_err(|trouble| trouble.to_string())
+}
