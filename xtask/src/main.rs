@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a recipe talks to the person who called it")]
 
+mod account;
 mod agent;
 mod args;
 mod checks;
@@ -19,6 +20,7 @@ mod exposition;
 mod go;
 mod http;
 mod initrd;
+mod join;
 mod kube_names;
 mod parity;
 mod peers;
@@ -26,6 +28,7 @@ mod places;
 mod process;
 mod proof;
 mod setup;
+mod shop;
 mod tasks;
 mod vm;
 
@@ -45,13 +48,18 @@ const RECIPES: &[Recipe] = &[
     Recipe { name: "setup", usage: "", about: "install what building and testing need", run: setup::run },
     Recipe { name: "build", usage: "", about: "release binaries in target/release", run: tasks::build },
     Recipe { name: "run", usage: "[FLAGS]", about: "build and start the agent", run: tasks::run },
-    Recipe { name: "demo", usage: "", about: "the agent and a real Prometheus that scrapes it", run: demo::run },
+    Recipe {
+        name: "demo",
+        usage: "[--once]",
+        about: "a shop on a real node, the agent, kube-state, Prometheus; without a node the agent alone",
+        run: demo::run,
+    },
     Recipe { name: "test", usage: "[ARGS]", about: "cargo test --workspace", run: tasks::test },
     Recipe { name: "lint", usage: "", about: "formatting and clippy, warnings are errors", run: tasks::lint },
     Recipe { name: "docs", usage: "[--check]", about: "write the generated pages, or check them", run: tasks::docs },
     Recipe {
         name: "bench",
-        usage: "[kube-state|network] [--peers] [ARGS]",
+        usage: "[kube-state | network | join] [--peers] [ARGS]",
         about: "what a scrape costs, and what it costs the peers",
         run: tasks::bench,
     },

@@ -53,11 +53,8 @@ pub(super) fn cni(cluster: &Cluster) -> String {
 pub(super) fn kubelet(cluster: &Cluster, options: &Options) -> String {
     let dir = cluster.dir.display();
     let cgroup_root = &options.cgroup_root;
-    let alone = if options.api {
-        String::new()
-    } else {
-        format!("staticPodPath: {}\nfileCheckFrequency: 1s\n", cluster.manifests().display())
-    };
+    let files = if options.api { cluster.static_pods() } else { cluster.manifests() };
+    let files = files.display();
     format!(
         "apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -80,6 +77,9 @@ oomScoreAdj: 0
 evictionHard: {{}}
 podLogsDir: {dir}/pod-logs
 volumePluginDir: {dir}/volume-plugins
-{alone}"
+maxPods: 240
+staticPodPath: {files}
+fileCheckFrequency: 1s
+"
     )
 }

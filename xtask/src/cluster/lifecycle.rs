@@ -11,7 +11,8 @@ use anyhow::{Context as _, Result, bail};
 
 use super::image::{self, Image};
 use super::{
-    API, BOX_IMAGE, CONTAINERD_SOCKET, Cluster, ETCD, ETCD_PEER, NODE, Options, PAUSE_IMAGE, build, config, teardown,
+    API, BOX_IMAGE, CONTAINERD_SOCKET, Cluster, ETCD, ETCD_PEER, KUBELET, NODE, Options, PAUSE_IMAGE, build, config,
+    teardown,
 };
 use crate::checks::Skip;
 use crate::{http, places, process};
@@ -169,14 +170,26 @@ fn start_containerd(cluster: &Cluster) -> Result<()> {
 
 /// Kills the API server as a crash would. What it knows is in etcd.
 pub(crate) fn kill_api(cluster: &Cluster) -> Result<()> {
-    let program = cluster.program("kube-apiserver");
+    kill(cluster, "kube-apiserver")?;
+    process::wait_for("the API server to be gone", Duration::from_secs(10), || !http::listens(API))
+}
+
+/// Kills the kubelet as a crash would. Its pods run on.
+pub(crate) fn kill_kubelet(cluster: &Cluster) -> Result<()> {
+    kill(cluster, "kubelet")?;
+    let address = KUBELET.trim_start_matches("http://");
+    process::wait_for("the kubelet to be gone", Duration::from_secs(10), || !http::listens(address))
+}
+
+fn kill(cluster: &Cluster, name: &str) -> Result<()> {
+    let program = cluster.program(name);
     let is_it = |pid: &u32| {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         line.split(|&byte| byte == 0).next() == Some(program.as_os_str().as_encoded_bytes())
     };
-    let pid = process::marked(&cluster.mark()).into_iter().find(is_it).context("no API server runs")?;
-    process::signal(pid, rustix::process::Signal::KILL);
-    process::wait_for("the API server to be gone", Duration::from_secs(10), || !http::listens(API))
+    let found = process::marked(&cluster.mark()).into_iter().find(is_it);
+    process::signal(found.with_context(|| format!("no {name} runs"))?, rustix::process::Signal::KILL);
+    Ok(())
 }
 
 /// Starts the API server again, with the flags of these options.
@@ -189,7 +202,8 @@ fn ctr(words: &[&str]) -> Result<()> {
     process::output(Command::new("ctr").args(["--address", CONTAINERD_SOCKET]).args(words)).map(drop)
 }
 
-fn start_kubelet(cluster: &Cluster, options: &Options) -> Result<()> {
+/// Starts the kubelet, and waits until the node is ready.
+pub(crate) fn start_kubelet(cluster: &Cluster, options: &Options) -> Result<()> {
     let dir = cluster.dir.display();
     let file = cluster.dir.join("kubelet.yaml");
     places::write(&file, config::kubelet(cluster, options))?;
@@ -200,6 +214,7 @@ fn start_kubelet(cluster: &Cluster, options: &Options) -> Result<()> {
         format!("--cert-dir={dir}/pki"),
         format!("--hostname-override={NODE}"),
     ];
+    fs::create_dir_all(cluster.static_pods())?;
     if !options.api {
         fs::create_dir_all(cluster.manifests())?;
         return start(cluster, &cluster.program("kubelet"), &flags);

@@ -17,7 +17,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
-pub(crate) use lifecycle::{kill_api, missing, start_api, up};
+pub(crate) use lifecycle::{kill_api, kill_kubelet, missing, start_api, start_kubelet, up};
 pub(crate) use teardown::{down, hierarchies};
 
 use crate::args::{Args, usage};
@@ -154,6 +154,11 @@ impl Cluster {
     /// The folder whose files are the pods of a kubelet that is alone.
     pub(crate) fn manifests(&self) -> PathBuf {
         self.dir.join("manifests")
+    }
+
+    /// The folder whose files are pods beside those of the API server.
+    pub(crate) fn static_pods(&self) -> PathBuf {
+        self.dir.join("static-pods")
     }
 
     /// What a kubelet that is alone says of its pods: a JSON list.

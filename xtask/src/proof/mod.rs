@@ -23,8 +23,11 @@ const TESTS: &[&str] = &["oom", "pressure", "restart"];
 
 /// `cargo xtask proof NAME [ARGS]`
 pub(crate) fn run(args: &mut Args) -> Result<()> {
-    let which = "proof: say which: dns, drops, lifetimes, oom, overhead, pressure, restart, tcp";
+    let which = "proof: say which: dns, drops, join, lifetimes, oom, overhead, peers, pressure, restart, tcp";
     let name = args.positional().ok_or_else(|| usage(which))?;
+    if name == "join" {
+        return crate::join::run(args);
+    }
     setup::for_building()?;
     if name == "lifetimes" {
         return lifetimes::run(args);
