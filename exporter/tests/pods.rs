@@ -91,7 +91,7 @@ fn pods_are_learnt_as_they_come_and_stay_known_while_the_server_is_away() {
     lab.server.put(PODS, "u4", &pod("u4", "once-x", "Job/once", "c4"));
     lab.server.come_up();
     wait_until("the new pod", Duration::from_mins(1), || ask(&pods, "u4") == Some(("once".into(), "Job")));
-    assert!(pods.figures().age.is_some_and(|age| age < Duration::from_secs(2)));
+    wait_until("news", SOON, || pods.figures().age.is_some_and(|age| age < Duration::from_secs(2)));
 }
 
 #[test]

@@ -45,8 +45,13 @@ const WITHOUT_FILE: &[(&str, &str)] = &[
     ("node_timex_pps_stability_exceeded_total", BY_CALL),
     ("node_cpu_core_throttles_total", OF_HARDWARE),
     ("node_cpu_package_throttles_total", OF_HARDWARE),
+    ("workload_cpu_requested_seconds_total", OF_PODS),
+    ("workload_cpu_used_seconds_total", OF_PODS),
+    ("workload_memory_requested_byte_seconds_total", OF_PODS),
+    ("workload_memory_used_byte_seconds_total", OF_PODS),
 ];
 const BY_CALL: &str = "told by a system call, and 0 without a pulse-per-second device";
+const OF_PODS: &str = "summed up over time, for pods that Kubernetes tells of; there are none here";
 const OF_HARDWARE: &str = "of hardware; the file is found by topology, which the fixtures test";
 
 /// Families of unknown type whose fields rise too.

@@ -284,3 +284,51 @@ fn emit_owners(contacts: &BTreeMap<Workload, Vec<String>>, names: &[String], scr
 fn family(name: &str, help: &str, samples: Vec<ParsedSample>) -> ParsedFamily {
     ParsedFamily { name: name.to_owned(), help: help.to_owned(), kind: ParsedKind::Gauge, unit: String::new(), samples }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::pods::tests::told;
+
+    fn pod(phase: &str, reason: &str) -> Pod {
+        told(&format!(
+            r#"{{"metadata":{{"uid":"u","namespace":"shop","name":"web"}},
+            "spec":{{"initContainers":[{{"name":"once","resources":{{"requests":{{"cpu":"9"}}}}}}],
+            "containers":[{{"name":"a","resources":{{"requests":{{"cpu":"250m","memory":"1Mi"}}}}}},
+            {{"name":"b","resources":{{"limits":{{"cpu":"500m"}}}}}}]}},
+            "status":{{"phase":"{phase}","reason":"{reason}"}}}}"#
+        ))
+    }
+
+    #[test]
+    fn what_lasts_asks_and_a_limit_alone_is_a_request() {
+        assert_eq!(requests(&pod("Running", "")), (Some(0.75), Some(1_048_576.0)));
+    }
+
+    #[test]
+    fn amounts_times_seconds_are_added_up_while_a_pod_runs() {
+        let mut sums = Sums::default();
+        let used = Use { cpu: 2.0, memory: 100.0, ..Use::default() };
+        for phase in ["Pending", "Running", "Running", "Succeeded"] {
+            sums.add(&pod(phase, ""), used, 10.0, 1.0);
+        }
+        let expected = [15.0, 4.0, 20_971_520.0, 2000.0];
+        assert_eq!([sums.cpu_requested, sums.cpu_used, sums.memory_requested, sums.memory_used], expected);
+    }
+
+    #[test]
+    fn pods_in_want_are_counted() {
+        let mut want = Want::default();
+        let much = Use { cpu: 8.0, memory: 2e6, throttled: true, near_memory_limit: true };
+        want.add(&pod("Running", ""), much, 10.0);
+        want.add(&pod("Running", ""), Use { cpu: 7.0, ..Use::default() }, 10.0);
+        want.add(&pod("Running", ""), much, 0.0);
+        want.add(&pod("Failed", "Evicted"), much, 10.0);
+        assert_eq!(
+            want.phases.iter().filter(|(_, count)| *count > 0).collect::<Vec<_>>(),
+            [&("Running", 3), &("Failed", 1)]
+        );
+        let counts = [want.evicted, want.over_cpu, want.over_memory, want.near_memory_limit, want.throttled];
+        assert_eq!(counts, [1, 1, 2, 2, 2]);
+    }
+}

@@ -358,3 +358,16 @@ pub fn rights(config: &config::Kubernetes) -> Vec<(String, String, &'static str)
     }
     rights
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::{Asked, Book, Instant, Pod, object};
+
+    /// A pod as a server would tell it.
+    pub(crate) fn told(json: &str) -> Pod {
+        let object: object::Pod = serde_json::from_str(json).unwrap();
+        let mut book = Book::new("node-1", Asked::default());
+        book.put(&object, Instant::now());
+        book.pods().next().cloned().unwrap()
+    }
+}
