@@ -101,6 +101,13 @@ pub struct Context {
     pub peers: Peers,
 }
 
+impl Context {
+    /// Of a machine that belongs to no cluster.
+    pub fn alone(host: Arc<Host>, config: Config) -> Self {
+        Self { host, config: Arc::new(config), pods: Pods::default(), peers: Peers::default() }
+    }
+}
+
 /// Why a slice is off on this machine. The text follows "off:" in the log, on the landing page and in the label
 /// `reason`: what is missing, and what would bring it.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

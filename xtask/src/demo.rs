@@ -72,7 +72,7 @@ fn suite(machine: &Cluster, until: Until) -> Result<()> {
         + &format!(
             "- {{job_name: kube-state-metrics, honor_labels: true, static_configs: [{{targets: ['{target}']}}]}}\n"
         );
-    let mut prometheus = Prometheus::with(&program, &jobs, "demo")?;
+    let mut prometheus = Prometheus::with(&program, &jobs, "demo", &[])?;
     prometheus.wait_up(JOBS.len() + 1)?;
     shop::answer(&prometheus)?;
     println!("\nagent       {}/", agent.url());

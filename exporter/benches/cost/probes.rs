@@ -34,7 +34,7 @@ use crate::{Containers, ROOT, ROUNDS, cpu_of, get, host, thread_cpu};
 pub(crate) fn events() {
     let host = host();
     let layout = Arc::new(Layout::find(&host, &mut Reader::default()).unwrap());
-    let context = Context { host: Arc::clone(&host), config: Arc::new(Config::default()) };
+    let context = Context::alone(Arc::clone(&host), Config::default());
     let specs: Vec<&'static Spec> = slices::all().filter(|spec| slices::is_probe(spec)).collect();
     let tree = Tree::new(Arc::clone(&host), layout, Budget::new(100_000)).unwrap();
     let mut engine = Engine::new(&specs, |_| true, &context, tree);
@@ -112,7 +112,7 @@ pub(crate) fn cgroups(containers: &Containers) {
     println!("by kept file: {:.2} µs a cgroup ({} files, {each:.0} µs a round)", each / count as f64, files.len());
 
     let specs: [&'static Spec; 4] = [&iterators::SPEC, &lifetime::SPEC, &oom::SPEC, &exec::SPEC];
-    let context = Context { host: Arc::clone(&host), config: Arc::new(Config::default()) };
+    let context = Context::alone(Arc::clone(&host), Config::default());
     let tree = Tree::new(host, layout, Budget::new(100_000)).unwrap();
     let mut engine = Engine::new(&specs, |_| true, &context, tree);
     let mut batch = Batch::default();
