@@ -9,7 +9,7 @@ build: ; @$(XTASK) build
 run: ; @$(XTASK) run
 demo: ; @$(XTASK) demo
 test: ; @$(XTASK) ci
-bench: ; @$(XTASK) bench && $(XTASK) bench network && $(XTASK) bench join && $(XTASK) bench kube-state
+bench: ; @$(XTASK) bench && $(XTASK) bench growth && $(XTASK) bench network && $(XTASK) bench join && $(XTASK) bench kube-state
 lint: ; @$(XTASK) lint
 docs: ; @$(XTASK) docs
 fuzz: ; @$(XTASK) fuzz

@@ -59,8 +59,8 @@ const RECIPES: &[Recipe] = &[
     Recipe { name: "docs", usage: "[--check]", about: "write the generated pages, or check them", run: tasks::docs },
     Recipe {
         name: "bench",
-        usage: "[kube-state | network | join] [--peers] [ARGS]",
-        about: "what a scrape costs, and what it costs the peers",
+        usage: "[growth | network | join | kube-state] [--peers] [ARGS]",
+        about: "what a scrape costs, how that grows, and what it costs the peers",
         run: tasks::bench,
     },
     Recipe { name: "proof", usage: proof::USAGE, about: "prove what the eBPF programs count", run: proof::run },

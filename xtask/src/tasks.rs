@@ -87,23 +87,23 @@ pub(crate) fn conformance(args: &mut Args) -> Result<()> {
     process::run(command.arg(whose).arg(file))
 }
 
-/// `cargo xtask bench [kube-state | network | join] [--peers] [ARGS]`: with `--peers`, the programs that the agent replaces
-/// are built with Go and measured in the same run, unless `CADVISOR` and `NODE_EXPORTER` name them.
+/// `cargo xtask bench [growth | network | join | kube-state] [--peers] [ARGS]`: with `--peers`, the programs that the agent
+/// replaces are built with Go and measured in the same run, unless `CADVISOR` and `NODE_EXPORTER` name them.
 pub(crate) fn bench(args: &mut Args) -> Result<()> {
     let mut words = args.rest();
-    let (package, bench) = match words.first().map(String::as_str) {
+    let named =
+        words.first().filter(|word| ["growth", "network", "join", "kube-state"].contains(&word.as_str())).cloned();
+    words.drain(..usize::from(named.is_some()));
+    let (package, bench) = match named.as_deref() {
         Some("kube-state") => ("yagura-kube-state", "cost"),
-        Some("network") => ("yagura-exporter", "network"),
-        Some("join") => ("yagura-exporter", "join"),
-        _ => ("yagura-exporter", "cost"),
+        Some(bench) => ("yagura-exporter", bench),
+        None => ("yagura-exporter", "cost"),
     };
-    let is_named = words.first().is_some_and(|word| ["kube-state", "network", "join"].contains(&word.as_str()));
-    words.drain(..usize::from(is_named));
     let with_peers = words.iter().any(|word| word == "--peers");
     words.retain(|word| word != "--peers");
     setup::for_building()?;
     let mut command = cargo(&["bench", "--package", package, "--bench", bench, "--"]);
-    if with_peers && !is_named {
+    if with_peers && package == "yagura-exporter" {
         for (name, binary) in
             [("CADVISOR", peers::CADVISOR.binary("-s -w")), ("NODE_EXPORTER", peers::NODE_EXPORTER.binary())]
         {

@@ -10,13 +10,14 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may end with a panic")]
 
 mod probes;
+#[path = "../served/mod.rs"]
+mod served;
 
 use std::{
     alloc::System,
-    io::{Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
+    io::Write as _,
     path::Path,
-    process::{Command, Stdio},
+    process::Command,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -25,6 +26,7 @@ use expo::{Compressor, Encoder, Encoding, Format};
 use kernfs::{Budget, Host, Reader};
 use metric::Batch;
 use rustix::time::{ClockId, clock_gettime};
+use served::{Served, samples};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use testkit::{Cgroup, Child, Limits, pod_path};
 use yagura_exporter::{
@@ -60,7 +62,7 @@ fn main() {
         return of_probes(&containers, agent);
     }
     engine();
-    served(
+    measure(
         "yagura-exporter",
         agent,
         &["--web.listen-address={address}", "--log.level=warn"],
@@ -73,11 +75,11 @@ fn main() {
             "--housekeeping_interval=10s",
             "--disable_metrics=percpu,tcp,udp,advtcp,sched,hugetlb,referenced_memory,cpu_topology,resctrl,memory_numa,cpuset,perf_event",
         ];
-        served("cadvisor", Path::new(&path), &args, &["/metrics"]);
+        measure("cadvisor", Path::new(&path), &args, &["/metrics"]);
     }
     if let Some(path) = std::env::var_os("NODE_EXPORTER") {
         let args = ["--web.listen-address={address}", "--log.level=error"];
-        served("node_exporter", Path::new(&path), &args, &["/metrics"]);
+        measure("node_exporter", Path::new(&path), &args, &["/metrics"]);
     }
     of_probes(&containers, agent);
 }
@@ -201,107 +203,63 @@ fn engine() {
 }
 
 /// A program that serves metrics over HTTP.
-fn served(name: &str, program: &Path, args: &[&str], paths: &[&str]) {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let port = address.port().to_string();
-    let args = args.iter().map(|arg| arg.replace("{address}", &address.to_string()).replace("{port}", &port));
-    let mut command = Command::new(program);
-    let mut process = Child::quiet(command.args(args).stderr(Stdio::null())).unwrap();
-    let started = Instant::now();
-    let up = testkit::wait_for(Duration::from_mins(1), || match process.handle().try_wait() {
-        Ok(Some(status)) => Some(Err(format!("ended with {status}"))),
-        _ => TcpStream::connect(address).ok().map(Ok),
-    });
-    match up {
-        Some(Ok(_)) => {}
-        Some(Err(how)) => {
-            return println!("\nskipped: {name}: {} {how} after {:?}", program.display(), started.elapsed());
-        }
-        None => {
-            return println!("\nskipped: {name}: {} does not listen on {address} after a minute", program.display());
-        }
-    }
+fn measure(name: &str, program: &Path, args: &[&str], paths: &[&str]) {
+    let served = match Served::start(program, args) {
+        Ok(served) => served,
+        Err(why) => return println!("\nskipped: {name}: {why}"),
+    };
     println!("\n{name} over HTTP, mean of {ROUNDS} scrapes");
     println!("path                 lines   bytes  cpu ms  wall ms (worst)  rss MiB   fds");
     for path in paths {
         for _ in 0..3 {
-            get(address, path);
+            served.get(path);
         }
-        let (cpu, mut worst, started) = (cpu_of(process.id()), Duration::ZERO, Instant::now());
+        let (cpu, mut worst, started) = (served.cpu(), Duration::ZERO, Instant::now());
         let mut page = Vec::new();
         for _ in 0..ROUNDS {
             let one = Instant::now();
-            page = get(address, path);
+            page = served.get(path);
             worst = worst.max(one.elapsed());
         }
-        let (cpu, wall) = (cpu_of(process.id()).saturating_sub(cpu) / ROUNDS, started.elapsed() / ROUNDS);
+        let (cpu, wall) = (served.cpu().saturating_sub(cpu) / ROUNDS, started.elapsed() / ROUNDS);
         println!(
             "{path:<18} {:>7} {:>7}k {:>6.1} {:>8.1} ({:.0}) {:>11.1} {:>6}",
-            page.split(|b| *b == b'\n').filter(|line| line.first().is_some_and(|b| *b != b'#')).count(),
+            samples(&page),
             page.len() / 1000,
             cpu.as_secs_f64() * 1e3,
             wall.as_secs_f64() * 1e3,
             worst.as_secs_f64() * 1e3,
-            rss_of(process.id()),
-            std::fs::read_dir(format!("/proc/{}/fd", process.id())).map_or(0, Iterator::count)
+            served.rss(),
+            served.descriptors()
         );
     }
     let idle = Duration::from_secs(20);
-    let cpu = cpu_of(process.id());
+    let cpu = served.cpu();
     std::thread::sleep(idle);
-    let spent = cpu_of(process.id()).saturating_sub(cpu);
+    let spent = served.cpu().saturating_sub(cpu);
     println!("idle: {:.3} % of a core", spent.as_secs_f64() / idle.as_secs_f64() * 100.0);
     if name == "yagura-exporter" {
-        churn(address, process.id());
+        churn(&served);
     }
 }
 
 /// Scrapes while containers come and go, and looks at memory before and after.
-fn churn(address: SocketAddr, pid: u32) {
+fn churn(served: &Served) {
     let scrapes: usize = std::env::var("CHURN").ok().and_then(|n| n.parse().ok()).unwrap_or(1000);
     let settle = 200.min(scrapes / 2);
     let (mut before, mut made) = (0.0, 0);
     for scrape in 0..scrapes {
         if scrape == settle {
-            before = rss_of(pid);
+            before = served.rss();
         }
         if scrape % 5 == 0 {
             made += 1;
             let cgroup = Cgroup::make(&pod_path(ROOT, 10_000 + scrape, 0), Limits::default()).unwrap();
-            get(address, "/metrics/cadvisor");
+            served.get("/metrics/cadvisor");
             drop(cgroup);
         } else {
-            get(address, if scrape % 2 == 0 { "/metrics" } else { "/metrics/cadvisor" });
+            served.get(if scrape % 2 == 0 { "/metrics" } else { "/metrics/cadvisor" });
         }
     }
-    println!("churn: {scrapes} scrapes, {made} containers came and went: rss {before:.1} → {:.1} MiB", rss_of(pid));
-}
-
-fn get(address: SocketAddr, path: &str) -> Vec<u8> {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: bench\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    assert!(
-        answer.starts_with(b"HTTP/1") && answer.get(9..12) == Some(b"200"),
-        "{path}: {}",
-        String::from_utf8_lossy(&answer[..answer.len().min(200)])
-    );
-    let body = answer.windows(4).position(|w| w == b"\r\n\r\n").map_or(0, |at| at + 4);
-    answer.split_off(body)
-}
-
-/// User and system time of a process and its threads.
-fn cpu_of(pid: u32) -> Duration {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    let nanos = tasks.flatten().filter_map(|task| {
-        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
-        text.split(' ').next()?.parse::<u64>().ok()
-    });
-    Duration::from_nanos(nanos.sum())
-}
-
-fn rss_of(pid: u32) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap();
-    text.split(' ').nth(1).unwrap().parse::<f64>().unwrap() * 4096.0 / f64::from(1 << 20)
+    println!("churn: {scrapes} scrapes, {made} containers came and went: rss {before:.1} → {:.1} MiB", served.rss());
 }
