@@ -1,6 +1,6 @@
 //! What the agent says about its own scraping, beside what `daemon` says about serving.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use daemon::Telemetry;
 use kernfs::Budget;
@@ -24,12 +24,12 @@ pub struct OwnMetrics {
     features: Family<Labels, Gauge>,
     cgroups: Gauge,
     watching: Gauge,
-    walks: Gauge,
-    resyncs: Gauge,
+    walks: Counter,
+    resyncs: Counter,
     kept: Gauge,
     kept_most: Gauge,
-    evicted: Gauge,
-    unkept: Gauge,
+    evicted: Counter,
+    unkept: Counter,
     pods: Gauge,
     pods_age: Family<Labels, Gauge<f64, AtomicU64>>,
     pod_owners: Gauge,
@@ -51,12 +51,12 @@ impl OwnMetrics {
             features: Family::default(),
             cgroups: Gauge::default(),
             watching: Gauge::default(),
-            walks: Gauge::default(),
-            resyncs: Gauge::default(),
+            walks: Counter::default(),
+            resyncs: Counter::default(),
             kept: Gauge::default(),
             kept_most: Gauge::default(),
-            evicted: Gauge::default(),
-            unkept: Gauge::default(),
+            evicted: Counter::default(),
+            unkept: Counter::default(),
             pods: Gauge::default(),
             pods_age: Family::default(),
             pod_owners: Gauge::default(),
@@ -102,7 +102,7 @@ impl OwnMetrics {
             "Whether inotify reports new and removed cgroups; if not, each scrape walks the hierarchies",
             own.watching.clone(),
         );
-        put.register("yagura_cgroup_walks", "Walks over the cgroup hierarchies since the start", own.walks.clone());
+        put.register("yagura_cgroup_walks", "Walks over the cgroup hierarchies", own.walks.clone());
         put.register(
             "yagura_cgroup_resyncs",
             "Walks over the cgroup hierarchies because events were lost",
@@ -112,12 +112,12 @@ impl OwnMetrics {
         put.register("yagura_kept_files_limit", "Most kernel files that may be kept open", own.kept_most.clone());
         put.register(
             "yagura_kept_files_evicted",
-            "Kept files that were closed to stay within the limit, since the start",
+            "Kept files that were closed to stay within the limit",
             own.evicted.clone(),
         );
         put.register(
             "yagura_unkept_reads",
-            "Reads that opened and closed their file because no more could be kept, since the start",
+            "Reads that opened and closed their file because no more could be kept",
             own.unkept.clone(),
         );
         own.register_known(telemetry);
@@ -227,14 +227,16 @@ impl OwnMetrics {
         if view == View::Node {
             return;
         }
+        // Counted elsewhere; a configuration that is read anew starts them again, as counters may.
+        let risen = |counter: &Counter, value: u64| counter.inner().store(value, Relaxed);
         let set = |gauge: &Gauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         set(&self.cgroups, report.figures.groups as u64);
         self.watching.set(i64::from(report.figures.watching));
-        set(&self.walks, report.figures.walks);
-        set(&self.resyncs, report.figures.resyncs);
+        risen(&self.walks, report.figures.walks);
+        risen(&self.resyncs, report.figures.resyncs);
         set(&self.kept, budget.kept() as u64);
         set(&self.kept_most, budget.most() as u64);
-        set(&self.evicted, budget.evicted());
-        set(&self.unkept, budget.unkept_reads());
+        risen(&self.evicted, budget.evicted());
+        risen(&self.unkept, budget.unkept_reads());
     }
 }
