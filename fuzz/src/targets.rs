@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use daemon::{WebArgs, parse_yaml};
+use daemon::{WebArgs, foreign, parse_yaml};
 use expo::{Encoding, Format, Problem};
 use kernfs::{Budget, Host, Reader, text};
 use metric::Batch;
@@ -28,6 +28,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("bundle", bundle),
     ("cgroup_files", cgroup_files),
     ("cgroup_path", cgroup_path),
+    ("client", client),
     ("config", config),
     ("kernel_text", kernel_text),
     ("openmetrics", openmetrics),
@@ -79,6 +80,14 @@ pub fn accept(data: &[u8]) {
     assert_eq!(Format::of_content_type(format.content_type()), Some(format));
     let _ = Format::of_content_type(text);
     assert!(matches!(expo::negotiate_encoding(Some(text)), Encoding::Identity | Encoding::Gzip | Encoding::Zstd));
+}
+
+/// What else clients send: query strings, timeouts, users, certificates.
+pub fn client(data: &[u8]) {
+    let said = foreign::read(data);
+    assert!(said.parameters.len() <= data.len());
+    assert!(said.time < Duration::from_mins(5), "{:?}", said.time);
+    assert!(said.names.iter().all(|name| name.len() <= 3 * data.len()));
 }
 
 /// Pages in the Prometheus text format.

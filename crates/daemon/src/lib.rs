@@ -46,6 +46,8 @@ mod bound;
 mod cli;
 mod connection;
 mod connections;
+#[doc(hidden)]
+pub mod foreign;
 mod landing;
 mod lifecycle;
 mod limits;

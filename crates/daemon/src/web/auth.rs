@@ -144,7 +144,7 @@ impl Auth {
 }
 
 /// User and password of a `Basic` header.
-fn credentials(header: &[u8]) -> Option<(String, Vec<u8>)> {
+pub(super) fn credentials(header: &[u8]) -> Option<(String, Vec<u8>)> {
     let text = std::str::from_utf8(header).ok()?;
     let (scheme, rest) = text.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {

@@ -17,7 +17,13 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 pub(crate) use self::auth::{Auth, Verdict};
+use self::{auth::credentials, san::names};
 use crate::{telemetry::Telemetry, yaml::ConfigError};
+
+/// What a client may say of itself: a name with a password, in a header; names, in a certificate.
+pub(crate) fn said(bytes: &[u8]) -> (Option<(String, Vec<u8>)>, Vec<String>) {
+    (credentials(bytes), names(bytes))
+}
 
 /// What a web configuration file comes to.
 pub(crate) struct Web {
