@@ -144,7 +144,10 @@ fn nothing_is_lost_by_giving_up_the_rest() {
         (differ.is_empty() && !rows.is_empty()).then_some((kept.len(), rows.len()))
     });
     let (families, rows) = same.unwrap_or_else(|| panic!("only with all capabilities: {differ:#?}"));
-    println!("{families} families, {rows} series of a container of another user, with and without all capabilities");
+    println!(
+        "least privilege: {families} families, {rows} series of a container of another user, with and without all \
+         capabilities"
+    );
     let network = series_of(&few, &path).iter().any(|series| series.starts_with("container_network_"));
     assert!(network || few.page(View::Own).family("pod_network_bytes_total").is_some(), "no network of the container");
     let sorted = |agent: &Agent| BTreeSet::from_iter(lacking(&agent.page(View::Own)));
@@ -180,7 +183,7 @@ fn one_who_may_nothing_is_told_what_would_help() {
     let fails: Vec<&str> = log.lines().filter(|line| line.contains("collector fails")).collect();
     let distinct = fails.iter().collect::<BTreeSet<_>>().len();
     assert_eq!(distinct, fails.len(), "said once: {fails:#?}");
-    println!("{on} features on, {} lack something: {said:#?}", said.len());
+    println!("least privilege: as nobody, {on} features are on, {} say what they lack", said.len());
 }
 
 #[test]
@@ -224,7 +227,7 @@ fn the_unit_is_hardly_exposed() {
         return testkit::skipped("this systemd-analyze cannot look at a file (systemd 250 can)");
     };
     let level: f64 = verdict.rsplit(": ").next().and_then(|words| words.split(' ').next()).unwrap().parse().unwrap();
-    println!("{}", verdict.trim());
+    println!("least privilege: systemd-analyze security: {}", verdict.trim_start_matches(['→', ' ']).trim());
     assert!(level <= 2.0, "{text}");
 }
 
@@ -260,7 +263,7 @@ fn what_the_unit_grants_is_enough() {
         (differ.is_empty() && !of_root.is_empty()).then_some(of_root.len())
     });
     println!(
-        "{} series of a container, as root and as the unit runs it",
+        "least privilege: {} series of a container, as root and as the unit runs it",
         same.unwrap_or_else(|| panic!("{differ:#?}"))
     );
     let off_for_root = lacking(&as_root.page(View::Own));

@@ -1,5 +1,8 @@
 //! What tests say of themselves: how many passed, failed and skipped.
 
+/// How lines of passing tests begin that a person should see: what came of an abuse, and what a program may do.
+const TOLD: [&str; 2] = ["abuse: ", "least privilege: "];
+
 /// What the lines of `cargo test -- --show-output` say.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
@@ -58,6 +61,9 @@ impl Counts {
             }
             return false;
         }
+        if TOLD.iter().any(|begin| line.starts_with(begin)) {
+            return self.passing;
+        }
         !self.passing && !line.is_empty() && !line.ends_with(" ... ok")
     }
 }
@@ -91,6 +97,7 @@ skipped: no cgroup v2, again
 
 ---- b stdout ----
 all good
+abuse: much: survived
 
 successes:
     a
@@ -117,5 +124,6 @@ test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out
         assert_eq!(counts.skips, ["a: no cgroup v2"]);
         assert_eq!(counts.failures, ["c"]);
         assert!(shown.contains(&"assertion failed") && !shown.contains(&"all good"));
+        assert!(shown.contains(&"abuse: much: survived"));
     }
 }

@@ -28,6 +28,12 @@ fn server(args: WebArgs, limits: Limits) -> Running {
     })
 }
 
+/// Reports an abuse that was survived.
+#[allow(clippy::print_stdout, reason = "that is how a test reports")]
+fn survived(what: &str, how: &str) {
+    println!("abuse: {what}: {how}");
+}
+
 /// Reads until the other side closes; how much came.
 fn read_to_close(mut socket: TcpStream) -> (Vec<u8>, io::Result<()>) {
     let mut bytes = Vec::new();
@@ -52,6 +58,7 @@ fn a_head_that_dribbles_in_is_cut() {
     assert!(cut && started.elapsed() < Duration::from_secs(10), "after {:?}", started.elapsed());
     wait_for("the cut to be counted", || server.closed("slow_headers") == 1.0);
     assert_eq!(server.get("/metrics").status, 200);
+    survived("slow-loris", &format!("cut after {:?}, and counted", started.elapsed()));
 }
 
 #[test]
@@ -60,6 +67,7 @@ fn a_connection_that_says_nothing_is_cut() {
     let (bytes, _) = read_to_close(connect(server.address));
     assert!(bytes.is_empty());
     wait_for("the cut to be counted", || server.closed("slow_headers") == 1.0);
+    survived("a silent connection", "cut, and counted");
 }
 
 #[test]
@@ -94,6 +102,7 @@ fn a_mebibyte_of_headers_is_refused_and_the_client_is_told() {
         assert_eq!(response.status, 431, "{header_size}");
     }
     assert_eq!(server.get("/metrics").status, 200);
+    survived("1 MiB of headers", "status 431, and the next is served");
 }
 
 #[test]
@@ -111,6 +120,7 @@ fn garbage_is_refused() {
         assert!(!bytes.starts_with(b"HTTP/1.1 2"), "{:?}", String::from_utf8_lossy(&bytes));
     }
     assert_eq!(server.get("/metrics").status, 200);
+    survived("no HTTP", "4 kinds refused, and the next is served");
 }
 
 #[test]
@@ -133,10 +143,12 @@ fn a_thousand_connections_do_not_keep_a_scraper_out() {
     for _ in 0..20 {
         assert_eq!(server.get("/metrics").status, 200);
     }
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    let served = started.elapsed();
+    assert!(served < Duration::from_secs(5), "{served:?}");
     wait_for("the idle ones to be counted as cut", || server.closed("crowded") >= 900.0);
     wait_for("no more than allowed", || server.metric("lab_http_connections", &[]) <= 100.0);
     drop(held);
+    survived("1,000 connections", &format!("20 scrapes besides took {served:?}; 100 are held, the others were cut"));
 }
 
 /// The soft limit is raised to the hard one; gives both.
@@ -160,6 +172,7 @@ fn a_scraper_that_never_reads_is_cut_and_gives_its_place_back() {
     wait_for("the page to be counted as abandoned", || {
         server.metric("lab_page_failures_total", &[("page", "/huge"), ("reason", "abandoned")]) == 1.0
     });
+    survived("a scraper that never reads", "cut, its place given back, and both counted");
 }
 
 #[test]
@@ -172,6 +185,7 @@ fn a_scraper_that_leaves_gives_its_place_back() {
     let started = Instant::now();
     wait_for("its place", || server.get("/metrics").status == 200);
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    survived("a scraper that leaves", &format!("its place given back within {:?}", started.elapsed()));
 }
 
 /// Frames of HTTP/2, as far as abuse needs them.
@@ -252,6 +266,10 @@ fn rapid_resets_end_the_connection_that_sends_them() {
     }
     wait_for("the places of the streams", || server.get("/metrics").status == 200);
     wait_for("the connection to be gone", || server.metric("lab_http_connections", &[]) == 0.0);
+    survived(
+        "HTTP/2 rapid reset",
+        &format!("the connection was ended after {sent} resets at most, and no place was lost"),
+    );
 }
 
 #[test]
@@ -270,6 +288,7 @@ fn a_stream_whose_window_stays_closed_is_cut_when_its_time_is_over() {
     assert!(frames.iter().any(|(kind, _)| *kind == h2::HEADERS), "the head of the answer came");
     wait_for("the connection to be counted", || server.closed("overdue") == 1.0);
     wait_for("its place", || server.get("/metrics").status == 200);
+    survived("an HTTP/2 window that stays closed", "cut when its time was over, and counted");
 }
 
 #[test]
@@ -299,6 +318,7 @@ fn with_few_file_descriptors_half_are_left_for_the_work() {
     assert_eq!(tower.metric("process_max_fds", &[]), 64.0);
     assert!(tower.metric("process_open_fds", &[]) < 60.0);
     drop(held);
+    survived("64 descriptors and 200 connections", "10 scrapes besides, fewer than 60 open");
 }
 
 #[test]
@@ -325,4 +345,5 @@ fn without_file_descriptors_the_server_waits_and_goes_on() {
     assert!(tower.metric("tower_http_accept_errors_total", &[]) >= 1.0);
     let said = tower.lines.iter().filter(|line| line.contains("cannot accept connections")).count();
     assert!(said <= 3, "said when it starts, not each time: {said}");
+    survived("no descriptors", &format!("said {said} times when it began, counted, and went on"));
 }

@@ -18,11 +18,6 @@ pub fn skipped(reason: &str) {
     println!("skipped: {reason}");
 }
 
-/// Whether tests may take minutes: `cargo xtask ci --nightly`.
-pub fn is_nightly() -> bool {
-    std::env::var_os("YAGURA_NIGHTLY").is_some()
-}
-
 /// Whether this process may make cgroups and load programs.
 pub fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0)

@@ -117,7 +117,7 @@ impl Agent {
     /// Starts it and waits until it answers.
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut agent = Self::launch(command);
-        let up = wait_for(Duration::from_secs(30), || agent.get("/-/ready").ok().filter(|reply| reply.status == 200));
+        let up = wait_for(Duration::from_mins(1), || agent.get("/-/ready").ok().filter(|reply| reply.status == 200));
         let ended = agent.process.handle().try_wait();
         assert!(up.is_some(), "the agent does not answer: {ended:?}");
         agent
