@@ -111,7 +111,9 @@ fn every_page_is_valid_in_every_format_and_shows_what_is_declared() {
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        let counts = Format::ALL.map(|format| read(&batch, format).samples().count());
+        // A histogram with fine buckets is a sample more in the one format that knows them.
+        let counts =
+            Format::ALL.map(|format| read(&batch, format).samples().filter(|(_, s)| s.histogram.is_none()).count());
         assert!(counts.iter().all(|count| *count == counts[0] && *count > 50), "{}: {counts:?}", view.path());
 
         let emitted: BTreeSet<&str> = batch.families().filter(|desc| !desc.discovered).map(|desc| desc.name).collect();

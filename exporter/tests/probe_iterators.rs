@@ -105,7 +105,7 @@ fn passes_and_files_give_the_same_numbers() {
         Err(reason) => return testkit::skipped(&reason.0),
     };
     let (mut same_memory, mut same_tasks, mut same_pressure, mut waiting) = (0, 0, 0, 0);
-    let deadline = Instant::now() + Duration::from_mins(1);
+    let deadline = Instant::now() + Duration::from_mins(1) * testkit::patience();
     for cgroup in &groups.cgroups {
         let [of_memory, of_tasks, of_pressure] = [Controller::Memory, Controller::Pids, Controller::Unified]
             .map(|controller| (groups.folder(cgroup, controller), groups.id(cgroup, controller)));

@@ -20,7 +20,12 @@ pub(crate) fn get_as(url: &str, accept: &str) -> Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))
         .with_context(|| format!("cannot connect to {host}"))?;
     stream.set_read_timeout(Some(Duration::from_mins(1)))?;
-    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nAccept: {accept}\r\nConnection: close\r\n\r\n")?;
+    // A page may take as long as this waits: emulated machines are slow.
+    write!(
+        stream,
+        "GET /{path} HTTP/1.1\r\nHost: {host}\r\nAccept: {accept}\r\nConnection: close\r\n\
+         X-Prometheus-Scrape-Timeout-Seconds: 55\r\n\r\n"
+    )?;
     let mut raw = Vec::new();
     stream.read_to_end(&mut raw).with_context(|| format!("cannot read {url}"))?;
     body(&raw).with_context(|| format!("bad answer from {url}"))
