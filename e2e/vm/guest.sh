@@ -20,7 +20,7 @@ for name in virtio_blk ext4 veth bridge fuse; do module "$name"; done
 
 # A disk of its own: overlays cannot lie on the overlay that the root is, and only a disk has io statistics.
 mkdir -p /var/lib/yagura
-mkfs.ext4 -F -q /dev/vda && mount /dev/vda /var/lib/yagura
+mount /dev/vda /var/lib/yagura
 mkdir -p /var/lib/yagura/cache
 ln -s "$CACHE"/* /var/lib/yagura/cache/
 rm -f /var/lib/yagura/cache/{cluster,cluster.lock,logs,scratch}

@@ -27,7 +27,8 @@ struct Run {
     times: Vec<(String, Duration)>,
 }
 
-/// `cargo xtask ci [--only NAME] [--nightly]`: what takes minutes, and every fuzz target for one, only with the latter.
+/// `cargo xtask ci [--only NAME] [--nightly]`: other kernels, minutes each, and every fuzz target for one, only with the
+/// latter.
 pub(crate) fn run(args: &mut Args) -> Result<()> {
     let only = args.option("--only")?;
     let nightly = args.flag("--nightly");
@@ -43,7 +44,7 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
     step("format", &|tally| tally.one("format", process::run(&mut tasks::format_check())));
     step("clippy", &|tally| tally.one("clippy", process::run(&mut tasks::clippy())));
     step("cargo test", &|tally| {
-        let ran = cargo_test(tally, nightly);
+        let ran = cargo_test(tally);
         tally.need("cargo test", ran);
     });
     step("build", &|tally| tally.need("build", tasks::build(&mut Args::default())));
@@ -140,11 +141,8 @@ impl Tally {
 }
 
 /// Every test of the workspace, with what passing ones print, since that tells which of them skipped.
-fn cargo_test(tally: &mut Tally, nightly: bool) -> Result<()> {
+fn cargo_test(tally: &mut Tally) -> Result<()> {
     let mut command = tasks::cargo(&["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
-    if nightly {
-        command.env("YAGURA_NIGHTLY", "1");
-    }
     let mut counts = Counts::default();
     let ok = each_line(&mut command, |line| {
         if counts.line(line) {

@@ -117,7 +117,7 @@ pub(crate) fn test(kernel: &Kernel) -> Result<Counts> {
     let outcome = kernel.boot(&test_script()?, Duration::from_mins(20))?;
     let counts = Counts::of(&outcome.output);
     let shown = |line: &&str| {
-        ["test result:", "  /metrics"].iter().any(|begin| line.starts_with(begin))
+        ["test result:", "  /metrics", "abuse: "].iter().any(|begin| line.starts_with(begin))
             || [" comparisons over ", " families served", " accounted "].iter().any(|part| line.contains(part))
     };
     for line in outcome.output.lines().filter(|line| outcome.status != 0 || shown(line)) {
@@ -202,8 +202,7 @@ fn test_binaries() -> Result<Vec<(String, PathBuf)>> {
         let message: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
         let name = message["target"]["name"].as_str().unwrap_or_default();
         let kind = message["target"]["kind"][0].as_str().unwrap_or_default();
-        let wanted =
-            ["contract", "differential"].contains(&name) || ["live", "probe_"].iter().any(|p| name.starts_with(p));
+        let wanted = ["differential", "live", "probe_"].iter().any(|begin| name.starts_with(begin));
         if let Some(path) = message["executable"].as_str().filter(|_| kind == "test" && wanted) {
             binaries.push((name.to_owned(), PathBuf::from(path)));
         }
@@ -236,7 +235,7 @@ impl Kernel {
         let share = dir.join("share");
         places::write(&share.join("script"), script)?;
         places::write(&dir.join("initrd"), initrd::of(&tree)?)?;
-        fs::File::create(dir.join("disk"))?.set_len(8 << 30)?;
+        disk(&dir.join("disk"))?;
         let ended = Self::qemu(&tree, &dir, limit);
         let read = |name: &str| fs::read(share.join(name)).map(|b| String::from_utf8_lossy(&b).into_owned());
         let console = read("console").unwrap_or_default();
@@ -292,6 +291,13 @@ fn vmlinuz(tree: &Path) -> Result<PathBuf> {
     let boot = below("boot").find(|path| path.to_string_lossy().contains("/vmlinuz-"));
     let beside = || below("usr/lib/modules").map(|dir| dir.join("vmlinuz")).find(|path| path.exists());
     boot.or_else(beside).with_context(|| format!("no vmlinuz in {}", tree.display()))
+}
+
+/// An empty file system, made here, where processors are not emulated.
+fn disk(path: &Path) -> Result<()> {
+    fs::File::create(path)?.set_len(8 << 30)?;
+    let mkfs = process::find("mkfs.ext4").context("mkfs.ext4 is not installed")?;
+    process::output(Command::new(mkfs).args(["-q", "-F"]).arg(path)).map(drop)
 }
 
 fn wait_ended(command: &mut Command, log: &Path, limit: Duration) -> Result<()> {

@@ -42,6 +42,16 @@ const PODS: &[Pod] = &[
         containers: &[container("busy", BUSY, "resources: {limits: {cpu: 100m, memory: 64Mi}}")],
     },
     Pod {
+        name: "guaranteed-too",
+        spec: "",
+        init: &[],
+        containers: &[container(
+            "writer",
+            "while :; do dd if=/dev/zero of=/tmp/f bs=64k count=8 conv=fsync 2>/dev/null; sleep 0.5; done",
+            "resources: {limits: {cpu: 50m, memory: 32Mi}}",
+        )],
+    },
+    Pod {
         name: "burstable",
         spec: "",
         init: &[],
@@ -288,6 +298,6 @@ mod tests {
         assert!(running.contains(&("sidecar", "sidecar")) && running.contains(&("oom", "hungry")));
         assert!(!running.contains(&("sidecar", "prepare")) && !running.contains(&("oom-ended", "hungry")));
         let (pods, containers) = size();
-        assert_eq!((pods, containers), (11, 16));
+        assert_eq!((pods, containers), (12, 17));
     }
 }
