@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write},
     sync::Arc,
+    time::Instant,
 };
 
 use anyhow::{Context as _, Result};
@@ -21,7 +22,7 @@ use crate::{
     identity::{Layout, Peers, Pods, Tree},
     own_metrics::OwnMetrics,
     privilege,
-    scrape::{Engine, Off},
+    scrape::{Delivered, Engine, Off},
     slices,
     spec::{Context, Spec, View},
 };
@@ -33,6 +34,9 @@ pub struct App {
     /// Collectors of the node view. Apart, so that a slow disk of the machine does not delay containers.
     node: Mutex<Engine>,
     pages: Mutex<Vec<(Batch, Encoder)>>,
+    /// Pages of the containers' own view that have been delivered since the last scrape: told then, for the thread that
+    /// has just written one shall not wait for another that collects.
+    delivered: Mutex<Vec<Delivered>>,
     limits: Limits,
     telemetry: Telemetry,
     own: Arc<OwnMetrics>,
@@ -90,6 +94,7 @@ impl App {
             containers: Mutex::new(engine(&of_containers)?),
             node: Mutex::new(engine(&of_node)?),
             pages: Mutex::default(),
+            delivered: Mutex::default(),
             limits: Limits { per_family: config.series.per_family, total: config.series.per_page },
             own: Arc::clone(own),
             known: known.clone(),
@@ -152,7 +157,12 @@ impl App {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "another scrape holds the collectors"));
             };
             let asked = |spec: &Spec| is_asked_for(spec, request);
-            engine.scrape_for(&request.scraper, view, request.deadline, asked, &mut batch)
+            if view == View::Own {
+                for page in self.delivered.lock().drain(..) {
+                    engine.delivered(&page);
+                }
+            }
+            engine.scrape(view, request.deadline, asked, &mut batch)
         };
         self.own.note(view, &report, &self.budget);
         if view == View::Own {
@@ -175,6 +185,10 @@ impl App {
             written += encoder.append_exposition(&own, request.format, out)?;
         }
         written += encoder.finish(request.format, out)?;
+        // Whoever waited longer has given up.
+        if view == View::Own && Instant::now() < request.deadline {
+            self.delivered.lock().push(report.delivered(&request.scraper));
+        }
         let mut pages = self.pages.lock();
         if pages.len() < KEPT_PAGES {
             pages.push((batch, encoder));

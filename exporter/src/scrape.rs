@@ -48,6 +48,8 @@ pub struct Run {
 /// What a scrape did, for self-telemetry.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
+    /// When it was, in seconds since the Unix epoch.
+    pub at: f64,
     /// One entry a collector of the view, in order.
     pub runs: Vec<Run>,
     /// Families that lost samples to the limits, and how many each.
@@ -58,6 +60,23 @@ pub struct Report {
     pub others: Exposition,
     /// Collectors that lack something since this scrape, or no longer: what was said of them before, and what is now.
     pub lacks: Vec<(&'static str, String, String)>,
+}
+
+/// A page that has reached a scraper whole.
+#[derive(Clone, Debug)]
+pub struct Delivered {
+    scraper: String,
+    at: f64,
+    collectors: Vec<&'static str>,
+}
+
+impl Report {
+    /// The page of this scrape has reached this scraper.
+    pub fn delivered(&self, scraper: &str) -> Delivered {
+        let shown = self.runs.iter().filter(|run| matches!(run.outcome, Outcome::Complete | Outcome::Partial(_)));
+        let collectors = shown.map(|run| run.collector).collect();
+        Delivered { scraper: scraper.to_owned(), at: self.at, collectors }
+    }
 }
 
 struct Slot {
@@ -123,21 +142,16 @@ impl Engine {
         &self.off
     }
 
+    /// A page has reached a scraper whole.
+    pub fn delivered(&mut self, page: &Delivered) {
+        for slot in self.slots.iter_mut().filter(|slot| page.collectors.contains(&slot.spec.name)) {
+            slot.collector.delivered(&page.scraper, page.at);
+        }
+    }
+
     /// Fills `batch` with the samples of a view, now. `asked` says which collectors to run.
     pub fn scrape(
         &mut self,
-        view: View,
-        deadline: Instant,
-        asked: impl Fn(&Spec) -> bool,
-        batch: &mut Batch,
-    ) -> Report {
-        self.scrape_for("", view, deadline, asked, batch)
-    }
-
-    /// The same for one of many scrapers.
-    pub fn scrape_for(
-        &mut self,
-        scraper: &str,
         view: View,
         deadline: Instant,
         asked: impl Fn(&Spec) -> bool,
@@ -157,7 +171,7 @@ impl Engine {
             View::Node => {}
         }
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-        let mut report = Report { figures: tree.figures(), ..Report::default() };
+        let mut report = Report { at: now, figures: tree.figures(), ..Report::default() };
         let mut problems = Vec::new();
         let mut others = Exposition::default();
         for slot in slots.iter_mut().filter(|slot| slot.spec.is_in(view) && asked(slot.spec)) {
@@ -168,7 +182,6 @@ impl Engine {
                 let (mark, others_before) = (batch.mark(), others.families.len());
                 let mut scrape = Scrape {
                     view,
-                    scraper,
                     out: batch,
                     tree,
                     host,

@@ -121,14 +121,17 @@ pub trait Collector: Send {
     /// A failure that costs some rows is noted with [`Scrape::note`] and the rest served; an error returned takes back
     /// all that this call put.
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError>;
+
+    /// A page with what [`Collector::collect`] put at `at`, in seconds since the Unix epoch, has reached a scraper whole.
+    fn delivered(&mut self, scraper: &str, at: f64) {
+        let _ = (scraper, at);
+    }
 }
 
 /// One scrape, as a slice sees it.
 pub struct Scrape<'a> {
     /// Which view is asked for.
     pub view: View,
-    /// Who asks.
-    pub scraper: &'a str,
     /// Where samples go.
     pub out: &'a mut Batch,
     /// The cgroups of the machine, with their subjects in `out` for this view.

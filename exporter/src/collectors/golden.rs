@@ -94,7 +94,6 @@ pub(crate) fn run_at(spec: &'static Spec, build: Build, root: &Path, view: View,
     let mut problems = Vec::new();
     let mut others = expo::Exposition::default();
     let mut scrape = Scrape {
-        scraper: "",
         view,
         out: &mut out,
         tree: &mut tree,

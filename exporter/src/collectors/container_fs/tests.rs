@@ -40,7 +40,6 @@ fn scrape(collector: &mut dyn Collector, tree: &mut Tree, host: &Host, view: Vie
     let (reader, problems_of) = (&mut reader, &mut problems);
     collector
         .collect(&mut Scrape {
-            scraper: "",
             view,
             out: &mut out,
             tree,

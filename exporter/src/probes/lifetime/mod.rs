@@ -639,7 +639,10 @@ impl Collector for Shows {
         let kernel = shared.kernel_since_start(&mut state);
         let page_size = rustix::param::page_size() as u64;
         metrics::emit(&state.ledger, page_size, kernel, scrape.out);
-        state.ledger.shown(scrape.scraper, scrape.now);
         Ok(())
+    }
+
+    fn delivered(&mut self, scraper: &str, at: f64) {
+        self.0.shared.state.lock().ledger.shown(scraper, at);
     }
 }
