@@ -185,7 +185,7 @@ fn scrapes(alone: &Alone, folder: &Folder) {
         &[&lifetime::SPEC, &tcp::SPEC, &tcp::PEERS, &tcp::CONTAINER_PEERS, &udp::SPEC, &dns::SPEC, &drops::SPEC];
     let host = host();
     let layout = Arc::new(Layout::find(&host, &mut Reader::default()).unwrap());
-    let context = Context { host: Arc::clone(&host), config: Arc::new(Config::default()) };
+    let context = Context::alone(Arc::clone(&host), Config::default());
     let tree = Tree::new(Arc::clone(&host), layout, Budget::new(100_000)).unwrap();
     let mut engine = Engine::new(SPECS, |_| true, &context, tree);
     let containers: Vec<Folder> = (0..CONTAINERS).map(|number| container(&folder.0, number)).collect();

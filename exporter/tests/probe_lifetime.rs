@@ -137,3 +137,37 @@ fn threads_that_are_too_many_to_be_seen_to_move_are_counted_as_lost() {
     let (counted, real): (u64, u64) = (counted.iter().sum(), real.iter().sum());
     assert!(counted.abs_diff(real) < real / 50 + 5_000_000 + doubt, "{counted} of {real} ns");
 }
+
+#[test]
+fn a_process_that_has_ended_is_not_moved_and_its_end_counts_once() {
+    if let Some(reason) = unable() {
+        return testkit::skipped(&reason);
+    }
+    let _alone = alone();
+    let lifetime = on(Lifetime::start(&host(), &Options::default()));
+    let folder = Folder::make(&owner_root().unwrap(), "ended");
+    let [home, other] = ["home", "other"].map(|name| folder.0.join(name));
+    for cgroup in [&home, &other] {
+        std::fs::create_dir(cgroup).unwrap();
+    }
+    let join = format!("echo 0 > {}/cgroup.procs", home.display());
+    let mut child = std::process::Command::new("sh").args(["-c", &join]).spawn().unwrap();
+    let stat = format!("/proc/{}/stat", child.id());
+    let ended = || std::fs::read_to_string(&stat).is_ok_and(|text| text.contains(") Z ")).then_some(());
+    testkit::wait_for(Duration::from_secs(10), ended).unwrap();
+    // Whether the kernel refuses it or does nothing is the kernel's affair.
+    let moved = std::fs::write(other.join("cgroup.procs"), child.id().to_string());
+    child.wait().unwrap();
+    let of = |name: &str| {
+        let path = format!("{}/{name}", folder.name());
+        let found = |ledger: &ledger::Ledger| ledger.units().find(|unit| unit.path == path).cloned();
+        lifetime.read(found).unwrap()
+    };
+    let ends = || of("home").map_or((0, 0), |unit| (unit.totals.ended_ok, unit.totals.tasks_ended));
+    testkit::wait_for(Duration::from_secs(10), || (ends() == (1, 1)).then_some(())).unwrap();
+    // The kernel frees the task some time after its end.
+    let again = testkit::wait_for(Duration::from_millis(700), || (ends() != (1, 1)).then(ends));
+    assert_eq!(again, None, "{moved:?}");
+    assert!(of("other").is_none(), "nothing ran there");
+    assert_eq!(lifetime.lost().into_iter().find(|(what, _)| *what == "move").unwrap().1, 0, "{moved:?}");
+}

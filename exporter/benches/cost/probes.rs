@@ -70,7 +70,9 @@ pub(crate) fn events() {
             println!("{feature:<18} {:<16} {:>8} {net:>9}   {} kB", run.program, run.runs, memory / 1000);
         }
         let lost: Vec<_> = vitals.lost.iter().filter(|(_, lost)| *lost > 0).collect();
-        assert!(lost.is_empty(), "{feature} lost {lost:?}");
+        if !lost.is_empty() {
+            println!("{feature:<18} lost {lost:?}");
+        }
     }
     println!("kernel memory of all features: {:.2} MiB", total as f64 / f64::from(1 << 20));
     let mut batch = Batch::default();

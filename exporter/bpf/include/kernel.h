@@ -184,6 +184,7 @@ struct task_struct {
 	int tgid;
 	int exit_code;
 	int exit_state;
+	unsigned int flags;
 	unsigned int __state;
 	__u64 start_time;
 	struct css_set *cgroups;

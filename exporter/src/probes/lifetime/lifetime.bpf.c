@@ -22,6 +22,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* Threads of a process that moves which are seen to move; those beyond are counted where they are next seen, as lost. */
 #define MOVED_THREADS 512
 
+/* Of a task that ends or has ended (include/linux/sched.h). */
+#define PF_EXITING 0x4
+
 /* Longest path that the kernel gives to its hook. */
 #define PATH_MAX_LEN 1024
 #define RECORD_MASK 0x7ff
@@ -242,6 +245,9 @@ __noinline int moved(__u64 key, __u64 id)
 	struct counted now = { .cgroup = id };
 	struct usage *from;
 
+	/* The hook also runs for what has ended, and that stays where it was: its account may be closed already. */
+	if (BPF_CORE_READ(task, flags) & PF_EXITING)
+		return 0;
 	now.cpu_ns = BPF_CORE_READ(task, se.sum_exec_runtime);
 	if (bpf_core_field_exists(task->sched_info.run_delay))
 		now.wait_ns = BPF_CORE_READ(task, sched_info.run_delay);

@@ -69,7 +69,7 @@ fn read(ledger: &mut Ledger, rows: &[(u64, Usage)], seconds: u64) {
 /// Through a file.
 fn saved(ledger: &Ledger) -> Ledger {
     let text = serde_json::to_vec(ledger).unwrap();
-    serde_json::from_slice::<Ledger>(&text).unwrap().continued(Limits::default())
+    serde_json::from_slice::<Ledger>(&text).unwrap().continued(Limits::default(), &Pods::default())
 }
 
 fn cpu_of_jobs(ledger: &Ledger) -> u64 {
