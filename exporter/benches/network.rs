@@ -104,19 +104,21 @@ fn events(alone: &Alone, folder: &Folder) {
         }
     });
     drop(counting);
-    let show = |what: &str, costs: Costs| {
+    // Programs of packets run for those of the whole machine, so of them only the time of a run means something.
+    let show = |costs: Costs| {
         let mut sum = 0.0;
         for run in costs.programs.iter().filter(|run| run.runs > 0) {
             let each = (run.ns as f64 / run.runs as f64 - clock).max(0.0);
-            sum += each * run.runs as f64 / f64::from(EVENTS);
+            sum += each * run.runs as f64;
             println!("  {:<18} {:>7} runs, {each:>5.0} ns each", run.program, run.runs);
         }
-        println!("  {what}: {sum:.0} ns");
+        sum / f64::from(EVENTS)
     };
-    show("programs for a connection, both of its sides", tcp.costs());
-    show("programs for a datagram, both of its sides, and half of one that nobody gets", udp.costs());
+    let connection = show(tcp.costs());
+    println!("  programs for a connection, both of its sides: {connection:.0} ns");
+    show(udp.costs());
     if let Ok(drops) = drops {
-        show("programs for a dropped packet", drops.costs());
+        show(drops.costs());
     }
 }
 
