@@ -25,10 +25,7 @@ use yagura_exporter::probes::{
 
 /// Why connections cannot be counted here.
 fn unable() -> Option<String> {
-    let release = rustix::system::uname().release().to_string_lossy().into_owned();
-    let mut numbers = release.split(['.', '-']).map_while(|word| word.parse::<u32>().ok());
-    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    common::unable().or_else(|| (version < (5, 12)).then(|| format!("Linux {release} is older than 5.12")))
+    common::unable().or_else(|| common::older_than((5, 12)))
 }
 
 #[test]

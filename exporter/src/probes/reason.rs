@@ -36,7 +36,8 @@ pub(super) fn of_object(error: &EbpfError) -> Unavailable {
     match error {
         EbpfError::MapError(MapError::CreateError { name, io_error }) => {
             let old = matches!(io_error.raw_os_error(), Some(libc::EINVAL));
-            let hint = if old { ": the kernel may be too old (ring buffers came with Linux 5.8)" } else { "" };
+            let hint =
+                if old { ": the kernel may be too old (ring buffers: Linux 5.8, storage of tasks: 5.11)" } else { "" };
             Unavailable(format!("map {name} refused ({io_error}){hint}"))
         }
         other => Unavailable(chain(other)),

@@ -39,6 +39,14 @@ pub(crate) fn is_proof() -> bool {
     std::env::var_os("YAGURA_PROOF").is_some()
 }
 
+/// Says so when the kernel is older than this: major, minor.
+pub(crate) fn older_than(least: (u32, u32)) -> Option<String> {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|digits| digits.parse::<u32>().ok());
+    let version = (numbers.next()?, numbers.next()?);
+    (version < least).then(|| format!("Linux {} is older than {}.{}", release.trim(), least.0, least.1))
+}
+
 /// Folder of the version 2 tree.
 pub(crate) fn owner_root() -> Option<PathBuf> {
     ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]

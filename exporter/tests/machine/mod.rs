@@ -77,8 +77,9 @@ pub(crate) fn series(page: &Exposition) -> BTreeSet<String> {
 
 /// A container with processes that do nothing.
 pub(crate) struct Container {
-    pub(crate) cgroup: Cgroup,
+    // They end first: before Linux 5.14 a cgroup cannot end them, and one with processes stays.
     processes: Vec<Child>,
+    pub(crate) cgroup: Cgroup,
 }
 
 impl Container {
@@ -94,7 +95,7 @@ impl Container {
     }
 
     fn in_cgroup(cgroup: Cgroup) -> Self {
-        let mut container = Self { cgroup, processes: Vec::new() };
+        let mut container = Self { processes: Vec::new(), cgroup };
         container.add();
         container
     }
