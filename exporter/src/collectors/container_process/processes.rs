@@ -112,6 +112,13 @@ pub(super) struct Processes {
     pub(super) hidden: Option<ReadError>,
 }
 
+/// Whether the size of a process's folder `fd` is the number of its descriptors, of which so many were listed. Before
+/// Linux 6.2 it is 0, elsewhere than in procfs it is that of a file system's block.
+const fn is_count(size: i64, listed: i64) -> bool {
+    // While it is listed the folder is open itself, and other threads open and close files.
+    size > 0 && size < 4096 && (size - listed).abs() <= 16
+}
+
 impl Processes {
     /// None known. Finds out how this kernel counts descriptors.
     pub(super) fn new(host: &Host) -> Self {
@@ -119,8 +126,7 @@ impl Processes {
         let sized = reader.stat(&host.proc, "self/fd").is_some_and(|stat| {
             let mut listed = 0;
             let _ = reader.links(&host.proc, "self/fd", |_| listed += 1);
-            // While it is listed the folder is open itself, and other threads open and close files.
-            listed > 0 && (stat.st_size - listed).abs() <= 16 && stat.st_size < 4096
+            is_count(stat.st_size, listed)
         });
         Self {
             known: HashMap::new(),
@@ -281,6 +287,12 @@ impl Processes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_older_kernel_gives_the_folder_of_descriptors_no_size() {
+        assert!(is_count(12, 13) && is_count(3, 3));
+        assert!(!is_count(0, 3) && !is_count(0, 0) && !is_count(4096, 4090) && !is_count(40, 12));
+    }
 
     fn process(root: &std::path::Path, pid: Pid, sockets: u32) {
         let folder = root.join(format!("proc/{pid}/fd"));
