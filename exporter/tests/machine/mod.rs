@@ -146,7 +146,8 @@ impl Agent {
     pub(crate) fn get(&self, path: &str) -> std::io::Result<HttpReply> {
         let mut socket = TcpStream::connect(("127.0.0.1", self.port))?;
         socket.set_read_timeout(Some(Duration::from_mins(1)))?;
-        write!(socket, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+        // A page may take as long as this waits: emulated machines are slow.
+        write!(socket, "GET {path} HTTP/1.0\r\nHost: localhost\r\nX-Prometheus-Scrape-Timeout-Seconds: 55\r\n\r\n")?;
         let mut bytes = Vec::new();
         socket.read_to_end(&mut bytes)?;
         let broken = || std::io::Error::other("no HTTP");
