@@ -25,6 +25,7 @@ use crate::{
     namespaces::Namespaces,
     own_metrics::{self, OwnMetrics},
     page::ObjectsPage,
+    peers::Peers,
     plan, resources,
     shard::Shard,
     shards,
@@ -77,12 +78,16 @@ pub struct App {
     follower: Follower,
     namespaces: Namespaces,
     workloads: Option<Workloads>,
+    peers: Option<Peers>,
 }
 
 impl App {
     /// An app that does nothing yet.
     pub fn new(given: Flags, setup: Setup, telemetry: Telemetry, pace: Pace) -> Arc<Self> {
+        let workloads = Some(&setup.config.workloads).filter(|config| !config.is_off()).cloned().map(Workloads::new);
         let app = Self {
+            peers: workloads.as_ref().filter(|workloads| workloads.config().peers).cloned().map(Peers::new),
+            workloads,
             shard: watch::Sender::new(setup.config.shard),
             own: OwnMetrics::default(),
             given,
@@ -91,7 +96,6 @@ impl App {
             api: OnceLock::new(),
             engine: OnceLock::new(),
             server_version: OnceLock::new(),
-            workloads: Some(&setup.config.workloads).filter(|config| !config.is_off()).cloned().map(Workloads::new),
             namespaces: Namespaces::default(),
             follower: Follower::new(setup.custom.config.clone()),
             setup: ArcSwap::from_pointee(setup),
@@ -168,14 +172,16 @@ impl App {
         let namespaces = selector.map(|selector| plan::namespaces(selector, Arc::new(self.namespaces.clone())));
         engine.apply(Part::Namespaces, namespaces.into_iter().collect());
         let config = self.within_namespaces(&setup.config);
-        let targets = plan::targets(&config);
-        match &self.workloads {
-            Some(workloads) => {
-                engine.apply(Part::Known, plan::with_workloads(targets, workloads));
-                engine.apply(Part::Owners, plan::owners(&config, workloads));
-            }
-            None => engine.apply(Part::Known, targets),
+        let mut targets = plan::targets(&config);
+        if let Some(workloads) = &self.workloads {
+            targets = plan::with_workloads(targets, workloads);
+            engine.apply(Part::Owners, plan::owners(&config, workloads));
         }
+        if let Some(peers) = &self.peers {
+            targets = plan::with_peers(targets, peers);
+            engine.apply(Part::Peers, plan::peers(&config, peers));
+        }
+        engine.apply(Part::Known, targets);
         let has_custom = setup.flags.custom() != Source::None;
         let definitions = has_custom.then(|| plan::definitions(Arc::new(self.follower.clone())));
         engine.apply(Part::Definitions, definitions.into_iter().collect());
@@ -422,6 +428,15 @@ pub fn servers(app: &Arc<App>) -> (Server, Server) {
         .page("/metrics", "Telemetry", "What the program says about itself.", OwnPage(Arc::clone(app)))
         .ready(move || for_own_ready.ready())
         .landing(move || for_own_landing.landing());
+    let objects = match app.peers.clone() {
+        Some(peers) => {
+            let app = Arc::clone(app);
+            objects.plain("/peers", "Peers", "Addresses of the cluster with the names behind them.", move |query| {
+                peers.answer(query, app.ready(), app.shard.borrow().ordinal() == 0)
+            })
+        }
+        None => objects,
+    };
     if setup.flags.auth_filter { (guarded(objects, app), guarded(own, app)) } else { (objects, own) }
 }
 

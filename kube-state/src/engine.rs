@@ -28,6 +28,8 @@ pub enum Part {
     Custom,
     /// What owns pods.
     Owners,
+    /// What has addresses, beside pods.
+    Peers,
 }
 
 /// See the module.

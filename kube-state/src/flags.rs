@@ -167,6 +167,9 @@ pub struct Flags {
     /// Further kinds that own pods or what owns them: TaskRun=taskruns.v1.tekton.dev, comma separated.
     #[arg(long, help_heading = "Ours")]
     pub workload_kinds: Vec<String>,
+    /// Serve /peers: the addresses of pods, services and nodes with the names behind them, for agents.
+    #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true", help_heading = "Ours")]
+    pub peers: bool,
     /// Check the configuration and exit: 0 valid, 2 not.
     #[arg(long = "config.check", help_heading = "Ours")]
     pub check_only: bool,
@@ -426,6 +429,7 @@ impl Flags {
         }
         let (owners, extra_kinds) = (split(&self.workload_owner), split(&self.workload_kinds));
         let workloads = workloads::Config::new(self.pod_workloads, self.pod_lifetimes, &owners, &extra_kinds)?;
+        let workloads = workloads::Config { peers: self.peers, ..workloads };
         if workloads.needs_pods() && selection.kinds().all(|resource| resource.about().plural != "pods") {
             return Err(workloads::BadConfig::NoPods.into());
         }

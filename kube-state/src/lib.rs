@@ -25,6 +25,7 @@ pub mod namespaces;
 pub mod number;
 pub mod own_metrics;
 pub mod page;
+pub mod peers;
 pub mod plan;
 pub mod quantity;
 pub mod rbac;

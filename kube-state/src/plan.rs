@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::{
     custom::{CustomKind, OfCustom},
     flags::{Config, Pods},
-    resources::Resource,
+    peers::{self, Peers},
+    resources::{self, Resource},
     rows::Options,
     store::Head,
     watch::{Form, Known, Render, Target},
@@ -141,6 +142,33 @@ pub fn with_workloads(mut targets: Vec<Target>, workloads: &Workloads) -> Vec<Ta
         target.extra.push_str("workloads");
     }
     targets
+}
+
+/// The same targets, with a look at pods for their addresses.
+pub fn with_peers(mut targets: Vec<Target>, peers: &Peers) -> Vec<Target> {
+    for target in targets.iter_mut().filter(|target| &*target.kind == "pods") {
+        target.render = Arc::new(peers.of_pods(Arc::clone(&target.render)));
+    }
+    targets
+}
+
+/// What is watched for its addresses beside pods, on each shard all of it.
+pub fn peers(config: &Config, peers: &Peers) -> Vec<Target> {
+    let targets = |resource: &'static dyn Resource| {
+        let about = resource.about();
+        let all = Target {
+            kind: format!("{}.peers", about.plural).into(),
+            go_type: about.go_type().into(),
+            path: about.path(None),
+            fields: if about.namespaced { other_namespaces(config) } else { None },
+            from_cache: config.from_cache,
+            ..definitions(Arc::new(peers.of(resource)))
+        };
+        let targets = by_namespace(config, all, about.namespaced, |namespace| about.path(namespace));
+        // Each watch takes away what it no longer has: it must not know of others' objects.
+        targets.into_iter().map(|target| Target { render: Arc::new(peers.of(resource)), ..target }).collect::<Vec<_>>()
+    };
+    peers::KINDS.into_iter().filter_map(resources::find).flat_map(targets).collect()
 }
 
 /// The field selector for all namespaces but those that are denied.

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use crate::{
     custom::{self, Source},
     flags::{Config, Flags},
+    peers, resources,
 };
 
 /// The rules by API group: resources, in order, and verbs.
@@ -31,6 +32,13 @@ pub fn cluster_role(flags: &Flags, config: &Config, custom: &custom::Config) -> 
         let resources = rules.entry((&owner.group, WATCH)).or_default();
         if !resources.contains(&owner.plural.as_str()) {
             resources.push(&owner.plural);
+        }
+    }
+    for resource in peers::KINDS.into_iter().filter(|_| config.workloads.peers).filter_map(resources::find) {
+        let about = resource.about();
+        let resources = rules.entry((about.group, WATCH)).or_default();
+        if !resources.contains(&about.plural) {
+            resources.push(about.plural);
         }
     }
     if config.namespace_selector.is_some() {
@@ -120,6 +128,12 @@ mod tests {
             ["  - jobs\n  - cronjobs\n  verbs", "  - pods\n  - replicationcontrollers\n  - namespaces\n", "  - as\n"]
         {
             assert!(owners.contains(part), "{owners}");
+        }
+        let peers = role(&["--resources=pods,nodes", "--peers"]);
+        for part in
+            ["  - nodes\n  - pods\n  - replicationcontrollers\n  - services\n", "  - endpointslices\n", "  - jobs\n"]
+        {
+            assert!(peers.contains(part), "{peers}");
         }
         assert!(role(&["--resources=pods", "--auth-filter"]).contains("  - tokenreviews\n  verbs: [create]"));
     }

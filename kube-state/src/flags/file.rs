@@ -47,6 +47,7 @@ struct File {
     node: Option<String>,
     object_limit: Option<u64>,
     pod: Option<String>,
+    peers: Option<bool>,
     pod_lifetimes: Option<bool>,
     pod_workloads: Option<bool>,
     port: Option<u16>,
@@ -149,6 +150,7 @@ pub(super) fn overlay(mut flags: Flags, text: &str, path: &Path) -> Result<Flags
     set(&mut flags.node, file.node);
     set(&mut flags.object_limit, file.object_limit);
     set(&mut flags.pod, file.pod);
+    set(&mut flags.peers, file.peers);
     set(&mut flags.pod_lifetimes, file.pod_lifetimes);
     set(&mut flags.pod_workloads, file.pod_workloads);
     set(&mut flags.workload_kinds, file.workload_kinds);

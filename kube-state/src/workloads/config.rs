@@ -9,6 +9,8 @@ pub struct Config {
     pub workloads: bool,
     /// Count pods that come and go.
     pub lifetimes: bool,
+    /// Tell agents which workload is behind an address.
+    pub peers: bool,
     /// Show whom workloads belong to: labels and where their values come from.
     pub contacts: Vec<Contact>,
     /// Kinds to look for owners in, beside those that we know.
@@ -58,7 +60,7 @@ pub enum BadConfig {
     #[error("--workload-kinds: cannot read {0:?}: it is written TaskRun=taskruns.v1.tekton.dev")]
     Kind(String),
     /// Nobody watches pods.
-    #[error("--pod-workloads, --pod-lifetimes: pods are not among --resources")]
+    #[error("--pod-workloads, --pod-lifetimes, --peers: pods are not among --resources")]
     NoPods,
 }
 
@@ -71,7 +73,7 @@ impl Config {
             contacts.push(contact.ok_or_else(|| BadConfig::Contact(text.clone()))?);
         }
         let kinds = kinds.iter().map(|text| extra_kind(text).ok_or_else(|| BadConfig::Kind(text.clone())));
-        Ok(Self { workloads, lifetimes, contacts, kinds: kinds.collect::<Result<_, _>>()? })
+        Ok(Self { workloads, lifetimes, peers: false, contacts, kinds: kinds.collect::<Result<_, _>>()? })
     }
 
     /// Whether nothing is asked for.
@@ -81,7 +83,7 @@ impl Config {
 
     /// Whether it takes a look at pods.
     pub fn needs_pods(&self) -> bool {
-        self.workloads || self.lifetimes
+        self.workloads || self.lifetimes || self.peers
     }
 }
 

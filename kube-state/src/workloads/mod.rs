@@ -22,13 +22,40 @@ mod read;
 mod state;
 
 pub use config::{BadConfig, Config, Contact, ExtraKind, From};
-use state::State;
+use state::{State, Workload};
 
 use crate::{
     resources::{self, BadObject},
     rows::Rows,
     watch::{Identity, Render},
 };
+
+/// What a pod belongs to.
+#[derive(Clone, Debug)]
+pub struct Belongs(Arc<Workload>);
+
+impl Belongs {
+    /// The workload's kind; `Pod` for pods that belong to nothing.
+    pub fn kind(&self) -> &str {
+        &self.0.kind
+    }
+
+    /// The workload's name; that of the pod when it belongs to nothing.
+    pub fn name_or<'a>(&'a self, pod: &'a str) -> &'a str {
+        if self.is_shared() { &self.0.name } else { pod }
+    }
+
+    /// Whether it is something that other pods can belong to.
+    pub fn is_shared(&self) -> bool {
+        !self.0.name.is_empty()
+    }
+}
+
+impl PartialEq for Belongs {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
 
 /// Kinds that own pods or what owns them, by plural name.
 const OWNERS: [&str; 7] =
@@ -124,6 +151,13 @@ impl Workloads {
     /// Takes a look at the metadata of owners.
     pub fn of_owners(&self, kind: &str) -> impl Render + use<> {
         OfOwners { kind: kind.to_owned(), workloads: self.clone(), scope: self.scope() }
+    }
+
+    /// Lets `look` ask what pods belong to, by their uids. It is not known of pods whose owners were not seen yet.
+    pub fn settled<T>(&self, look: impl FnOnce(&dyn Fn(&str) -> Option<Belongs>) -> T) -> T {
+        let mut state = self.0.state.lock();
+        state.settle();
+        look(&|uid| state.workload(uid).map(Belongs))
     }
 
     /// Appends what is asked for, and says how many series that is.

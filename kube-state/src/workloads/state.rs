@@ -201,6 +201,11 @@ impl State {
         self.pods.iter().map(|(uid, pod)| (&**uid, pod))
     }
 
+    /// What a pod belongs to, as far as that is settled.
+    pub(super) fn workload(&self, uid: &str) -> Option<Arc<Workload>> {
+        self.pods.get(uid)?.workload.clone()
+    }
+
     pub(super) fn workloads(&self) -> impl Iterator<Item = &Arc<Workload>> {
         self.workloads.values()
     }
