@@ -167,6 +167,10 @@ pub struct Flags {
     /// Further kinds that own pods or what owns them: TaskRun=taskruns.v1.tekton.dev, comma separated.
     #[arg(long, help_heading = "Ours")]
     pub workload_kinds: Vec<String>,
+    /// Count what the pods of each workload have asked for over time: CPU-seconds and byte-seconds of their requests
+    /// (kube_workload_requested_cpu_seconds_total, kube_workload_requested_memory_byte_seconds_total).
+    #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true", help_heading = "Ours")]
+    pub workload_requests: bool,
     /// Serve /peers: the addresses of pods, services and nodes with the names behind them, for agents.
     #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true", help_heading = "Ours")]
     pub peers: bool,
@@ -429,7 +433,7 @@ impl Flags {
         }
         let (owners, extra_kinds) = (split(&self.workload_owner), split(&self.workload_kinds));
         let workloads = workloads::Config::new(self.pod_workloads, self.pod_lifetimes, &owners, &extra_kinds)?;
-        let workloads = workloads::Config { peers: self.peers, ..workloads };
+        let workloads = workloads::Config { requests: self.workload_requests, peers: self.peers, ..workloads };
         if workloads.needs_pods() && selection.kinds().all(|resource| resource.about().plural != "pods") {
             return Err(workloads::BadConfig::NoPods.into());
         }

@@ -6,10 +6,10 @@ mod lab;
 
 use std::sync::Arc;
 
-use lab::{Lab, PODS, get, phase, put_pods, uid};
+use lab::{Lab, PATIENCE, PODS, get, phase, put_pods, uid};
 use proptest::prelude::*;
 use serde_json::json;
-use testkit::ApiServer;
+use testkit::{ApiServer, wait_for};
 use yagura_kube_state::{
     labels::AllowList,
     resources::{self, OptIn},
@@ -187,6 +187,73 @@ fn pods_that_nobody_scraped_are_counted() {
     lab.sees(&format!("kube_workload_pods_deleted_total{{{labels},phase=\"Running\",reason=\"\"}} 1\n"));
     lab.sees(&format!("kube_workload_pods_created_total{{{labels}}} 21\n"));
     assert!(expo::parse(lab.page().as_bytes(), expo::Format::Text004).is_ok());
+}
+
+#[test]
+fn what_pods_ask_for_is_counted_over_time() {
+    let lab = Lab::start(&["--resources=pods", "--workload-requests"], |api| {
+        put(api, JOBS, 100, "sum", None);
+        let mut pod: serde_json::Value = serde_json::from_str(&crate::lab::pod(1, "Running")).unwrap();
+        pod["metadata"]["ownerReferences"] =
+            json!([{"kind": "Job", "name": "sum", "uid": uid(100), "controller": true}]);
+        pod["spec"]["containers"][0]["resources"] = json!({"requests": {"cpu": "2", "memory": "1Ki"}});
+        api.put(PODS, &uid(1), &pod.to_string());
+    });
+    let lab = lab.ready();
+    let value = |what: &str| {
+        let line = format!(
+            "kube_workload_requested_{what}_total{{namespace=\"default\",workload_kind=\"Job\",workload=\"sum\"}} "
+        );
+        let page = lab.page();
+        let value = page.lines().find_map(|row| row.strip_prefix(&line)?.parse::<f64>().ok());
+        value.unwrap_or_else(|| panic!("{page}"))
+    };
+    let (begin, first) = (std::time::Instant::now(), value("cpu_seconds"));
+    wait_for(PATIENCE, || (value("cpu_seconds") > first + 0.2).then_some(())).unwrap();
+    let (asked, most) = (value("cpu_seconds") - first, begin.elapsed().as_secs_f64() * 2.0);
+    assert!(asked <= most + 0.5, "{asked} core-seconds in {most} at most");
+    let (cpu, memory) = (value("cpu_seconds"), value("memory_byte_seconds"));
+    assert!(memory >= cpu * 512.0, "{memory} byte-seconds and {cpu} core-seconds");
+}
+
+/// What an agent is told: the head, the records, the token to ask with next.
+fn peers(lab: &Lab, since: &str) -> (serde_json::Value, Vec<serde_json::Value>, String) {
+    let (status, text) = get(lab.objects, &format!("/peers?version=1{since}"), "");
+    assert_eq!(status, 200, "{text}");
+    let mut lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (head, end) = (lines.remove(0), lines.pop().unwrap());
+    assert_eq!(end["end"]["records"], json!(lines.len()), "{text}");
+    (head, lines, end["end"]["token"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn agents_learn_the_addresses_of_the_cluster() {
+    let service = json!({"metadata": {"name": "db", "namespace": "default", "uid": uid(200), "resourceVersion": "0"},
+        "spec": {"clusterIP": "10.96.0.1"}});
+    let addressed = |number: usize, ip: &str| {
+        let mut pod: serde_json::Value = serde_json::from_str(&lab::pod(number, "Running")).unwrap();
+        pod["status"]["podIP"] = json!(ip);
+        pod.to_string()
+    };
+    let lab = Lab::start(&["--resources=pods", "--peers"], |api| {
+        api.put("/api/v1/services", &uid(200), &service.to_string());
+        api.put(PODS, &uid(1), &addressed(1, "10.0.0.1"));
+    });
+    let lab = lab.ready();
+    let (head, records, token) = peers(&lab, "");
+    assert_eq!(head, json!({"peers": 1, "whole": true}));
+    assert_eq!(records.len(), 2, "{records:?}");
+    let pod = json!({"set": "pod", "id": uid(1), "namespace": "default", "name": "pod-1", "workload_kind": "Pod",
+        "workload": "pod-1", "addresses": ["10.0.0.1"]});
+    assert!(records.contains(&pod), "{records:?}");
+    lab.api.put(PODS, &uid(2), &addressed(2, "10.0.0.2"));
+    lab.api.remove(PODS, &uid(1));
+    let told = wait_for(PATIENCE, || Some(peers(&lab, &format!("&since={token}")).1).filter(|told| told.len() == 2));
+    let told = told.unwrap();
+    assert!(told.contains(&json!({"gone": "pod", "id": uid(1)})) && told.iter().any(|record| record["id"] == uid(2)));
+    assert_eq!(get(lab.objects, "/peers?version=2", "").0, 400);
+    let off = Lab::start(&["--resources=pods"], |_| {}).ready();
+    assert_eq!(get(off.objects, "/peers", "").0, 404);
 }
 
 fn put_namespace(api: &ApiServer, number: usize, name: &str) {

@@ -22,6 +22,12 @@ const RATE: (usize, usize) = (100, 10);
 /// A tick of the CPU clock in /proc.
 const TICKS: f64 = 100.0;
 
+/// The program to measure: that which was built with this one, unless `YAGURA_KUBE_STATE` names another.
+fn ours() -> String {
+    let built = env!("CARGO_BIN_EXE_yagura-kube-state");
+    std::env::var("YAGURA_KUBE_STATE").unwrap_or_else(|_| built.to_owned())
+}
+
 /// Measures before a loopback API server that holds so many pods.
 pub(crate) fn before_the_loopback_server(pods: usize) -> Result<()> {
     let api = ApiServer::start()?;
@@ -29,7 +35,7 @@ pub(crate) fn before_the_loopback_server(pods: usize) -> Result<()> {
         api.put(PODS, &uid(number), &pod(number, 0));
     }
     let access = vec![format!("--apiserver={}", api.url()), "--resources=pods".to_owned()];
-    let ours = Program::start("yagura-kube-state", env!("CARGO_BIN_EXE_yagura-kube-state"), &access, &[])?;
+    let ours = Program::start("yagura-kube-state", &ours(), &access, &[])?;
     ours.until_full(Some(pods))?;
     ours.scrapes(&["identity", "gzip", "zstd"])?;
     let page = ours.page("identity")?.1;
@@ -46,7 +52,7 @@ pub(crate) fn before_the_loopback_server(pods: usize) -> Result<()> {
 /// Measures before the server that a kubeconfig names, with all kinds that are on by default.
 pub(crate) fn before_a_real_server(kubeconfig: &Path) -> Result<()> {
     let access = vec![format!("--kubeconfig={}", kubeconfig.display())];
-    let ours = Program::start("yagura-kube-state", env!("CARGO_BIN_EXE_yagura-kube-state"), &access, &[])?;
+    let ours = Program::start("yagura-kube-state", &ours(), &access, &[])?;
     ours.until_full(None)?;
     ours.scrapes(&["identity", "gzip", "zstd"])?;
     let page = ours.page("identity")?.1;

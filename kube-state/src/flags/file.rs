@@ -64,6 +64,7 @@ struct File {
     track_unscheduled_pods: Option<bool>,
     use_api_server_cache: Option<bool>,
     workload_kinds: Option<Names>,
+    workload_requests: Option<bool>,
     workload_owner: Option<Names>,
 }
 
@@ -153,6 +154,7 @@ pub(super) fn overlay(mut flags: Flags, text: &str, path: &Path) -> Result<Flags
     set(&mut flags.peers, file.peers);
     set(&mut flags.pod_lifetimes, file.pod_lifetimes);
     set(&mut flags.pod_workloads, file.pod_workloads);
+    set(&mut flags.workload_requests, file.workload_requests);
     set(&mut flags.workload_kinds, file.workload_kinds);
     set(&mut flags.workload_owner, file.workload_owner);
     set(&mut flags.port, file.port);

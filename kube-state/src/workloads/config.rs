@@ -9,6 +9,8 @@ pub struct Config {
     pub workloads: bool,
     /// Count pods that come and go.
     pub lifetimes: bool,
+    /// Count what pods have asked for.
+    pub requests: bool,
     /// Tell agents which workload is behind an address.
     pub peers: bool,
     /// Show whom workloads belong to: labels and where their values come from.
@@ -60,7 +62,7 @@ pub enum BadConfig {
     #[error("--workload-kinds: cannot read {0:?}: it is written TaskRun=taskruns.v1.tekton.dev")]
     Kind(String),
     /// Nobody watches pods.
-    #[error("--pod-workloads, --pod-lifetimes, --peers: pods are not among --resources")]
+    #[error("--pod-workloads, --pod-lifetimes, --workload-requests, --peers: pods are not among --resources")]
     NoPods,
 }
 
@@ -73,7 +75,14 @@ impl Config {
             contacts.push(contact.ok_or_else(|| BadConfig::Contact(text.clone()))?);
         }
         let kinds = kinds.iter().map(|text| extra_kind(text).ok_or_else(|| BadConfig::Kind(text.clone())));
-        Ok(Self { workloads, lifetimes, peers: false, contacts, kinds: kinds.collect::<Result<_, _>>()? })
+        Ok(Self {
+            workloads,
+            lifetimes,
+            requests: false,
+            peers: false,
+            contacts,
+            kinds: kinds.collect::<Result<_, _>>()?,
+        })
     }
 
     /// Whether nothing is asked for.
@@ -83,7 +92,7 @@ impl Config {
 
     /// Whether it takes a look at pods.
     pub fn needs_pods(&self) -> bool {
-        self.workloads || self.lifetimes || self.peers
+        self.workloads || self.lifetimes || self.requests || self.peers
     }
 }
 

@@ -46,6 +46,19 @@ const LIFETIME: Desc = desc(
     WORKLOAD,
 );
 
+const CPU: Desc = desc(
+    "kube_workload_requested_cpu_seconds_total",
+    "CPU that pods of a workload have asked for since this process watches, cores times seconds on a node.",
+    Kind::Counter,
+    WORKLOAD,
+);
+const MEMORY: Desc = desc(
+    "kube_workload_requested_memory_byte_seconds_total",
+    "Memory that pods of a workload have asked for since this process watches, bytes times seconds on a node.",
+    Kind::Counter,
+    WORKLOAD,
+);
+
 const fn desc(name: &'static str, help: &'static str, kind: Kind, labels: &'static [&'static str]) -> Desc {
     Desc { name, help, kind, stability: Stability::Alpha, deprecated_since: None, labels, gate: Gate::Ours }
 }
@@ -66,8 +79,8 @@ pub(super) fn section() -> Section {
         name: "workloads",
         about: "What pods belong to, whom workloads belong to, and how long pods lived.",
         default_on: false,
-        needs: vec!["`--pod-workloads`, `--workload-owner` or `--pod-lifetimes`".to_owned()],
-        families: [INFO, OWNER, CREATED, DELETED, LIFETIME].iter().map(entry).collect(),
+        needs: vec!["`--pod-workloads`, `--workload-owner`, `--pod-lifetimes` or `--workload-requests`".to_owned()],
+        families: [INFO, OWNER, CREATED, DELETED, LIFETIME, CPU, MEMORY].iter().map(entry).collect(),
     }
 }
 
@@ -95,6 +108,15 @@ pub(super) fn write(config: &Config, state: &mut State, out: &mut Vec<u8>) -> u6
     }
     if config.lifetimes {
         write_lives(state, &mut page);
+    }
+    if config.requests {
+        for (at, desc) in [CPU, MEMORY].iter().enumerate() {
+            page.head(desc);
+            for workload in state.workloads() {
+                let requested = workload.lives.lock().requested.get(at).copied().unwrap_or(0.0);
+                page.row(desc.name, labels(workload), requested);
+            }
+        }
     }
     page.series
 }

@@ -6,13 +6,39 @@ use super::{
     config::{Contact, From},
     state::{OwnerObject, Parent, PodObject},
 };
-use crate::lax::{Dict, Flag, List, Sub, Text, Time};
+use crate::{
+    lax::{Dict, Flag, List, Sub, Text, Time},
+    quantity::Quantity,
+};
 
 #[derive(Default, Deserialize)]
 #[serde(default, bound = "'de: 'v")]
 struct Pod<'v> {
     metadata: Sub<PodMeta<'v>>,
+    spec: Sub<Spec<'v>>,
     status: Sub<Status<'v>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", bound = "'de: 'v")]
+struct Spec<'v> {
+    node_name: Text<'v>,
+    containers: List<Sub<Container<'v>>>,
+    init_containers: List<Sub<Container<'v>>>,
+    overhead: Dict<'v, Quantity>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", bound = "'de: 'v")]
+struct Container<'v> {
+    restart_policy: Text<'v>,
+    resources: Sub<Resources<'v>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, bound = "'de: 'v")]
+struct Resources<'v> {
+    requests: Dict<'v, Quantity>,
 }
 
 #[derive(Default, Deserialize)]
@@ -95,8 +121,30 @@ pub(super) fn pod(json: &[u8]) -> Option<(String, PodObject)> {
         created: meta.creation_timestamp.unless_zero().and_then(Time::seconds),
         phase: status.phase.as_str().into(),
         reason: reason(status).into(),
+        requests: requests(&pod),
     };
     Some((uid, object))
+}
+
+/// What a pod takes of its node for itself, as the scheduler counts it: cores and bytes. Nothing before it has a node,
+/// and nothing once it has ended.
+fn requests(pod: &Pod<'_>) -> [f64; 2] {
+    let spec = &pod.spec;
+    if spec.node_name.is_empty() || pod.status.phase == "Succeeded" || pod.status.phase == "Failed" {
+        return [0.0; 2];
+    }
+    ["cpu", "memory"].map(|resource| {
+        let amount = |amounts: &Dict<'_, Quantity>| amounts.get(resource).and_then(Quantity::amount).unwrap_or(0.0);
+        let of = |container: &Sub<Container<'_>>| amount(&container.resources.requests);
+        // One init container runs at a time, beside those before it that stay.
+        let (mut stay, mut begin) = (0.0_f64, 0.0_f64);
+        for container in &spec.init_containers {
+            begin = begin.max(stay + of(container));
+            stay += if container.restart_policy == "Always" { of(container) } else { 0.0 };
+        }
+        let run: f64 = spec.containers.iter().map(of).sum();
+        (run + stay).max(begin) + amount(&spec.overhead)
+    })
 }
 
 /// Why a pod is as it is: what its status says, else what says most of what its containers say.
@@ -149,6 +197,27 @@ mod tests {
             containers.replace("terminated\":{\"reason\":\"OOMKilled", "waiting\":{\"reason\":\"ImagePullBackOff");
         assert_eq!(reason(&format!("{{{waits}}}")), "ImagePullBackOff");
         assert_eq!(reason("7"), "");
+    }
+
+    #[test]
+    fn a_pod_asks_for_what_the_scheduler_counts() {
+        let asked = |node: &str, phase: &str| {
+            let container = |cpu: &str, policy: &str| {
+                format!(r#"{{"restartPolicy":"{policy}","resources":{{"requests":{{"cpu":"{cpu}","memory":"1Mi"}}}}}}"#)
+            };
+            let text = format!(
+                r#"{{"metadata":{{"uid":"u"}},"spec":{{"nodeName":"{node}","overhead":{{"cpu":"10m"}},"containers":[{},{{}}],
+                "initContainers":[{},{},{}]}},"status":{{"phase":"{phase}"}}}}"#,
+                container("500m", ""),
+                container("100m", "Always"),
+                container("900m", ""),
+                container("1m", "")
+            );
+            pod(text.as_bytes()).unwrap().1.requests
+        };
+        assert_eq!(asked("n", "Running"), [1.01, 2_097_152.0]);
+        assert_eq!(asked("", "Pending"), [0.0, 0.0]);
+        assert_eq!(asked("n", "Succeeded"), [0.0, 0.0]);
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub(super) struct PodObject {
     pub(super) created: Option<i64>,
     pub(super) phase: Box<str>,
     pub(super) reason: Box<str>,
+    /// Cores and bytes that it asks for now.
+    pub(super) requests: [f64; 2],
 }
 
 /// What pods belong to. The name is empty for pods that belong to nothing.
@@ -68,6 +70,8 @@ pub(super) struct Lives {
     /// Not cumulative; the last is for those beyond all bounds.
     pub(super) buckets: [u64; BOUNDS.len() + 1],
     pub(super) seconds: f64,
+    /// Core-seconds and byte-seconds that pods have asked for.
+    pub(super) requested: [f64; 2],
     last: Instant,
 }
 
@@ -79,6 +83,9 @@ pub(super) struct Pod {
     is_guess: bool,
     epoch: u64,
     seen: Instant,
+    /// What it has asked for over time and its workload was not told yet, and until when that is counted.
+    owed: [f64; 2],
+    metered: Instant,
     /// Its beginning was seen and is to be counted.
     is_new: bool,
     scope: u64,
@@ -140,11 +147,13 @@ impl State {
             if pod.object.parent != object.parent {
                 (pod.workload, pod.seen) = (None, Instant::now());
             }
+            pod.meter();
             (pod.object, pod.scope) = (object, pod.scope.max(scope));
             return;
         }
         let seen = Instant::now();
-        let pod = Pod { object, workload: None, is_guess: false, epoch: 0, seen, is_new, scope };
+        let (owed, metered) = ([0.0; 2], seen);
+        let pod = Pod { object, workload: None, is_guess: false, epoch: 0, seen, owed, metered, is_new, scope };
         self.pods.insert(uid.into(), pod);
     }
 
@@ -154,7 +163,9 @@ impl State {
             return;
         }
         let Some(mut pod) = self.pods.remove(uid) else { return };
+        pod.meter();
         pod.object = last.unwrap_or(pod.object);
+        pod.object.requests = [0.0; 2];
         let lifetime = pod.object.created.map(|created| (now - created as f64).max(0.0));
         self.gone.push(Gone { pod, lifetime });
         if self.gone.len() >= MOST_GONE {
@@ -186,10 +197,12 @@ impl State {
         let Self { kinds, owners, pods, gone, workloads, epoch } = self;
         for pod in pods.values_mut() {
             settle_pod(pod, kinds, owners, workloads, *epoch, false);
+            pod.pay();
         }
         let must = gone.len() >= MOST_GONE;
         gone.retain_mut(|gone| {
             settle_pod(&mut gone.pod, kinds, owners, workloads, *epoch, must);
+            gone.pod.pay();
             let Some(workload) = &gone.pod.workload else { return true };
             workload.lives.lock().end(&gone.pod.object, gone.lifetime);
             false
@@ -242,6 +255,27 @@ impl State {
         }
         found.retain(|_, values| values.iter().any(|value| !value.is_empty()));
         found
+    }
+}
+
+impl Pod {
+    /// Counts what it has asked for until now.
+    fn meter(&mut self) {
+        let now = Instant::now();
+        let seconds = now.duration_since(std::mem::replace(&mut self.metered, now)).as_secs_f64();
+        for (owed, request) in self.owed.iter_mut().zip(self.object.requests) {
+            *owed += request * seconds;
+        }
+    }
+
+    /// Tells its workload.
+    fn pay(&mut self) {
+        self.meter();
+        let Some(workload) = self.workload.as_ref().filter(|_| self.owed != [0.0; 2]) else { return };
+        let mut lives = workload.lives.lock();
+        for (requested, owed) in lives.requested.iter_mut().zip(std::mem::take(&mut self.owed)) {
+            *requested += owed;
+        }
     }
 }
 
@@ -298,7 +332,7 @@ fn top<'a>(
 impl Default for Lives {
     fn default() -> Self {
         let (deleted, buckets) = (BTreeMap::new(), [0; BOUNDS.len() + 1]);
-        Self { created: 0, deleted, buckets, seconds: 0.0, last: Instant::now() }
+        Self { created: 0, deleted, buckets, seconds: 0.0, requested: [0.0; 2], last: Instant::now() }
     }
 }
 
@@ -337,7 +371,15 @@ mod tests {
 
     fn seen(name: &str, parent: Option<Parent>, phase: &str) -> PodObject {
         let (namespace, name) = ("shop".into(), name.into());
-        PodObject { namespace, name, parent, created: Some(1000), phase: phase.into(), reason: "".into() }
+        PodObject {
+            namespace,
+            name,
+            parent,
+            created: Some(1000),
+            phase: phase.into(),
+            reason: "".into(),
+            requests: [0.0; 2],
+        }
     }
 
     fn state() -> State {
@@ -447,6 +489,31 @@ mod tests {
         owner(&mut state, "CronJob", "sums", None, &[]);
         state.settle();
         assert_eq!((&*state.workloads().next().unwrap().name, state.gone.len()), ("sums", 0));
+    }
+
+    #[test]
+    fn what_pods_ask_for_is_counted_until_they_go() {
+        let mut state = state();
+        owner(&mut state, "Job", "sum", None, &[]);
+        let asking =
+            |cores: f64| PodObject { requests: [cores, 0.0], ..seen("x", Some(owned_by("Job", "sum")), "Running") };
+        let wait = |state: &mut State| state.pods.values_mut().for_each(|pod| pod.metered -= Duration::from_secs(10));
+        let cores = |state: &mut State| {
+            state.settle();
+            let workload = state.workloads().next().unwrap();
+            workload.lives.lock().requested[0].round()
+        };
+        state.put_pod(2, "x", asking(2.0), true);
+        wait(&mut state);
+        assert_eq!(cores(&mut state), 20.0);
+        wait(&mut state);
+        state.put_pod(2, "x", asking(1.0), false);
+        wait(&mut state);
+        assert_eq!(cores(&mut state), 50.0);
+        wait(&mut state);
+        state.end_pod(2, "x", None, 1001.0);
+        assert_eq!(cores(&mut state), 60.0);
+        assert_eq!(cores(&mut state), 60.0);
     }
 
     #[test]
