@@ -40,6 +40,8 @@ impl Kind {
 }
 
 type Key = (Kind, Arc<str>);
+/// What is told of an object; nothing when it cannot be met.
+type Line = Option<Box<[u8]>>;
 
 #[derive(Debug)]
 struct Object {
@@ -154,7 +156,7 @@ impl State {
     /// Makes up what is told, from now on, of everything that has changed.
     pub(super) fn refresh(&mut self, belongs: &dyn Fn(&str) -> Option<Belongs>) {
         let behind = self.behind(belongs);
-        let mut news: Vec<(u64, Key, Option<Box<[u8]>>)> = Vec::new();
+        let mut news: Vec<(u64, Key, Line)> = Vec::new();
         for (key, object) in &mut self.objects {
             let now = match key.0 {
                 Kind::Pod => match belongs(&key.1) {
@@ -197,7 +199,7 @@ impl State {
         behind
     }
 
-    fn api_server(&self, key: &Key) -> Option<Box<[u8]>> {
+    fn api_server(&self, key: &Key) -> Line {
         let slices = self.slices.values().map(|(_, slice)| slice).filter(|slice| slice.service.is_api_server());
         let (mut addresses, mut ports) = (Vec::new(), Vec::new());
         for slice in slices {
@@ -276,7 +278,7 @@ impl State {
     }
 }
 
-fn line(key: &Key, object: &Object) -> Option<Box<[u8]>> {
+fn line(key: &Key, object: &Object) -> Line {
     let Endpoint { name, addresses, node_ports, answers_dns } = &object.endpoint;
     if addresses.is_empty() {
         return None;
@@ -299,6 +301,6 @@ fn line(key: &Key, object: &Object) -> Option<Box<[u8]>> {
     })
 }
 
-fn written(record: &impl Serialize) -> Option<Box<[u8]>> {
+fn written(record: &impl Serialize) -> Line {
     serde_json::to_vec(record).ok().map(Vec::into_boxed_slice)
 }

@@ -3,6 +3,7 @@
 use crate::labels;
 
 /// What is asked for; nothing by default.
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// Show which workload a pod belongs to.

@@ -41,7 +41,7 @@ const LISTS: &[(&str, &[&str])] = &[
     (
         "some",
         &[
-            "--metric-labels-allowlist=pods=[team,app.*,*,*x*],nodes=[a.b,a-b,*/b],deployments=[*,app],services=[*_conflict1]",
+            "--metric-labels-allowlist=pods=[team,app.*,*,x*],nodes=[a.b,a-b,*/b],deployments=[*,app],services=[*_conflict1]",
             "--metric-annotations-allowlist=pods=[example.com/*],namespaces=[contact,*]",
             "--metric-opt-in-list=nodeselectors$",
             "--metric-denylist=^kube_.*_created$,kube_pod_status_(?!phase)",
