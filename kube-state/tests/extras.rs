@@ -1,6 +1,6 @@
 //! What kube-state-metrics does not have: off unless it is asked for.
 #![forbid(unsafe_code)]
-#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail anywhere")]
 
 mod lab;
 

@@ -411,7 +411,7 @@ fn alternatives(value: &Value, path: &[Step], words: &[String], out: &mut Vec<Va
         Value::String(_) if last == "timeZone" => texts(ZONES),
         Value::String(_) if BYTES.contains(&last) => texts(&["", "eA==", "eHg=", "eHh4", "eHh4eA=="]),
         Value::String(_) if matches!(last, "resourceVersion") => {
-            texts(&["0", "1e3", "x", "-5", "18446744073709551616", "0x1p4", "nan", "1_0"])
+            texts(&["0", "1e3", "x", "-5", "18446744073709551616", "0x1p4", "nan", "1_0"]);
         }
         Value::String(_) if matches!(last, "ip" | "podIP" | "hostIP") => texts(ADDRESSES),
         Value::String(text) => {

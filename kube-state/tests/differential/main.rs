@@ -150,9 +150,8 @@ fn page(api: &ApiServer, binary: &Path, flags: &[&str], who: &str) -> String {
         before = page;
         is_full.then_some(())
     };
-    if wait_for(PATIENCE, full).is_none() {
-        panic!("{who} shows {} of {} kinds: {}", infos(&before), kinds.len(), tail(&log));
-    }
+    let is_full = wait_for(PATIENCE, full).is_some();
+    assert!(is_full, "{who} shows {} of {} kinds: {}", infos(&before), kinds.len(), tail(&log));
     drop(child);
     std::fs::remove_file(&log).ok();
     before
