@@ -8,6 +8,8 @@ mod common;
 use std::{
     collections::BTreeSet,
     fs,
+    net::Ipv4Addr,
+    os::unix::fs::MetadataExt as _,
     process::{Command, ExitCode},
     time::{Duration, Instant},
 };
@@ -21,7 +23,7 @@ use common::{
 use testkit::{ApiServer, pod_uid, wait_for};
 use yagura_exporter::{
     config,
-    identity::{Peers, Pods},
+    identity::{Peers, Pods, names::NAMES},
     probes::{
         lifetime::{Lifetime, Options},
         tcp::{self, Tcp, named::Named},
@@ -33,6 +35,9 @@ const WORKLOADS: usize = 30;
 const TIMES: u64 = 3;
 /// How many others of a workload are told apart here, for each direction.
 const MOST: usize = 50;
+
+/// What some containers have been told that an address is called.
+const NAME: &str = "api.example.org";
 
 /// An edge: who asks, kind and name of whom, and the port.
 type Edge = (String, String, String, u16);
@@ -68,6 +73,7 @@ fn calls(number: usize) -> Vec<(String, u16, &'static str, String)> {
         1 => fixed("192.168.50.3", 6443, "apiserver", "kubernetes"),
         2 => fixed("169.254.169.254", 80, "metadata", ""),
         3 => fixed("198.51.100.9", 7001, "cidr", "partner"),
+        4 if number % 12 == 4 => fixed("203.0.113.10", 7001, "dns", NAME),
         4 => fixed("203.0.113.9", 7001, "world", ""),
         _ => fixed("10.96.0.99", 53, "kubedns", "kube-dns"),
     };
@@ -99,6 +105,10 @@ fn prove() -> anyhow::Result<bool> {
     for number in 0..WORKLOADS {
         let own = folder.0.join(format!("kubepods/burstable/pod{}/c{number}", pod_uid(number)));
         for (address, port, kind, called) in calls(number) {
+            if kind == "dns" {
+                let answer: Ipv4Addr = address.parse()?;
+                NAMES.told(fs::metadata(&own)?.ino(), NAME, &[answer.to_ipv6_mapped()], 300, lifetime_now());
+            }
             connect(&own, &network.file(&number.to_string()), &address, port)?;
             expected.insert((name(number), kind.to_owned(), called, port));
         }
@@ -124,6 +134,12 @@ fn prove() -> anyhow::Result<bool> {
         println!("  {wrong}");
     }
     Ok(found == 120 && expected.len() == 120 && wrong.is_empty() && series <= bound)
+}
+
+/// The monotonic clock, in ns.
+fn lifetime_now() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
 }
 
 /// What of the graph is there, what else, and how many series that is.
@@ -214,7 +230,15 @@ fn serve_hub(caller: &std::path::Path, folder: &Folder, network: &Network) -> an
     let hub = network.file("hub");
     let space = hub.rsplit('/').next().unwrap_or_default().to_owned();
     let mut addresses: Vec<String> = (1..=10).map(|number| format!("10.96.0.{number}")).collect();
-    let others = ["10.96.0.99", "192.168.50.2", "192.168.50.3", "169.254.169.254", "198.51.100.9", "203.0.113.9"];
+    let others = [
+        "10.96.0.99",
+        "192.168.50.2",
+        "192.168.50.3",
+        "169.254.169.254",
+        "198.51.100.9",
+        "203.0.113.9",
+        "203.0.113.10",
+    ];
     addresses.extend(others.map(str::to_owned));
     for address in addresses {
         let done =

@@ -6,7 +6,7 @@ use std::{
     net::{TcpListener, TcpStream, UdpSocket},
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -28,7 +28,7 @@ use yagura_exporter::{
     spec::{Context, Spec, View},
 };
 
-use crate::{Containers, ROOT, ROUNDS, cpu_of, get, host, thread_cpu};
+use crate::{Containers, ROOT, ROUNDS, host, served::Served, thread_cpu};
 
 /// Every program, in this process, with as much going on as makes its time an event known.
 pub(crate) fn events() {
@@ -165,18 +165,14 @@ fn kept(containers: &Containers, layout: &Layout) -> Vec<File> {
 
 /// The release binary while tasks take turns and programs start.
 pub(crate) fn load(agent: &Path) {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut command = Command::new(agent);
-    command.arg(format!("--web.listen-address={address}")).arg("--log.level=warn").stderr(Stdio::null());
-    let process = Child::quiet(&mut command).unwrap();
-    testkit::wait_for(Duration::from_mins(1), || TcpStream::connect(address).ok()).unwrap();
-    get(address, "/metrics");
+    let served = Served::start(agent, &["--web.listen-address={address}", "--log.level=warn"]).unwrap();
+    served.get("/metrics");
     println!("\nthe agent with its default features while much goes on, scraped once in 10 s");
     println!("switches/s  execs/s   agent % of a core   its programs % of a core, with the clock that times them");
     for (turns, starts) in [(0, 0), (10_000, 0), (20_000, 500)] {
         let stop = AtomicBool::new(false);
         let counting = object::count_runs().unwrap();
-        let (cpu, before, ran) = (cpu_of(process.id()), activity(), programs(&get(address, "/metrics")));
+        let (cpu, before, ran) = (served.cpu(), activity(), programs(&served.get("/metrics")));
         let started = Instant::now();
         thread::scope(|scope| {
             scope.spawn(|| switches(turns, &stop));
@@ -185,9 +181,9 @@ pub(crate) fn load(agent: &Path) {
             stop.store(true, Relaxed);
         });
         let seconds = started.elapsed().as_secs_f64();
-        let (runs, ns) = programs(&get(address, "/metrics"));
+        let (runs, ns) = programs(&served.get("/metrics"));
         drop(counting);
-        let cpu = cpu_of(process.id()).saturating_sub(cpu).as_secs_f64();
+        let cpu = served.cpu().saturating_sub(cpu).as_secs_f64();
         let after = activity();
         let rate = |at: usize| (after[at] - before[at]) as f64 / seconds;
         let gross = ns - ran.1;

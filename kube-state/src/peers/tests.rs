@@ -165,7 +165,7 @@ fn other_versions_tokens_and_times_are_told_apart() {
     assert_eq!((reply.status, reply.body.as_slice()), (400, b"versions: 1\n".as_slice()));
     assert_eq!(lab.peers.answer(&query("version", "1"), Err("pods".to_owned()), true).status, 503);
     let (_, _, token) = lab.ask(None);
-    let later = format!("{}7", token);
+    let later = format!("{token}7");
     for token in ["", "x", "k3f9-0", "-0", &later] {
         assert!(lab.ask(Some(token)).0, "{token:?} gets everything");
     }

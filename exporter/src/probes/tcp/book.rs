@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    named::Came,
+    named::{Came, Whose},
     times::Times,
     wire::{Listener, ListenerKey, Meter, Peer, PeerId, PeerKey},
 };
@@ -216,14 +216,16 @@ impl Book {
         match owner {
             Owner::Wait => return,
             Owner::Nobody => {}
-            Owner::Workload(workload) => self.give(workload, key.peer(), &more, now),
+            Owner::Workload(workload) => self.give(workload, key, &more, now),
             Owner::Unit(number, workload) => {
                 let unit = self.units.entry(number).or_insert_with(|| Unit::new(now));
                 // The kernel has a cap of its own for these.
                 unit.account.add(key.peer(), &more, usize::MAX, now);
-                match workload {
-                    Some(workload) => self.give(workload, key.peer(), &more, now),
-                    None => unit.waiting(now).add(key.peer(), &more, most, now),
+                if let Some(workload) = workload {
+                    self.give(workload, key, &more, now);
+                } else {
+                    unit.waiting(now).add(key.peer(), &more, most, now);
+                    self.note(Whose::Unit(number), key, &more);
                 }
             }
         }
@@ -310,12 +312,16 @@ impl Book {
     }
 
     /// Puts what came on a workload's account.
-    fn give(&mut self, key: Key, peer: PeerId, more: &Peer, now: f64) {
+    fn give(&mut self, to: Key, row: &PeerKey, more: &Peer, now: f64) {
         let most = self.most_peers;
+        self.note(Whose::Workload(to.clone()), row, more);
+        self.workload(to, now).add(row.peer(), more, most, now);
+    }
+
+    fn note(&mut self, whose: Whose, row: &PeerKey, more: &Peer) {
         if let Some(came) = &mut self.came {
-            came.push(Came { key: key.clone(), peer, more: *more });
+            came.push(Came { whose, cgroup: row.cgroup, peer: row.peer(), more: *more });
         }
-        self.workload(key, now).add(peer, more, most, now);
     }
 
     /// Has what comes to workloads kept for [`Book::came`].
@@ -325,7 +331,11 @@ impl Book {
 
     /// What came to workloads since the last call.
     pub fn came(&mut self) -> Vec<Came> {
-        self.came.as_mut().map(std::mem::take).unwrap_or_default()
+        let Some(came) = &mut self.came else { return Vec::new() };
+        let (known, waiting) =
+            std::mem::take(came).into_iter().partition(|came| matches!(came.whose, Whose::Workload(_)));
+        *came = waiting;
+        known
     }
 
     /// Gives workloads what waited for them, and forgets what `lifetime` has forgotten.
@@ -335,15 +345,14 @@ impl Book {
             let known = ledger.unit(*number);
             let workload = known.and_then(|unit| ledger.workload_of(unit)).map(|workload| workload.key.clone());
             if unit.waiting.is_some() && (workload.is_some() || known.is_none()) {
-                due.extend(unit.waiting.take().map(|waiting| (workload.unwrap_or_else(Key::other), waiting)));
+                due.extend(unit.waiting.take().map(|waiting| (*number, workload.unwrap_or_else(Key::other), waiting)));
             }
             known.is_some()
         });
         let most = self.most_peers;
-        for (key, waiting) in due {
-            if let Some(came) = &mut self.came {
-                let all = waiting.peers.iter();
-                came.extend(all.map(|(peer, with)| Came { key: key.clone(), peer: *peer, more: with.sums }));
+        for (number, key, waiting) in due {
+            for came in self.came.iter_mut().flatten().filter(|came| came.whose == Whose::Unit(number)) {
+                came.whose = Whose::Workload(key.clone());
             }
             self.workload(key, now).merge(waiting, most, now);
         }

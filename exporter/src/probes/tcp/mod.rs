@@ -45,7 +45,7 @@ use super::{
     running::Running,
 };
 use crate::{
-    identity::{Peers, flows::FLOWS},
+    identity::{Peers, flows::FLOWS, names::NAMES},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -348,7 +348,8 @@ impl Tcp {
         let (peers, meters, listeners) = (peers.iter(), meters.iter(), listeners.iter());
         book.read(Reading { peers, meters, listeners, passed, ledger, now });
         if let Some((named, who)) = named {
-            named.take_in(book.came().into_iter(), |address, port| who.find(address, port, None), now);
+            let called = |cgroup, address| NAMES.of(cgroup, address);
+            named.take_in(book.came().into_iter(), called, |address, port, name| who.find(address, port, name), now);
             named.settle(|key| *key == Key::other() || ledger.workload_called(key).is_some(), now);
         }
         self.tidy(book, ledger, now)

@@ -6,7 +6,8 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
 };
 
 use super::wire::{Peer, PeerId};
@@ -42,20 +43,35 @@ pub struct Account {
 /// Something came to a workload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Came {
-    /// The workload.
-    pub key: Key,
+    /// Whose it is.
+    pub whose: Whose,
+    /// The cgroup that it came by.
+    pub cgroup: u64,
     /// By address.
     pub peer: PeerId,
     /// What came.
     pub more: Peer,
 }
 
+/// Whose it is what came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// A workload's.
+    Workload(Key),
+    /// A container's whose workload is not known yet, by its number in the books of lifetimes.
+    Unit(u64),
+}
+
+/// Workload, address, and what the container that connected had been told that this is called.
+type Waiting = (Key, PeerId, Option<Arc<str>>);
+
 /// The accounts.
 #[derive(Debug, Default)]
 pub struct Named {
     most: usize,
     workloads: HashMap<Key, HashMap<Line, Account>>,
-    waiting: HashMap<(Key, PeerId), (Peer, f64)>,
+    /// What waits, and since when.
+    waiting: HashMap<Waiting, (Peer, f64)>,
     over: u64,
 }
 
@@ -71,18 +87,29 @@ impl Named {
     }
 
     /// Takes in what came, and what waited.
-    pub fn take_in(&mut self, came: impl Iterator<Item = Came>, find: impl Fn(IpAddr, u16) -> Found, now: f64) {
-        for Came { key, peer, more } in came {
-            let (sums, _) = self.waiting.entry((key, peer)).or_insert((Peer::default(), now));
+    ///
+    /// `called` says what a cgroup had been told that an address is called, `find` who is at an address and port.
+    pub fn take_in(
+        &mut self,
+        came: impl Iterator<Item = Came>,
+        called: impl Fn(u64, Ipv6Addr) -> Option<Arc<str>>,
+        find: impl Fn(IpAddr, u16, Option<&str>) -> Found,
+        now: f64,
+    ) {
+        for Came { whose, cgroup, peer, more } in came {
+            let Whose::Workload(key) = whose else { continue };
+            // Those who are asked have not looked up who asks.
+            let name = if peer.inbound { None } else { called(cgroup, peer.address) };
+            let (sums, _) = self.waiting.entry((key, peer, name)).or_insert((Peer::default(), now));
             sums.add(&more);
         }
-        for ((key, peer), (sums, since)) in std::mem::take(&mut self.waiting) {
+        for ((key, peer, name), (sums, since)) in std::mem::take(&mut self.waiting) {
             let who = if peer.is_other() {
                 Who::other()
             } else {
-                let Found { who, is_sure } = find(IpAddr::V6(peer.address).to_canonical(), peer.port);
+                let Found { who, is_sure } = find(IpAddr::V6(peer.address).to_canonical(), peer.port, name.as_deref());
                 if !is_sure && now - since < PATIENCE {
-                    self.waiting.insert((key, peer), (sums, since));
+                    self.waiting.insert((key, peer, name), (sums, since));
                     continue;
                 }
                 who
@@ -187,8 +214,6 @@ impl Named {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv6Addr;
-
     use super::*;
 
     fn key(name: &str) -> Key {
@@ -197,7 +222,16 @@ mod tests {
 
     fn came(address: u16, port: u16, inbound: bool, opened: u64) -> Came {
         let address = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, address);
-        Came { key: key("web"), peer: PeerId { inbound, address, port }, more: Peer { opened, ..Peer::default() } }
+        Came {
+            whose: Whose::Workload(key("web")),
+            cgroup: 7,
+            peer: PeerId { inbound, address, port },
+            more: Peer { opened, ..Peer::default() },
+        }
+    }
+
+    fn nobody(_: u64, _: Ipv6Addr) -> Option<Arc<str>> {
+        None
     }
 
     fn who(kind: &'static str, name: &str, workload: Option<&'static str>) -> Who {
@@ -219,31 +253,53 @@ mod tests {
     #[test]
     fn what_came_waits_until_it_is_known_who_it_is() {
         let mut named = Named::new(10);
-        let unknown = |_: IpAddr, _| Found { who: who("private", "", None), is_sure: false };
-        named.take_in([came(1, 80, false, 2)].into_iter(), unknown, 100.0);
-        named.take_in([came(1, 80, false, 3)].into_iter(), unknown, 110.0);
+        let unknown = |_: IpAddr, _, _: Option<&str>| Found { who: who("private", "", None), is_sure: false };
+        named.take_in([came(1, 80, false, 2)].into_iter(), nobody, unknown, 100.0);
+        named.take_in([came(1, 80, false, 3)].into_iter(), nobody, unknown, 110.0);
         assert_eq!(opened(&named), []);
-        let known = |_: IpAddr, _| Found { who: who("workload", "db", Some("StatefulSet")), is_sure: true };
-        named.take_in(std::iter::empty(), known, 111.0);
+        let known =
+            |_: IpAddr, _, _: Option<&str>| Found { who: who("workload", "db", Some("StatefulSet")), is_sure: true };
+        named.take_in(std::iter::empty(), nobody, known, 111.0);
         assert_eq!(opened(&named), [(false, "workload db".into(), 80, 5)]);
-        named.take_in([came(2, 80, false, 1)].into_iter(), unknown, 120.0);
-        named.take_in(std::iter::empty(), unknown, 120.0 + PATIENCE);
+        named.take_in([came(2, 80, false, 1)].into_iter(), nobody, unknown, 120.0);
+        named.take_in(std::iter::empty(), nobody, unknown, 120.0 + PATIENCE);
         assert_eq!(opened(&named).first(), Some(&(false, "private ".into(), 80, 1)), "for so long and no longer");
+    }
+
+    #[test]
+    fn one_address_can_have_many_names() {
+        let mut named = Named::new(10);
+        let called = |cgroup: u64, _| Some(Arc::from(if cgroup == 7 { "a.example" } else { "b.example" }));
+        let find =
+            |_: IpAddr, _, name: Option<&str>| Found { who: who("dns", name.unwrap_or("?"), None), is_sure: true };
+        let other = Came { cgroup: 8, ..came(1, 443, false, 2) };
+        let inbound = came(1, 80, true, 4);
+        let unit = Came { whose: Whose::Unit(1), ..came(1, 443, false, 8) };
+        named.take_in([came(1, 443, false, 1), other, inbound, unit].into_iter(), called, find, 1.0);
+        let lines = opened(&named);
+        let expected = [(false, "dns a.example", 443, 1), (false, "dns b.example", 443, 2), (true, "dns ?", 80, 4)];
+        assert_eq!(lines, expected.map(|(inbound, who, port, count)| (inbound, who.to_owned(), port, count)));
     }
 
     #[test]
     fn those_over_the_limit_are_one() {
         let mut named = Named::new(2);
-        let by_address = |address: IpAddr, _| Found { who: who("dns", &address.to_string(), None), is_sure: true };
+        let by_address =
+            |address: IpAddr, _, _: Option<&str>| Found { who: who("dns", &address.to_string(), None), is_sure: true };
         for address in 1..=5 {
-            named.take_in([came(address, 443, false, 1), came(address, 80, true, 1)].into_iter(), by_address, 1.0);
+            named.take_in(
+                [came(address, 443, false, 1), came(address, 80, true, 1)].into_iter(),
+                nobody,
+                by_address,
+                1.0,
+            );
         }
         let lines = opened(&named);
         assert_eq!(lines.len(), 6);
         let other: u64 = lines.iter().filter(|line| line.1 == "other ").map(|line| line.3).sum();
         let all: u64 = lines.iter().map(|line| line.3).sum();
         assert_eq!((other, all, named.over()), (6, 10, 6));
-        named.take_in([came(1, 443, false, 1)].into_iter(), by_address, 2.0);
+        named.take_in([came(1, 443, false, 1)].into_iter(), nobody, by_address, 2.0);
         assert!(opened(&named).contains(&(false, "dns fd00::1".into(), 443, 2)), "who is in stays in");
         named.settle(|_| true, 2.0 + IDLE);
         assert_eq!(opened(&named), []);
@@ -252,7 +308,7 @@ mod tests {
     #[test]
     fn a_connection_between_workloads_is_one_edge() {
         let mut named = Named::new(10);
-        let find = |_: IpAddr, port| {
+        let find = |_: IpAddr, port, _: Option<&str>| {
             let who = match port {
                 80 => who("workload", "client", Some("Job")),
                 443 => Who { kind: "world", namespace: "".into(), name: "".into(), workload: None },
@@ -262,7 +318,7 @@ mod tests {
             Found { who, is_sure: true }
         };
         let all = [came(1, 80, true, 1), came(2, 443, true, 2), came(3, 5432, false, 4), came(4, 5433, false, 8)];
-        named.take_in(all.into_iter(), find, 1.0);
+        named.take_in(all.into_iter(), nobody, find, 1.0);
         let (edges, spots) = named.edges();
         let mut seen: Vec<_> = edges.iter().map(|((a, b), edge)| (a.id(), b.id(), edge.sums.opened)).collect();
         seen.sort();
