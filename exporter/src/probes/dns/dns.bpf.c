@@ -130,9 +130,13 @@ static __always_inline int look(struct __sk_buff *skb, __u8 direction)
 	if (length > KEPT)
 		length = KEPT;
 	packet->kept = length;
-	/* The verifier wants to see that it is not 0 after all. */
+	/*
+	 * It is from 1 to KEPT, a power of two. Verifiers of Linux 6.1 and before see that in a mask only: both comparisons
+	 * become one, of a difference.
+	 */
 	asm volatile("" : "+r"(length));
-	if (length < 1 || length > KEPT || bpf_skb_load_bytes(skb, at, packet->payload, length)) {
+	length = ((length - 1) & (KEPT - 1)) + 1;
+	if (bpf_skb_load_bytes(skb, at, packet->payload, length)) {
 		bpf_ringbuf_discard(packet, 0);
 		return ALLOW;
 	}
