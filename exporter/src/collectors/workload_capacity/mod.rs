@@ -20,7 +20,7 @@ use self::metrics::AsOwner;
 use crate::{
     identity::{
         Controller, Group, GroupKind, Layout, PerGroup, Pods, Version, Workload,
-        pods::{Amounts, Pod},
+        pods::{self, Amounts, Pod},
     },
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
@@ -82,8 +82,12 @@ struct Want {
     running: bool,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
+    // Pods are asked for once all collectors are built.
+    let off = pods::off(&context.config.kubernetes).filter(|_| !context.pods.is_on());
+    if let Some(reason) = off {
+        return Err(Unavailable(format!("nobody tells of pods: {reason}")));
+    }
     Ok(Box::new(Capacity {
         pods: context.pods.clone(),
         sums: BTreeMap::new(),

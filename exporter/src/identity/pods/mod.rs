@@ -322,6 +322,11 @@ fn sources(config: &config::Kubernetes) -> Result<Sources, String> {
     Ok(Sources { server, kubelet, node: node.clone() })
 }
 
+/// Why nobody can be asked with these options, if so.
+pub fn off(config: &config::Kubernetes) -> Option<String> {
+    sources(config).err()
+}
+
 fn asked(config: &config::Kubernetes) -> Asked {
     let read = |texts: &[String]| Wanted::parse_all(texts).unwrap_or_default();
     let contacts = read(&config.owner_labels);
