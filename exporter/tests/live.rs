@@ -38,6 +38,7 @@ const NEEDS_MORE: &[(&str, &str)] = &[
     ("tcp_peers", "containers that connect"),
     ("dns", "containers that ask name servers"),
     ("udp", "containers that send datagrams"),
+    ("drops", "packets that the kernel drops"),
     ("node_arp", "neighbours on the network"),
     ("node_bonding", "bonded network devices"),
     ("node_conntrack", "the connection tracker, loaded"),
