@@ -65,7 +65,9 @@ fn suite(machine: &Cluster, until: Until) -> Result<()> {
     let (kube_state, _process) = kube_state(machine, &binary("yagura-kube-state"))?;
     let flags = vec![format!("--kubernetes.node={NODE}"), "--kubernetes.owner-labels=team=team".to_owned()];
     let kubeconfig = account::kubeconfig(machine, &binary("yagura-exporter"), &flags)?;
-    let flags = [flags, vec![format!("--kubernetes.kubeconfig={}", kubeconfig.display())]].concat();
+    let further =
+        vec![format!("--kubernetes.kubeconfig={}", kubeconfig.display()), format!("--peers.url={kube_state}")];
+    let flags = [flags, further].concat();
     let agent = Agent::start(&binary("yagura-exporter"), &flags)?;
     let target = kube_state.trim_start_matches("http://");
     let jobs = configuration(agent.url())
@@ -95,6 +97,7 @@ fn kube_state(machine: &Cluster, binary: &Path) -> Result<(String, Tied)> {
         "--telemetry-host=127.0.0.1".to_owned(),
         format!("--telemetry-port={own}"),
         "--pod-workloads".to_owned(),
+        "--peers".to_owned(),
     ]);
     let log = places::cache("logs")?.join("demo-kube-state.log");
     let mut process = Tied::start("kube-state", &mut command, &log)?;
