@@ -268,7 +268,7 @@ impl Tree {
             path: path.into(),
             kind,
             labels,
-            created: self.created(path, kind),
+            created: self.created(path),
             cadvisor: None,
             own: None,
             counted: Counted::default(),
@@ -287,12 +287,11 @@ impl Tree {
         self.groups.insert(path.into(), group);
     }
 
-    /// The oldest time that the cgroup's folders bear; that of the machine is its boot.
-    fn created(&self, path: &str, kind: GroupKind) -> f64 {
-        if kind == GroupKind::Root {
-            return self.boot;
-        }
+    /// The oldest time that the cgroup's folders bear, and no older than the boot. The machine's own were mounted a while
+    /// after that.
+    fn created(&self, path: &str) -> f64 {
         let reader = Reader::default();
+        let path = if path == "/" { "." } else { path };
         let times = self.walked.iter().filter_map(|(_, root)| reader.stat(root, path));
         #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
         let oldest = times.map(|stat| stat.st_mtime as f64 + stat.st_mtime_nsec as f64 / 1e9).fold(f64::MAX, f64::min);
