@@ -279,3 +279,21 @@ pub(super) fn escaped(text: &str) -> String {
     }
     out
 }
+
+/// A thread of this name that does the work. It ends when what is returned is dropped.
+pub(super) fn thread(
+    name: &str,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<tokio::sync::oneshot::Sender<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let until_stopped = async move {
+        crate::privilege::settle();
+        tokio::select! {
+            _ = stopped => {}
+            () = work => {}
+        }
+    };
+    std::thread::Builder::new().name(name.to_owned()).spawn(move || runtime.block_on(until_stopped))?;
+    Ok(stop)
+}

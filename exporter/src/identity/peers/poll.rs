@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::{Peers, Servers, directory::Answer};
-use crate::identity::api::{Api, escaped};
+use crate::identity::api::{self, Api, escaped};
 
 /// How often a server is asked, and how seldom while it fails.
 const EVERY: (Duration, Duration) = (Duration::from_secs(15), Duration::from_mins(4));
@@ -14,17 +14,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 
 /// Starts the thread. It ends when what is returned is dropped.
 pub(super) fn start(peers: Peers, servers: Servers) -> std::io::Result<oneshot::Sender<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (stop, stopped) = oneshot::channel::<()>();
-    let work = async move {
-        crate::privilege::settle();
-        tokio::select! {
-            _ = stopped => {}
-            () = ask(&peers, &servers) => {}
-        }
-    };
-    std::thread::Builder::new().name("yagura-peers".to_owned()).spawn(move || runtime.block_on(work))?;
-    Ok(stop)
+    api::thread("yagura-peers", async move { ask(&peers, &servers).await })
 }
 
 async fn ask(peers: &Peers, servers: &Servers) {

@@ -14,7 +14,7 @@ use super::{
     book::Told,
     object::{Event, Partial, Pod, PodList, Refusal, What},
 };
-use crate::identity::api::{Api, Trouble, escaped};
+use crate::identity::api::{self, Api, Trouble, escaped};
 
 /// How long the API server is asked to tell news before it is asked anew.
 const LENGTH: Duration = Duration::from_secs(290);
@@ -32,17 +32,7 @@ const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;
 
 /// Starts the thread. It ends when what is returned is dropped.
 pub(super) fn start(pods: Pods, sources: Sources) -> std::io::Result<oneshot::Sender<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (stop, stopped) = oneshot::channel::<()>();
-    let work = async move {
-        crate::privilege::settle();
-        tokio::select! {
-            _ = stopped => {}
-            () = all(&pods, &sources) => {}
-        }
-    };
-    std::thread::Builder::new().name("yagura-pods".to_owned()).spawn(move || runtime.block_on(work))?;
-    Ok(stop)
+    api::thread("yagura-pods", async move { all(&pods, &sources).await })
 }
 
 async fn all(pods: &Pods, sources: &Sources) {
