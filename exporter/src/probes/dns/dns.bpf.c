@@ -4,7 +4,7 @@
  * BTF and cgroup version 2.
  *
  * Hooks: cgroup_skb on the root of the hierarchy, beside whatever others have attached there. All packets of sockets
- * pass: those of TCP with another port are let go after one comparison, other datagrams after their header was read.
+ * pass: those of TCP with other ports are let go by their first bytes, other datagrams after their header was read.
  */
 #include <bpf/bpf_endian.h>
 
@@ -66,7 +66,7 @@ static __always_inline int look(struct __sk_buff *skb, __u8 direction)
 	__u8 protocol, words;
 	__u64 *lost;
 
-	if (!sk)
+	if (is_other_tcp(skb, bpf_htons(DNS_PORT)) || !sk)
 		return ALLOW;
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)

@@ -4,8 +4,8 @@
  *
  * Hooks: cgroup_skb on the root of the hierarchy, beside whatever others have attached there. They run where a packet
  * leaves or reaches a socket, so each is counted once, however many interfaces it passes; large sends that are cut up
- * later count as the datagrams that they become. All packets of TCP pass too: the program ends at its first test for
- * them. What found no room in a socket is counted at udp_fail_queue_rcv_skb.
+ * later count as the datagrams that they become. All packets of TCP pass too: they are let go by their first bytes.
+ * What found no room in a socket is counted at udp_fail_queue_rcv_skb.
  */
 #include <bpf/bpf_endian.h>
 
@@ -80,7 +80,7 @@ int on_egress(struct __sk_buff *skb)
 {
 	struct datagrams *to;
 
-	if (!is_udp(skb))
+	if (is_other_tcp(skb, 0) || !is_udp(skb))
 		return ALLOW;
 	to = counts_of(bpf_skb_cgroup_id(skb));
 	if (to) {
@@ -95,7 +95,7 @@ int on_ingress(struct __sk_buff *skb)
 {
 	struct datagrams *to;
 
-	if (!is_udp(skb))
+	if (is_other_tcp(skb, 0) || !is_udp(skb))
 		return ALLOW;
 	to = counts_of(bpf_skb_cgroup_id(skb));
 	if (to) {
