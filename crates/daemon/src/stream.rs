@@ -21,9 +21,9 @@ use tokio::{runtime::Handle, sync::mpsc};
 use crate::page::{Page, ScrapeRequest, Written};
 
 /// What goes to the socket at once.
-const CHUNK: usize = 32 * 1024;
+const CHUNK: usize = 64 * 1024;
 /// Chunks that may wait for the client. Together they bound what a slow client costs.
-const AHEAD: usize = 8;
+const AHEAD: usize = 4;
 
 /// What the writing thread sends to the socket's task.
 pub(crate) enum Part {

@@ -20,6 +20,25 @@ pub enum Turn<'a> {
     Idle,
 }
 
+/// When the pump is to turn next. What is said after a record is not looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// After a period at the latest: something is unfinished.
+    Period,
+    /// When there is a record. A machine where nothing happens is left asleep.
+    Record,
+}
+
+impl Next {
+    /// After a period, if something is unfinished.
+    pub fn soon_if(unfinished: bool) -> Self {
+        if unfinished { Self::Period } else { Self::Record }
+    }
+}
+
+/// How long the pump waits at the most.
+const LONGEST: Duration = Duration::from_secs(30);
+
 /// A running pump. Dropping it ends the thread and waits for it.
 #[derive(Debug)]
 pub struct Pump {
@@ -28,19 +47,21 @@ pub struct Pump {
 }
 
 impl Pump {
-    /// Starts a thread that calls `each` with every record, and with [`Turn::Idle`] after them and every `period`.
+    /// Starts a thread that calls `each` with every record, and with [`Turn::Idle`] after them and, for as long as it asks
+    /// for that, every `period`.
     pub fn start(
         name: &str,
         mut ring: Ring,
         period: Duration,
-        mut each: impl FnMut(Turn<'_>) + Send + 'static,
+        mut each: impl FnMut(Turn<'_>) -> Next + Send + 'static,
     ) -> io::Result<Self> {
         let stop = eventfd(0, EventfdFlags::CLOEXEC)?;
         let stopped = stop.try_clone()?;
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             crate::privilege::settle();
+            let mut patience = period;
             loop {
-                match wait(&ring, &stopped, period) {
+                match wait(&ring, &stopped, patience) {
                     Ok(true) => return,
                     Ok(false) => {}
                     Err(error) => {
@@ -48,8 +69,13 @@ impl Pump {
                         return;
                     }
                 }
-                ring.drain(|record| each(Turn::Record(record)));
-                each(Turn::Idle);
+                ring.drain(|record| {
+                    each(Turn::Record(record));
+                });
+                patience = match each(Turn::Idle) {
+                    Next::Period => period,
+                    Next::Record => LONGEST,
+                };
             }
         })?;
         Ok(Self { stop, thread: Some(thread) })

@@ -22,7 +22,7 @@ use super::{
         ledger::{Ledger, Moment},
     },
     object::{Hook, Object, Plan, Table},
-    pump::{Pump, Turn},
+    pump::{Next, Pump, Turn},
     running::Running,
     sums::Sums,
     tcp::Slots,
@@ -52,7 +52,7 @@ pub static SPEC: Spec = Spec {
 static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dns.bpf.o"));
 static HOOKS: &[(&str, Hook)] = &[("on_egress", Hook::Egress), ("on_ingress", Hook::Ingress)];
 
-/// How often questions without an answer are given up.
+/// How often questions without an answer are given up, while there are some.
 const PERIOD: Duration = Duration::from_millis(500);
 
 const FIRST_ANSWER: usize = TYPES.len();
@@ -134,19 +134,20 @@ impl Dns {
 }
 
 impl Shared {
-    fn turn(&self, turn: &Turn<'_>) {
+    fn turn(&self, turn: &Turn<'_>) -> Next {
+        let mut talk = self.talk.lock();
         match turn {
             Turn::Record(bytes) => {
                 if let Some(packet) = wire::decode(bytes) {
-                    let mut talk = self.talk.lock();
                     talk.take_in(&packet);
                     for Heard { cgroup, at_ns, told } in talk.heard() {
                         NAMES.told(cgroup, &told.name, &told.addresses, told.seconds, at_ns);
                     }
                 }
             }
-            Turn::Idle => self.talk.lock().give_up(lifetime::now().mono_ns),
+            Turn::Idle => talk.give_up(lifetime::now().mono_ns),
         }
+        Next::soon_if(talk.is_waiting())
     }
 
     fn update(&self, sums: &mut Sums<NUMBERS>, ledger: &Ledger, now: f64) {

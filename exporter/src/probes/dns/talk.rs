@@ -176,6 +176,11 @@ impl Talk {
         self.streams.retain(|_, stream| !late(stream.touched_ns));
     }
 
+    /// Whether something may have to be given up.
+    pub fn is_waiting(&self) -> bool {
+        !self.pending.is_empty() || !self.streams.is_empty()
+    }
+
     /// The counts of a cgroup; of nobody's when there are too many.
     fn of(&mut self, cgroup: u64) -> &mut Counts {
         let is_known = self.counts.len() < MOST_CGROUPS || self.counts.contains_key(&cgroup);

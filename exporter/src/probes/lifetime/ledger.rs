@@ -245,7 +245,7 @@ impl Ledger {
         let Some(member) = self.members.get(&id) else { return };
         let Some(unit) = self.units.get_mut(&member.unit) else { return };
         let Named { namespace, pod, container, name, sandbox, .. } = named;
-        unit.sandbox = *sandbox;
+        (unit.named, unit.sandbox) = (true, *sandbox);
         let called = if container.is_empty() { name } else { container };
         let called = if *sandbox && container.is_empty() { "" } else { called };
         unit.labels = [namespace.clone(), pod.clone(), called.to_owned()];
@@ -378,12 +378,12 @@ impl Ledger {
         self.members.values().filter(|member| member.closed_ns != 0).count()
     }
 
-    /// Containers without a name, by member id: their bundle may be there by now.
-    pub fn unnamed(&self) -> Vec<(u64, String)> {
+    /// Containers made since `since` whose bundle was not read, by member id: it may be there by now.
+    pub fn unnamed(&self, since: f64) -> Vec<(u64, String)> {
         let unnamed = self.members.iter().filter_map(|(id, member)| {
             let unit = self.units.get(&member.unit)?;
             let wants = matches!(unit.role, Role::Container { .. }) && unit.path == member.path;
-            (wants && unit.closed_ns == 0 && unit.labels[0].is_empty() && unit.labels[1].is_empty())
+            (wants && !unit.named && unit.closed_ns == 0 && unit.created >= since)
                 .then(|| (*id, owner::container_id(&unit.path).unwrap_or("").to_owned()))
         });
         unnamed.filter(|(_, container)| !container.is_empty()).collect()

@@ -33,7 +33,7 @@ use self::{
 use super::{
     health::{self, Feature, Vitals},
     object::{Entries, Hook, Iterator, Object, Plan, Table},
-    pump::{Pump, Turn},
+    pump::{Next, Pump, Turn},
     running::Running,
 };
 use crate::{
@@ -78,10 +78,13 @@ static HOOKS: &[(&str, Hook)] = &[
     ("count_living", Hook::Iterator("task")),
 ];
 
-/// How often the pump looks although no record woke it. Shorter than the ledger's wait for a container's last records.
+/// How often the pump looks although no record woke it, while something is unfinished. Shorter than the ledger's wait for
+/// a container's last records.
 const PERIOD: Duration = Duration::from_secs(1);
 /// How often it settles what is gone.
 const SETTLE_EVERY: Duration = Duration::from_secs(2);
+/// How long a container is asked for its bundle each period.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How often the hierarchy is walked although nothing was lost.
 const WALK_EVERY: Duration = Duration::from_mins(1);
 
@@ -242,6 +245,8 @@ struct State {
     resyncs: u64,
     settled: Instant,
     walked: Instant,
+    /// When containers were last asked for their bundles.
+    asked: Instant,
     kernel_start: Option<u64>,
     archive: Option<Archive>,
 }
@@ -306,6 +311,7 @@ impl Lifetime {
             resyncs: 0,
             settled: Instant::now(),
             walked: Instant::now(),
+            asked: Instant::now(),
             kernel_start: None,
             archive: None,
         };
@@ -446,15 +452,16 @@ impl Shared {
     }
 
     /// One turn of the pump.
-    fn turn(&self, turn: &Turn<'_>, reader: &mut Reader) {
+    fn turn(&self, turn: &Turn<'_>, reader: &mut Reader) -> Next {
         match turn {
             Turn::Record(bytes) => {
                 if let Some(record) = wire::decode(bytes) {
                     self.take_in(record, reader);
                 }
+                Next::Period
             }
             Turn::Idle => {
-                self.name_the_unnamed(reader);
+                let unnamed = self.name_the_unnamed(reader);
                 let mut state = self.state.lock();
                 let waited = state.settled.elapsed();
                 let pending = state.ledger.pending();
@@ -464,6 +471,7 @@ impl Shared {
                 {
                     tracing::debug!(%error, "cannot read what containers used");
                 }
+                Next::soon_if(unnamed || pending > 0)
             }
         }
     }
@@ -498,14 +506,25 @@ impl Shared {
         }
     }
 
-    /// Asks again for bundles that were not there when their container's cgroup was made.
-    fn name_the_unnamed(&self, reader: &mut Reader) {
-        let unnamed = self.state.lock().ledger.unnamed();
+    /// Asks young containers again for bundles that were not there when their cgroup was made; tells whether some are to
+    /// be asked once more. Those that keep silent are asked after each walk.
+    fn name_the_unnamed(&self, reader: &mut Reader) -> bool {
+        let unnamed = {
+            let mut state = self.state.lock();
+            if state.asked.elapsed() < PERIOD / 2 {
+                return true;
+            }
+            state.asked = Instant::now();
+            state.ledger.unnamed(now().wall - PATIENCE.as_secs_f64())
+        };
+        let mut silent = false;
         for (id, container) in unnamed {
-            if let Some(named) = bundle::find(&self.host, reader, &container) {
-                self.state.lock().named(id, &named);
+            match bundle::find(&self.host, reader, &container) {
+                Some(named) => self.state.lock().named(id, &named),
+                None => silent = true,
             }
         }
+        silent
     }
 
     /// Puts what the kernel's rows say on the accounts.
@@ -592,7 +611,7 @@ impl Shared {
         let now = now();
         let live = self.hierarchy.walk(&mut state.reader);
         state.ledger.walked(&live, now.mono_ns, now.wall);
-        for (id, container) in state.ledger.unnamed() {
+        for (id, container) in state.ledger.unnamed(0.0) {
             if let Some(named) = bundle::find(&self.host, &mut state.reader, &container) {
                 state.named(id, &named);
             }

@@ -16,28 +16,31 @@ use crate::{
             self,
             ledger::{Ledger, Moment},
         },
-        pump::{Pump, Turn},
+        pump::{Next, Pump, Turn},
     },
     spec::Unavailable,
 };
 
-/// How often the pump looks although no record woke it.
+/// How long the pump's first wait is.
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Starts the thread that tells. `sampled`: one of so many connections has a record.
 pub(super) fn start(tcp: &Tcp, sampled: u32) -> Result<Pump, Unavailable> {
     let (ring, books) = (tcp.flows()?, tcp.books.clone());
     let mut waiting: Vec<Raw> = Vec::new();
-    let pump = Pump::start("yagura-flows", ring, PERIOD, move |turn| match turn {
-        Turn::Record(bytes) => waiting.extend(wire::decode(bytes)),
-        Turn::Idle if waiting.is_empty() => {}
-        // The books are taken once for all records that came together.
-        Turn::Idle => books.look(|ledger| {
-            let now = lifetime::now();
-            for raw in waiting.drain(..) {
-                FLOWS.tell(record(&raw, ledger, now, sampled));
-            }
-        }),
+    let pump = Pump::start("yagura-flows", ring, PERIOD, move |turn| {
+        match turn {
+            Turn::Record(bytes) => waiting.extend(wire::decode(bytes)),
+            Turn::Idle if waiting.is_empty() => {}
+            // The books are taken once for all records that came together.
+            Turn::Idle => books.look(|ledger| {
+                let now = lifetime::now();
+                for raw in waiting.drain(..) {
+                    FLOWS.tell(record(&raw, ledger, now, sampled));
+                }
+            }),
+        }
+        Next::Record
     });
     pump.map_err(|error| Unavailable(format!("cannot start the thread: {error}")))
 }

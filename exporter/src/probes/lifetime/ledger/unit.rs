@@ -50,6 +50,9 @@ pub struct Unit {
     pub path: String,
     /// Namespace, pod and container, as far as they are known.
     pub labels: [String; 3],
+    /// Whether its bundle was read.
+    #[serde(default)]
+    pub named: bool,
     /// Whether it holds a pod's namespaces and nothing else.
     pub sandbox: bool,
     /// What it used.
@@ -88,6 +91,7 @@ impl Unit {
             number,
             path: path.to_owned(),
             labels: [String::new(), String::new(), called],
+            named: false,
             sandbox: false,
             totals: Totals::default(),
             created: now,
