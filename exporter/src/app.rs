@@ -88,7 +88,7 @@ impl App {
             let tree = Tree::new(Arc::clone(&host), Arc::clone(&layout), Arc::clone(&budget))
                 .context("cannot open the cgroup hierarchies")?
                 .with_pods(&known.pods);
-            Ok(Engine::new(specs, |spec| config.wants(spec), &context, tree))
+            Ok(Engine::new(specs, |spec| slices::wants(config, spec), &context, tree))
         };
         let app = Self {
             containers: Mutex::new(engine(&of_containers)?),
@@ -275,8 +275,8 @@ fn landing(app: &App) -> Landing {
 /// `?collect[]=cpu` runs only these, `?exclude[]=cpu` all but these, as with `node_exporter`.
 fn is_asked_for(spec: &Spec, request: &ScrapeRequest) -> bool {
     let mut collect = request.values("collect[]").peekable();
-    (collect.peek().is_none() || collect.any(|name| is_called(spec, name)))
-        && !request.values("exclude[]").any(|name| is_called(spec, name))
+    (collect.peek().is_none() || collect.any(|name| is_called(spec.name, name)))
+        && !request.values("exclude[]").any(|name| is_called(spec.name, name))
 }
 
 /// Asks for as many file descriptors as the process may have, and gives three quarters of them to kept files; half, if

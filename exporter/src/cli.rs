@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use daemon::{Cli, Loaded, Program};
 
-use crate::{catalog, config::Config, rbac, slices};
+use crate::{catalog, check, config::Config, rbac, slices};
 
 /// Who we are.
 pub static PROGRAM: Program = Program {
@@ -35,7 +35,7 @@ pub fn parse() -> Loaded<Config> {
         .arg(docs("docs.write"))
         .arg(docs("docs.check"))
         .after_help(after_help())
-        .check(Config::check)
+        .check(check::check)
         .parse_args(args);
     if loaded.matches.get_flag("print-catalog") {
         let text = serde_json::to_string_pretty(&catalog::catalog()).unwrap_or_default() + "\n";
@@ -140,7 +140,7 @@ fn collector_flag(arg: OsString) -> OsString {
     let Some(text) = arg.to_str() else { return arg };
     for (prefix, option) in [("--collector.", "enable"), ("--no-collector.", "disable")] {
         if let Some(name) = text.strip_prefix(prefix)
-            && slices::all().any(|spec| crate::config::is_called(spec, name))
+            && slices::all().any(|spec| crate::config::is_called(spec.name, name))
         {
             return format!("--collector.{option}={name}").into();
         }
@@ -168,7 +168,7 @@ mod tests {
         assert!(is_off_anyway(&"--no-collector.wifi".into()));
         assert!(!is_off_anyway(&"--collector.wifi".into()) && !is_off_anyway(&"--no-collector.hwmon".into()));
         assert_eq!(collector_flag("--no-collector.hwmon".into()), "--collector.disable=hwmon");
-        let both = NOT_OURS.iter().find(|name| slices::all().any(|spec| crate::config::is_called(spec, name)));
+        let both = NOT_OURS.iter().find(|name| slices::all().any(|spec| crate::config::is_called(spec.name, name)));
         assert_eq!(both, None, "it is there");
     }
 }

