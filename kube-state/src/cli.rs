@@ -12,7 +12,12 @@ use clap::{CommandFactory as _, Parser as _};
 use daemon::Program;
 use metric::Catalog;
 
-use crate::{app::Setup, custom, flags::Flags, own_metrics, rbac};
+use crate::{
+    app::Setup,
+    custom,
+    flags::{Command, Flags},
+    own_metrics, rbac,
+};
 
 /// Who we are.
 pub static PROGRAM: Program = Program {
@@ -39,8 +44,14 @@ pub fn parse() -> Flags {
     if flags.print_catalog {
         print(&(serde_json::to_string_pretty(&own_metrics::catalog()).unwrap_or_default() + "\n"));
     }
-    if flags.command.is_some() {
-        print(&format!("{} {}\n", PROGRAM.name, PROGRAM.long_version()));
+    match flags.command {
+        Some(Command::Version) => print(&format!("{} {}\n", PROGRAM.name, PROGRAM.long_version())),
+        Some(Command::Completion { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Flags::command(), PROGRAM.name, &mut script);
+            print(&String::from_utf8_lossy(&script));
+        }
+        None => {}
     }
     let setup = Setup::load(&flags).unwrap_or_else(|error| {
         let _ = writeln!(std::io::stderr(), "{}: {}", PROGRAM.name, daemon::chain(&error));

@@ -195,11 +195,23 @@ pub struct Flags {
     /// Compare the pages that are made from the code with those in this folder, and exit.
     #[arg(long = "docs.check", hide = true)]
     pub check_docs: Option<PathBuf>,
-    /// `version` prints the version and exits.
-    #[arg(hide = true, value_parser = ["version"])]
-    pub command: Option<String>,
+    /// What prints and exits.
+    #[command(subcommand)]
+    pub command: Option<Command>,
     #[command(flatten)]
     klog: Klog,
+}
+
+/// What prints and exits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::Subcommand)]
+pub enum Command {
+    /// Print the version.
+    Version,
+    /// Print what completes the flags in a shell.
+    Completion {
+        /// The shell that shall complete them.
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Flags of upstream's logger. All are taken; `-v` makes our own log more talkative.
