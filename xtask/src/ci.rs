@@ -112,31 +112,32 @@ impl Tally {
     /// What is no check itself, but must not fail.
     fn need(&mut self, name: &str, outcome: Result<()>) {
         if let Err(error) = outcome {
-            self.fail(name, &error);
+            self.fail(name, error);
         }
     }
 
     /// One check.
     fn one(&mut self, name: &str, outcome: Result<()>) {
-        match outcome {
-            Ok(()) => {
-                self.passed += 1;
-                println!("passed: {name}");
-            }
-            Err(error) => match error.downcast_ref::<Skip>() {
-                Some(skip) => {
-                    println!("skipped: {name}: {skip}");
-                    self.skips.push(format!("{name}: {skip}"));
-                }
-                None => self.fail(name, &error),
-            },
-        }
+        println!("{}", self.count(name, outcome));
     }
 
-    fn fail(&mut self, name: &str, error: &anyhow::Error) {
-        println!("failed: {name}: {error:#}");
+    fn fail(&mut self, name: &str, error: anyhow::Error) {
+        self.one(name, Err(error));
+    }
+
+    /// One check; gives the line that says what came of it.
+    fn count(&mut self, name: &str, outcome: Result<()>) -> String {
+        let Err(error) = outcome else {
+            self.passed += 1;
+            return format!("passed: {name}");
+        };
+        if let Some(skip) = error.downcast_ref::<Skip>() {
+            self.skips.push(format!("{name}: {skip}"));
+            return format!("skipped: {name}: {skip}");
+        }
         self.failed += 1;
         self.failures.push(format!("{name}: {}", format!("{error:#}").lines().next().unwrap_or_default()));
+        format!("failed: {name}: {error:#}")
     }
 }
 
@@ -176,9 +177,9 @@ mod tests {
     #[test]
     fn a_skip_is_neither_passed_nor_failed() {
         let mut tally = Tally::default();
-        tally.one("x", Err(Skip("no go".to_owned()).into()));
-        tally.one("y", Ok(()));
-        tally.one("z", Err(anyhow::anyhow!("broken")));
+        tally.count("x", Err(Skip("no go".to_owned()).into()));
+        tally.count("y", Ok(()));
+        tally.count("z", Err(anyhow::anyhow!("broken")));
         assert_eq!((tally.passed, tally.failed, tally.skips), (1, 1, vec!["x: no go".to_owned()]));
     }
 }

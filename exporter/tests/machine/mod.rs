@@ -75,6 +75,16 @@ pub(crate) fn series(page: &Exposition) -> BTreeSet<String> {
     page.samples().map(|(_, sample)| format!("{}{:?}", sample.name, sample.labels)).collect()
 }
 
+/// Why a feature is off, by the agent's own page.
+pub(crate) fn off(page: &Exposition, feature: &str) -> Option<String> {
+    let mut said = page
+        .samples()
+        .map(|(_, sample)| sample)
+        .filter(|sample| sample.name == "yagura_feature_enabled" && sample.label("feature") == Some(feature));
+    let said = said.next().unwrap_or_else(|| panic!("the page does not say whether {feature} is on"));
+    (said.value == 0.0).then(|| said.label("reason").unwrap_or_default().to_owned())
+}
+
 /// A container with processes that do nothing.
 pub(crate) struct Container {
     // They end first: before Linux 5.14 a cgroup cannot end them, and one with processes stays.
