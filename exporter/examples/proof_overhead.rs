@@ -1,9 +1,9 @@
 //! What counting connections costs those who are counted: throughput on loopback with and without, in turns.
 //!
-//! `cargo xtask proof overhead [ROUNDS [SECONDS]]` runs iperf3 and wrk (`IPERF3` and `WRK` say where they are, if not in
-//! the path) from within a cgroup, ROUNDS (6) times SECONDS (3) each, with all programs that count the network attached
-//! and with none, in turns; then sends a million datagrams each way. Needs root and a version 2 tree. Exits 1 when less
-//! than 99 % of the throughput of TCP is left.
+//! `cargo xtask proof overhead [ROUNDS [SECONDS [FEATURE ...]]]` runs iperf3 and wrk (`IPERF3` and `WRK` say where they
+//! are, if not in the path) from within a cgroup, ROUNDS (6) times SECONDS (3) each, with the programs of the named
+//! features attached (all that count the network, if none is named) and with none, in turns; then sends a million
+//! datagrams each way. Needs root and a version 2 tree. Exits 1 when less than 99 % of the throughput of TCP is left.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -28,28 +28,33 @@ use yagura_exporter::probes::{
     udp::Udp,
 };
 
-/// Everything that counts the network.
+/// What counts the network, or the part of it that is asked for.
 struct Agent {
-    udp: Arc<Udp>,
-    _tcp: Arc<Tcp>,
-    _dns: Arc<Dns>,
+    udp: Option<Arc<Udp>>,
+    _tcp: Option<Arc<Tcp>>,
+    _dns: Option<Arc<Dns>>,
     _drops: Option<Arc<Drops>>,
     // Dropped last: the others stand on its books.
     _lifetime: Lifetime,
 }
 
 impl Agent {
-    fn start() -> Result<Self> {
+    fn start(features: &[String]) -> Result<Self> {
         let lifetime = Lifetime::start(&host(), &Options::default())?;
+        let books = || lifetime.books();
+        let wanted = |name: &str| features.is_empty() || features.iter().any(|feature| feature == name);
         Ok(Self {
-            _tcp: Tcp::start(&host(), lifetime.books(), &tcp::Options::default())?,
-            udp: Udp::start(&host(), lifetime.books(), false)?,
-            _dns: Dns::start(&host(), lifetime.books(), false)?,
-            _drops: Drops::start(&host(), lifetime.books(), false).ok(),
+            _tcp: wanted("tcp").then(|| Tcp::start(&host(), books(), &tcp::Options::default())).transpose()?,
+            udp: wanted("udp").then(|| Udp::start(&host(), books(), false)).transpose()?,
+            _dns: wanted("dns").then(|| Dns::start(&host(), books(), false)).transpose()?,
+            _drops: wanted("drops").then(|| Drops::start(&host(), books(), false).ok()).flatten(),
             _lifetime: lifetime,
         })
     }
 }
+
+/// All but `lifetime`, on whose books the others stand. `lifetime` alone is what is measured when only it is named.
+const FEATURES: &[&str] = &["lifetime", "tcp", "udp", "dns", "drops"];
 
 /// Ends with the proof.
 struct Ending(Child);
@@ -67,9 +72,17 @@ fn main() -> Result<()> {
         testkit::skipped(&reason);
         return Ok(());
     }
-    let mut arguments = std::env::args().skip(1).map(|text| text.parse::<u64>());
-    let rounds = arguments.next().transpose()?.unwrap_or(6);
-    let seconds = arguments.next().transpose()?.unwrap_or(3);
+    let mut arguments = std::env::args().skip(1);
+    let mut number = |name: &str, usual: u64| match arguments.next() {
+        Some(text) => text.parse().with_context(|| format!("{name} is a number, not {text:?}")),
+        None => Ok(usual),
+    };
+    let rounds = number("ROUNDS", 6)?;
+    let seconds = number("SECONDS", 3)?;
+    let features: Vec<String> = arguments.collect();
+    for feature in &features {
+        ensure!(FEATURES.contains(&feature.as_str()), "no feature is called {feature:?}: there are {FEATURES:?}");
+    }
     let program = |variable: &str, name: &str| {
         let program = std::env::var_os(variable).unwrap_or_else(|| name.into());
         let there = Command::new(&program).arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
@@ -84,7 +97,7 @@ fn main() -> Result<()> {
             Command::new(&iperf).args(["-s", "-B", "127.0.0.1", "-p", &port.to_string()]).stdout(Stdio::null()).spawn()
         })?);
         wait_for(port)?;
-        let (with, without) = in_turns(rounds, || throughput(&alone, &folder, &iperf, port, seconds))?;
+        let (with, without) = in_turns(rounds, &features, || throughput(&alone, &folder, &iperf, port, seconds))?;
         println!("iperf3: {:.2} Gbit/s with, {:.2} without, ratio {:.4}", with / 1e9, without / 1e9, with / without);
         ratios.push(("iperf3", with / without));
     } else {
@@ -92,13 +105,13 @@ fn main() -> Result<()> {
     }
     if let Some(wrk) = program("WRK", "wrk") {
         let port = within(&alone, &folder, serve)?;
-        let (with, without) = in_turns(rounds, || requests(&alone, &folder, &wrk, port, seconds))?;
+        let (with, without) = in_turns(rounds, &features, || requests(&alone, &folder, &wrk, port, seconds))?;
         println!("wrk: {with:.0} requests/s with, {without:.0} without, ratio {:.4}", with / without);
         ratios.push(("wrk", with / without));
     } else {
         println!("wrk is not installed, and WRK does not say where it is");
     }
-    datagrams(&alone, &folder, rounds)?;
+    datagrams(&alone, &folder, rounds, &features)?;
     drop(folder);
     for (what, ratio) in ratios {
         ensure!(ratio >= 0.99, "{what} has {:.1} % of its throughput left", ratio * 100.0);
@@ -111,13 +124,13 @@ fn within<T>(alone: &Alone, folder: &Folder, act: impl FnOnce() -> T) -> T {
 }
 
 /// Medians of what is measured with and without the programs. Who begins changes from round to round.
-fn in_turns(rounds: u64, mut measure: impl FnMut() -> Result<f64>) -> Result<(f64, f64)> {
+fn in_turns(rounds: u64, features: &[String], mut measure: impl FnMut() -> Result<f64>) -> Result<(f64, f64)> {
     let (mut with, mut without) = (Vec::new(), Vec::new());
     measure()?;
     for round in 0..rounds {
         for first in [round % 2 == 0, round % 2 != 0] {
             if first {
-                let agent = Agent::start()?;
+                let agent = Agent::start(features)?;
                 with.push(measure()?);
                 drop(agent);
             } else {
@@ -202,7 +215,7 @@ fn requests(alone: &Alone, folder: &Folder, wrk: &OsString, port: u16, seconds: 
 
 /// What a datagram takes from the call that sends it to the call that gets it.
 #[expect(clippy::print_stdout, reason = "the figures are what this program is for")]
-fn datagrams(alone: &Alone, folder: &Folder, rounds: u64) -> Result<()> {
+fn datagrams(alone: &Alone, folder: &Folder, rounds: u64, features: &[String]) -> Result<()> {
     const MANY: u32 = 100_000;
     let (from, to) = within(alone, folder, || -> std::io::Result<_> {
         let to = UdpSocket::bind("127.0.0.1:0")?;
@@ -210,7 +223,7 @@ fn datagrams(alone: &Alone, folder: &Folder, rounds: u64) -> Result<()> {
         from.connect(to.local_addr()?)?;
         Ok((from, to))
     })?;
-    let (with, without) = in_turns(rounds, || {
+    let (with, without) = in_turns(rounds, features, || {
         let (started, mut room) = (Instant::now(), [0; 256]);
         for _ in 0..MANY {
             from.send(&[7; 200])?;
@@ -222,14 +235,15 @@ fn datagrams(alone: &Alone, folder: &Folder, rounds: u64) -> Result<()> {
         "udp: {with:.0} ns a datagram with, {without:.0} without, so {:.0} ns for counting it at both ends",
         with - without
     );
-    let agent = Agent::start()?;
+    let agent = Agent::start(features)?;
+    let Some(udp) = &agent.udp else { return Ok(()) };
     let counting = object::count_runs()?;
     for _ in 0..MANY {
         from.send(&[7; 200])?;
         to.recv(&mut [0; 256])?;
     }
     drop(counting);
-    for run in agent.udp.costs().programs {
+    for run in udp.costs().programs {
         if run.runs > 0 {
             println!(
                 "  {:<12} {:>7} runs, {:.0} ns each with the clock",
