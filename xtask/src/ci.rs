@@ -53,10 +53,11 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
         step(&check.name, &|tally| tally.one(&check.name, (check.run)()));
     }
     if nightly {
-        for kernel in vm::KERNELS {
-            let name = format!("kernel {}", kernel.name);
-            step(&name, &|tally| tally.tests_of(&name, vm::test(kernel)));
-        }
+        step("kernels", &|tally| {
+            for (kernel, outcome) in vm::test(&vm::KERNELS.iter().collect::<Vec<_>>()) {
+                tally.tests_of(&format!("kernel {}", kernel.name), outcome);
+            }
+        });
         step("parity kubelet --vm", &|tally| tally.one("parity kubelet --vm", vm::parity()));
         step("parity ksm", &|tally| tally.one("parity ksm", parity::ksm::compare(None)));
         step("fuzz", &|tally| tally.one("fuzz", tasks::fuzz(&mut Args::default())));

@@ -36,8 +36,10 @@ pub(crate) struct Source {
 pub(crate) struct Module {
     /// What it is called.
     pub(crate) name: &'static str,
-    /// The path of the module, whose root is the program.
+    /// The path of the module.
     pub(crate) path: &'static str,
+    /// The path of the program in it; empty when it is the module's root.
+    pub(crate) program: &'static str,
     /// The version, with its `v`.
     pub(crate) version: &'static str,
 }
@@ -85,15 +87,23 @@ impl Module {
     /// The program; built when the cache does not have it. A module that requires it is built in place of `go install`,
     /// which also asks for the list of versions.
     pub(crate) fn binary(&self) -> Result<PathBuf> {
-        let Self { name, path, version } = self;
+        let Self { name, path, program, version } = self;
+        let binary = self.cached()?;
         let folder = places::cache("bin")?.join(format!("{name}-{version}"));
-        let binary = folder.join(name);
         if binary.is_file() {
             return Ok(binary);
         }
         places::write(&folder.join("go.mod"), format!("module peer\n\ngo 1.26\n\nrequire {path} {version}\n"))?;
         let mut command = go()?;
-        build(name, command.current_dir(&folder).args(["build", "-mod=mod", "-trimpath"]), path, &binary)
+        let package = [path, program].map(|part| part.trim_matches('/')).join("/");
+        let command = command.current_dir(&folder).args(["build", "-mod=mod", "-trimpath"]);
+        build(name, command, package.trim_end_matches('/'), &binary)
+    }
+
+    /// Where it is, once it is built.
+    pub(crate) fn cached(&self) -> Result<PathBuf> {
+        let Self { name, version, .. } = self;
+        Ok(places::cache("bin")?.join(format!("{name}-{version}")).join(name))
     }
 }
 

@@ -20,7 +20,6 @@ mod exposition;
 mod go;
 mod http;
 mod initrd;
-mod join;
 mod kube_names;
 mod parity;
 mod peers;

@@ -1,46 +1,27 @@
 //! Simulated nodes: kwok plays their kubelets.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::checks::Skip;
 use crate::cluster::Cluster;
+use crate::go::Module;
 use crate::process::{self, Tied};
 use crate::{http, places};
 
-/// The module and its version.
-const MODULE: &str = "sigs.k8s.io/kwok/cmd/kwok@v0.8.0";
+const KWOK: Module = Module { name: "kwok", path: "sigs.k8s.io/kwok", program: "cmd/kwok", version: "v0.8.0" };
 
 /// What the machine lacks for it.
 pub(super) fn missing() -> Option<Skip> {
-    let built = cached().is_ok_and(|path| path.is_file());
+    let built = KWOK.cached().is_ok_and(|path| path.is_file());
     (!built && process::find("go").is_none()).then(|| Skip("go is not installed".to_owned()))
-}
-
-fn cached() -> Result<PathBuf> {
-    Ok(places::cache("bin/kwok-v0.8.0")?.join("kwok"))
-}
-
-/// The program; built from its module when the cache does not have it.
-fn binary() -> Result<PathBuf> {
-    let path = cached()?;
-    if path.is_file() {
-        return Ok(path);
-    }
-    let Some(go) = process::find("go") else { bail!("go is not installed") };
-    eprintln!("building {MODULE}: a minute the first time");
-    let folder = path.parent().map(PathBuf::from).unwrap_or_default();
-    process::run(Command::new(go).args(["install", MODULE]).env("GOBIN", folder).env("CGO_ENABLED", "0"))?;
-    Ok(path)
 }
 
 /// Starts it beside a cluster that runs.
 pub(super) fn start(cluster: &Cluster) -> Result<Tied> {
-    let mut command = process::tied(&binary()?);
+    let mut command = process::tied(&KWOK.binary()?);
     command.arg("--kubeconfig").arg(cluster.kubeconfig());
     command.arg("--config").arg(places::repo().join("e2e/cluster/stages.yaml"));
     let port = http::free_port()?;

@@ -7,6 +7,7 @@
 
 mod burning;
 mod cadvisor;
+mod join;
 mod lifetimes;
 mod polling;
 
@@ -26,7 +27,7 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
     let which = "proof: say which: dns, drops, join, lifetimes, oom, overhead, peers, pressure, restart, tcp";
     let name = args.positional().ok_or_else(|| usage(which))?;
     if name == "join" {
-        return crate::join::run(args);
+        return join::run(args);
     }
     setup::for_building()?;
     if name == "lifetimes" {
