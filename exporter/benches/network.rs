@@ -134,7 +134,7 @@ fn refused(address: Ipv4Addr, port: u16) {
 fn memory(alone: &Alone, folder: &Folder) {
     const ROWS: u16 = 10_000;
     let lifetime = on(Lifetime::start(&host(), &Options::default()));
-    let options = tcp::Options { peers: u32::from(ROWS), ..tcp::Options::default() };
+    let options = tcp::Options { rows: 65_536, peers: u32::from(ROWS), ..tcp::Options::default() };
     let tcp = on(Tcp::start(&host(), lifetime.books(), &options));
     let before = (kernel_memory(&tcp.costs()), tcp.rows().unwrap().len());
     alone.within(folder, || {

@@ -57,9 +57,7 @@ enum Until {
 /// The whole suite on a node that is up.
 fn suite(machine: &Cluster, until: Until) -> Result<()> {
     let program = PROMETHEUS_2.path().context("cannot fetch Prometheus")?;
-    for package in ["yagura-exporter", "yagura-kube-state"] {
-        process::run(&mut tasks::cargo(&["build", "--release", "--package", package, "--bin", package]))?;
-    }
+    tasks::release()?;
     let binary = |name: &str| places::target().join("release").join(name);
     shop::open(machine)?;
     let (kube_state, _process) = kube_state(machine, &binary("yagura-kube-state"))?;

@@ -18,6 +18,11 @@ pub(crate) fn cargo(words: &[&str]) -> Command {
 pub(crate) fn build(args: &mut Args) -> Result<()> {
     args.finish()?;
     setup::for_building()?;
+    release()
+}
+
+/// Release binaries of the whole suite in one go: built one by one, each would have its libraries with other features.
+pub(crate) fn release() -> Result<()> {
     process::run(&mut cargo(&["build", "--release", "--workspace", "--exclude", "xtask"]))
 }
 

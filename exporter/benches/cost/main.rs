@@ -275,7 +275,9 @@ fn churn(served: &Served) {
         }
         if scrape % 5 == 0 {
             made += 1;
-            let cgroup = Cgroup::make(&pod_path(ROOT, 10_000 + scrape, 0), Limits::default()).unwrap();
+            // As where jobs run again and again: always another container, of a hundred workloads.
+            let path = pod_path(ROOT, 10_000 + made % 100, scrape);
+            let cgroup = Cgroup::make(&path, Limits::default()).unwrap();
             served.get("/metrics/cadvisor");
             drop(cgroup);
         } else {
