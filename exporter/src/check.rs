@@ -49,6 +49,12 @@ pub fn check(config: &Config) -> Result<(), Invalid> {
     if let Err((key, what)) = peers::check(&config.peers) {
         return Err(Invalid::new(&format!("peers.{key}"), what));
     }
+    let prices = [("cpu_hour", config.prices.cpu_hour), ("memory_gib_hour", config.prices.memory_gib_hour)];
+    for (key, price) in prices {
+        if !price.is_finite() || price < 0.0 {
+            return Err(Invalid::new(&format!("prices.{key}"), format!("{price} is no price")));
+        }
+    }
     for (key, path) in [
         ("path.procfs", &config.path.procfs),
         ("path.sysfs", &config.path.sysfs),
@@ -75,6 +81,14 @@ fn nearest(wrong: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_price_below_zero_is_refused_by_its_key() {
+        let mut config = Config::default();
+        config.prices.memory_gib_hour = -0.1;
+        let invalid = check(&config).unwrap_err();
+        assert_eq!((invalid.key.as_str(), invalid.what.as_str()), ("prices.memory_gib_hour", "-0.1 is no price"));
+    }
 
     #[test]
     fn a_folder_without_cgroups_is_refused_by_its_key() {

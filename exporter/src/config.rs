@@ -29,6 +29,8 @@ pub struct Config {
     pub kubernetes: Kubernetes,
     /// Whom connections lead to.
     pub peers: Peers,
+    /// What resources cost.
+    pub prices: Prices,
     /// How many samples a page may have.
     pub series: Series,
     /// File descriptors.
@@ -219,6 +221,18 @@ impl Default for Peers {
             per_workload: 50,
         }
     }
+}
+
+/// What resources cost, for `workload_cost_total`. Without a price nothing is said of costs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Prices {
+    /// What the prices are in, such as `EUR`.
+    pub currency: String,
+    /// Price of a CPU for an hour.
+    pub cpu_hour: f64,
+    /// Price of a GiB of memory for an hour.
+    pub memory_gib_hour: f64,
 }
 
 /// How many samples a page may have. What is over is left out and counted.

@@ -108,8 +108,8 @@ impl std::fmt::Display for Swarm {
     }
 }
 
-/// CPU time of this process's children that have ended, in ns, rounded down to clock ticks (proc_pid_stat(5): cutime and
-/// cstime).
+/// CPU time of this process's children that have ended, in ns, rounded down to clock ticks (`proc_pid_stat(5)`: `cutime` and
+/// `cstime`).
 fn of_children() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let (_, numbers) = stat.rsplit_once(')').unwrap();

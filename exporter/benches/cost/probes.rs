@@ -28,7 +28,7 @@ use yagura_exporter::{
     spec::{Context, Spec, View},
 };
 
-use crate::{Containers, ROOT, ROUNDS, host, served::Served, thread_cpu};
+use crate::{Containers, ROOT, ROUNDS, SETTLED, host, served::Served, thread_cpu};
 
 /// Every program, in this process, with as much going on as makes its time an event known.
 pub(crate) fn events() {
@@ -167,6 +167,7 @@ fn kept(containers: &Containers, layout: &Layout) -> Vec<File> {
 pub(crate) fn load(agent: &Path) {
     let served = Served::start(agent, &["--web.listen-address={address}", "--log.level=warn"]).unwrap();
     served.get("/metrics");
+    thread::sleep(SETTLED);
     println!("\nthe agent with its default features while much goes on, scraped once in 10 s");
     println!("switches/s  execs/s   agent % of a core   its programs % of a core, with the clock that times them");
     for (turns, starts) in [(0, 0), (10_000, 0), (20_000, 500)] {

@@ -49,6 +49,7 @@ const WITHOUT_FILE: &[(&str, &str)] = &[
     ("workload_cpu_used_seconds_total", OF_PODS),
     ("workload_memory_requested_byte_seconds_total", OF_PODS),
     ("workload_memory_used_byte_seconds_total", OF_PODS),
+    ("workload_cost_total", OF_PODS),
 ];
 const BY_CALL: &str = "told by a system call, and 0 without a pulse-per-second device";
 const OF_PODS: &str = "summed up over time, for pods that Kubernetes tells of; there are none here";

@@ -81,6 +81,12 @@ pub(super) static MEMORY_USED: Family<Count, 0, AsOwner> = Family::counter(
     "Memory that the workload's containers used: bytes times seconds, as of the scrapes.",
     &[],
 );
+pub(super) static COST: Family<Count, 2, AsOwner> = Family::counter(
+    "workload_cost_total",
+    "What the workload's running pods cost, in the currency of the configured prices: of what they ask for and what they \
+     use the greater, times seconds.",
+    &[Label::closed("resource", &["cpu", "memory"]), Label::open("currency", "1")],
+);
 
 /// All of them.
 pub(super) static FAMILIES: &[&Desc] = &[
@@ -96,4 +102,5 @@ pub(super) static FAMILIES: &[&Desc] = &[
     CPU_USED.desc(),
     MEMORY_REQUESTED.desc(),
     MEMORY_USED.desc(),
+    COST.desc(),
 ];

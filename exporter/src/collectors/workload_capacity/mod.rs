@@ -1,7 +1,8 @@
 //! What workloads with pods on this node asked for and what they use, which of their pods are in want, and whom to call.
 //!
 //! Read are the requests and limits of pods, as Kubernetes tells them, and of each container `cpu.stat` (version 1:
-//! `cpuacct.usage` too) and `memory.current` (`memory.usage_in_bytes`). Amounts times seconds are added up from scrape to
+//! `cpuacct.usage` too) and `memory.current` (`memory.usage_in_bytes`). With prices it is said what that costs. Amounts
+//! times seconds are added up from scrape to
 //! scrape: what a pod asked for while nobody scraped counts, as long as it is there at the next scrape.
 
 mod metrics;
@@ -18,6 +19,7 @@ use metric::{Batch, Count, Extra, Seconds};
 
 use self::metrics::AsOwner;
 use crate::{
+    config::Prices,
     identity::{
         Controller, Group, GroupKind, Layout, PerGroup, Pods, Version, Workload,
         pods::{self, Amounts, Pod},
@@ -39,6 +41,8 @@ pub static SPEC: Spec = Spec {
 const LONGEST_GAP: f64 = 300.0;
 /// How long a workload's sums stay when its last pod has gone, in seconds.
 const RETAIN: f64 = 3600.0;
+const HOUR: f64 = 3600.0;
+const GIB: f64 = 1_073_741_824.0;
 /// What part of its limit is near it.
 const NEAR: f64 = 0.9;
 
@@ -47,6 +51,7 @@ struct Capacity {
     sums: BTreeMap<Workload, Sums>,
     cpu: PerGroup<parse::CpuStat>,
     scraped: Option<f64>,
+    prices: Prices,
 }
 
 /// What rises.
@@ -56,6 +61,8 @@ struct Sums {
     cpu_used: f64,
     memory_requested: f64,
     memory_used: f64,
+    /// Of CPU and memory.
+    cost: [f64; 2],
     created: f64,
     touched: f64,
 }
@@ -93,6 +100,7 @@ fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
         sums: BTreeMap::new(),
         cpu: PerGroup::default(),
         scraped: None,
+        prices: context.config.prices.clone(),
     }))
 }
 
@@ -131,7 +139,7 @@ impl Collector for Capacity {
             }
             let sums = self.sums.entry(pod.workload.clone());
             let sums = sums.or_insert_with(|| Sums { created: scrape.now, ..Sums::default() });
-            sums.add(pod, used, passed, scrape.now);
+            sums.add(pod, used, passed, scrape.now, &self.prices);
         });
         self.sums.retain(|_, sums| scrape.now - sums.touched < RETAIN);
         let [of_pods, of_owners] = self.pods.label_names();
@@ -180,6 +188,13 @@ impl Capacity {
             out.put_with(&metrics::CPU_USED, Some(of), [], Seconds(sums.cpu_used), extra());
             out.put_with(&metrics::MEMORY_REQUESTED, Some(of), [], Count(sums.memory_requested), extra());
             out.put_with(&metrics::MEMORY_USED, Some(of), [], Count(sums.memory_used), extra());
+            let priced = [("cpu", self.prices.cpu_hour), ("memory", self.prices.memory_gib_hour)];
+            for ((resource, price), cost) in priced.into_iter().zip(sums.cost) {
+                if price > 0.0 {
+                    let labels = [resource, &self.prices.currency];
+                    out.put_with(&metrics::COST, Some(of), labels, Count(cost), extra());
+                }
+            }
             let Some(want) = wants.get(workload) else { continue };
             for (phase, count) in want.phases.iter().filter(|(_, count)| *count > 0) {
                 out.put_of(&metrics::PODS_THERE, of, [phase], Count(*count as f64));
@@ -233,16 +248,21 @@ impl Want {
 }
 
 impl Sums {
-    fn add(&mut self, pod: &Pod, used: Use, passed: f64, now: f64) {
+    fn add(&mut self, pod: &Pod, used: Use, passed: f64, now: f64, prices: &Prices) {
         self.touched = now;
         if pod.phase != "Running" {
             return;
         }
         let (cpu, memory) = requests(pod);
-        self.cpu_requested += cpu.unwrap_or(0.0) * passed;
-        self.memory_requested += memory.unwrap_or(0.0) * passed;
+        let [cpu, memory] = [cpu, memory].map(|amount| amount.unwrap_or(0.0) * passed);
+        let memory_used = used.memory * passed;
+        self.cpu_requested += cpu;
+        self.memory_requested += memory;
         self.cpu_used += used.cpu;
-        self.memory_used += used.memory * passed;
+        self.memory_used += memory_used;
+        let [of_cpu, of_memory] = &mut self.cost;
+        *of_cpu += cpu.max(used.cpu) * prices.cpu_hour / HOUR;
+        *of_memory += memory.max(memory_used) * prices.memory_gib_hour / HOUR / GIB;
     }
 }
 
@@ -314,10 +334,24 @@ mod tests {
         let mut sums = Sums::default();
         let used = Use { cpu: 2.0, memory: 100.0, ..Use::default() };
         for phase in ["Pending", "Running", "Running", "Succeeded"] {
-            sums.add(&pod(phase, ""), used, 10.0, 1.0);
+            sums.add(&pod(phase, ""), used, 10.0, 1.0, &Prices::default());
         }
         let expected = [15.0, 4.0, 20_971_520.0, 2000.0];
         assert_eq!([sums.cpu_requested, sums.cpu_used, sums.memory_requested, sums.memory_used], expected);
+    }
+
+    #[test]
+    fn the_greater_of_what_is_asked_for_and_used_costs() {
+        let prices = Prices { currency: "EUR".into(), cpu_hour: 0.36, memory_gib_hour: 3.6 };
+        let mut sums = Sums::default();
+        // 0.75 CPUs are asked for, and 1 MiB.
+        let idle = Use::default();
+        sums.add(&pod("Running", ""), idle, 100.0, 1.0, &prices);
+        let busy = Use { cpu: 200.0, memory: GIB, ..Use::default() };
+        sums.add(&pod("Running", ""), busy, 100.0, 2.0, &prices);
+        let [cpu, memory] = sums.cost;
+        assert!((cpu - (75.0 + 200.0) * 1e-4).abs() < 1e-12, "{cpu}");
+        assert!((memory - (100.0 / 1024.0 + 100.0) * 1e-3).abs() < 1e-12, "{memory}");
     }
 
     #[test]

@@ -43,6 +43,7 @@ impl Reason {
 
 /// A container, or another cgroup that has tasks.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Unit {
     /// A number that no other unit has or had.
     pub number: u64,
