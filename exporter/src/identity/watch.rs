@@ -1,6 +1,10 @@
 //! What inotify says of cgroup folders. Events wait in the kernel until a scrape asks for them.
 
-use std::{collections::HashMap, io, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    path::Path,
+};
 
 use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
 
@@ -64,6 +68,7 @@ impl Watch {
                 Err(_) => return None,
             };
             let mut any = false;
+            let mut gone = Vec::new();
             for event in events {
                 any = true;
                 if event.mask.contains(EventMask::Q_OVERFLOW) {
@@ -80,13 +85,33 @@ impl Watch {
                 if event.mask.contains(EventMask::CREATE) {
                     changes.push(Change::Made { hierarchy: *hierarchy, path });
                 } else if event.mask.contains(EventMask::DELETE) {
+                    gone.push((*hierarchy, path.clone()));
                     changes.push(Change::Removed { path });
                 }
             }
+            self.forget(&gone);
             if !any {
                 return Some(changes);
             }
         }
+    }
+
+    /// Takes watches off folders that were removed. The kernel does not: a watched folder of a cgroup that is gone stays in
+    /// its memory, and counts against `fs.inotify.max_user_watches`.
+    fn forget(&mut self, gone: &[(usize, String)]) {
+        if gone.is_empty() {
+            return;
+        }
+        let gone: HashSet<(usize, &str)> = gone.iter().map(|(hierarchy, path)| (*hierarchy, path.as_str())).collect();
+        let mut watches = self.inotify.watches();
+        self.folders.retain(|descriptor, (hierarchy, path)| {
+            let is_gone = gone.contains(&(*hierarchy, path.as_str()));
+            if is_gone {
+                // It may have gone by itself after all.
+                let _ = watches.remove(descriptor.clone());
+            }
+            !is_gone
+        });
     }
 
     /// Throws waiting events away: a walk follows.
