@@ -113,17 +113,13 @@ impl Tally {
     /// What is no check itself, but must not fail.
     fn need(&mut self, name: &str, outcome: Result<()>) {
         if let Err(error) = outcome {
-            self.fail(name, error);
+            println!("{}", self.fail(name, &error));
         }
     }
 
     /// One check.
     fn one(&mut self, name: &str, outcome: Result<()>) {
         println!("{}", self.count(name, outcome));
-    }
-
-    fn fail(&mut self, name: &str, error: anyhow::Error) {
-        self.one(name, Err(error));
     }
 
     /// One check; gives the line that says what came of it.
@@ -136,6 +132,10 @@ impl Tally {
             self.skips.push(format!("{name}: {skip}"));
             return format!("skipped: {name}: {skip}");
         }
+        self.fail(name, &error)
+    }
+
+    fn fail(&mut self, name: &str, error: &anyhow::Error) -> String {
         self.failed += 1;
         self.failures.push(format!("{name}: {}", format!("{error:#}").lines().next().unwrap_or_default()));
         format!("failed: {name}: {error:#}")
