@@ -68,7 +68,7 @@ impl Watch {
                 Err(_) => return None,
             };
             let mut any = false;
-            let mut gone = Vec::new();
+            let mut gone = HashSet::new();
             for event in events {
                 any = true;
                 if event.mask.contains(EventMask::Q_OVERFLOW) {
@@ -85,7 +85,7 @@ impl Watch {
                 if event.mask.contains(EventMask::CREATE) {
                     changes.push(Change::Made { hierarchy: *hierarchy, path });
                 } else if event.mask.contains(EventMask::DELETE) {
-                    gone.push((*hierarchy, path.clone()));
+                    gone.insert((*hierarchy, path.clone()));
                     changes.push(Change::Removed { path });
                 }
             }
@@ -98,14 +98,13 @@ impl Watch {
 
     /// Takes watches off folders that were removed. The kernel does not: a watched folder of a cgroup that is gone stays in
     /// its memory, and counts against `fs.inotify.max_user_watches`.
-    fn forget(&mut self, gone: &[(usize, String)]) {
+    fn forget(&mut self, gone: &HashSet<(usize, String)>) {
         if gone.is_empty() {
             return;
         }
-        let gone: HashSet<(usize, &str)> = gone.iter().map(|(hierarchy, path)| (*hierarchy, path.as_str())).collect();
         let mut watches = self.inotify.watches();
-        self.folders.retain(|descriptor, (hierarchy, path)| {
-            let is_gone = gone.contains(&(*hierarchy, path.as_str()));
+        self.folders.retain(|descriptor, folder| {
+            let is_gone = gone.contains(folder);
             if is_gone {
                 // It may have gone by itself after all.
                 let _ = watches.remove(descriptor.clone());
