@@ -13,6 +13,14 @@ type Rules<'c> = BTreeMap<(&'c str, &'static [&'static str]), Vec<&'c str>>;
 
 const WATCH: &[&str] = &["list", "watch"];
 
+/// Adds a resource to those that are watched, once.
+fn watch<'a>(rules: &mut Rules<'a>, group: &'a str, plural: &'a str) {
+    let resources = rules.entry((group, WATCH)).or_default();
+    if !resources.contains(&plural) {
+        resources.push(plural);
+    }
+}
+
 /// A ClusterRole as YAML.
 pub fn cluster_role(flags: &Flags, config: &Config, custom: &custom::Config) -> String {
     let mut rules: Rules<'_> = BTreeMap::new();
@@ -29,30 +37,17 @@ pub fn cluster_role(flags: &Flags, config: &Config, custom: &custom::Config) -> 
     }
     let owners = config.workloads.owner_kinds();
     for owner in &owners {
-        let resources = rules.entry((&owner.group, WATCH)).or_default();
-        if !resources.contains(&owner.plural.as_str()) {
-            resources.push(&owner.plural);
-        }
+        watch(&mut rules, &owner.group, &owner.plural);
     }
     for resource in peers::KINDS.into_iter().filter(|_| config.workloads.peers).filter_map(resources::find) {
-        let about = resource.about();
-        let resources = rules.entry((about.group, WATCH)).or_default();
-        if !resources.contains(&about.plural) {
-            resources.push(about.plural);
-        }
+        watch(&mut rules, resource.about().group, resource.about().plural);
     }
     if config.namespace_selector.is_some() {
-        let core = rules.entry(("", WATCH)).or_default();
-        if !core.contains(&"namespaces") {
-            core.push("namespaces");
-        }
+        watch(&mut rules, "", "namespaces");
     }
     if config.pod.is_some() {
         rules.entry(("", &["get"])).or_default().push("pods");
-        let sets = rules.entry(("apps", WATCH)).or_default();
-        if !sets.contains(&"statefulsets") {
-            sets.push("statefulsets");
-        }
+        watch(&mut rules, "apps", "statefulsets");
     }
     if flags.auth_filter {
         rules.entry(("authentication.k8s.io", &["create"])).or_default().push("tokenreviews");

@@ -76,14 +76,8 @@ impl Config {
             contacts.push(contact.ok_or_else(|| BadConfig::Contact(text.clone()))?);
         }
         let kinds = kinds.iter().map(|text| extra_kind(text).ok_or_else(|| BadConfig::Kind(text.clone())));
-        Ok(Self {
-            workloads,
-            lifetimes,
-            requests: false,
-            peers: false,
-            contacts,
-            kinds: kinds.collect::<Result<_, _>>()?,
-        })
+        let kinds = kinds.collect::<Result<_, _>>()?;
+        Ok(Self { workloads, lifetimes, contacts, kinds, ..Self::default() })
     }
 
     /// Whether nothing is asked for.
