@@ -38,8 +38,8 @@ pub(crate) struct Module {
     pub(crate) name: &'static str,
     /// The path of the module.
     pub(crate) path: &'static str,
-    /// The path of the program in it; empty when it is the module's root.
-    pub(crate) program: &'static str,
+    /// The path of the program: the module's, or a folder's in it.
+    pub(crate) package: &'static str,
     /// The version, with its `v`.
     pub(crate) version: &'static str,
 }
@@ -87,23 +87,23 @@ impl Module {
     /// The program; built when the cache does not have it. A module that requires it is built in place of `go install`,
     /// which also asks for the list of versions.
     pub(crate) fn binary(&self) -> Result<PathBuf> {
-        let Self { name, path, program, version } = self;
-        let binary = self.cached()?;
-        let folder = places::cache("bin")?.join(format!("{name}-{version}"));
+        let Self { name, path, package, version } = self;
+        let (folder, binary) = (self.folder()?, self.cached()?);
         if binary.is_file() {
             return Ok(binary);
         }
         places::write(&folder.join("go.mod"), format!("module peer\n\ngo 1.26\n\nrequire {path} {version}\n"))?;
         let mut command = go()?;
-        let package = [path, program].map(|part| part.trim_matches('/')).join("/");
-        let command = command.current_dir(&folder).args(["build", "-mod=mod", "-trimpath"]);
-        build(name, command, package.trim_end_matches('/'), &binary)
+        build(name, command.current_dir(&folder).args(["build", "-mod=mod", "-trimpath"]), package, &binary)
     }
 
     /// Where it is, once it is built.
     pub(crate) fn cached(&self) -> Result<PathBuf> {
-        let Self { name, version, .. } = self;
-        Ok(places::cache("bin")?.join(format!("{name}-{version}")).join(name))
+        Ok(self.folder()?.join(self.name))
+    }
+
+    fn folder(&self) -> Result<PathBuf> {
+        Ok(places::cache("bin")?.join(format!("{}-{}", self.name, self.version)))
     }
 }
 

@@ -31,11 +31,19 @@ pub(crate) const ALERTMANAGER: Peer =
     Peer::new("bookworm", "prometheus-alertmanager", "0.25.0-1+b4", "prometheus-alertmanager");
 
 /// What the node view replaces.
-pub(crate) const NODE_EXPORTER: Module =
-    Module { name: "node_exporter", path: "github.com/prometheus/node_exporter", program: "", version: "v1.12.1" };
+pub(crate) const NODE_EXPORTER: Module = Module {
+    name: "node_exporter",
+    path: "github.com/prometheus/node_exporter",
+    package: "github.com/prometheus/node_exporter",
+    version: "v1.12.1",
+};
 /// What the cluster-state exporter replaces.
-pub(crate) const KUBE_STATE_METRICS: Module =
-    Module { name: "kube-state-metrics", path: "k8s.io/kube-state-metrics/v2", program: "", version: "v2.20.0" };
+pub(crate) const KUBE_STATE_METRICS: Module = Module {
+    name: "kube-state-metrics",
+    path: "k8s.io/kube-state-metrics/v2",
+    package: "k8s.io/kube-state-metrics/v2",
+    version: "v2.20.0",
+};
 /// The cAdvisor that the kubelet of the test cluster is built with, as a program of its own.
 pub(crate) const CADVISOR: Source = Source { folder: "e2e/cadvisor", name: "cadvisor" };
 

@@ -11,7 +11,8 @@ use crate::go::Module;
 use crate::process::{self, Tied};
 use crate::{http, places};
 
-const KWOK: Module = Module { name: "kwok", path: "sigs.k8s.io/kwok", program: "cmd/kwok", version: "v0.8.0" };
+const KWOK: Module =
+    Module { name: "kwok", path: "sigs.k8s.io/kwok", package: "sigs.k8s.io/kwok/cmd/kwok", version: "v0.8.0" };
 
 /// What the machine lacks for it.
 pub(super) fn missing() -> Option<Skip> {
