@@ -53,7 +53,7 @@ impl Agent {
     }
 }
 
-/// All but `lifetime`, on whose books the others stand. `lifetime` alone is what is measured when only it is named.
+/// What can be named. The others stand on the books of `lifetime`, which is always attached.
 const FEATURES: &[&str] = &["lifetime", "tcp", "udp", "dns", "drops"];
 
 /// Ends with the proof.

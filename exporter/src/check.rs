@@ -4,7 +4,7 @@ use daemon::Invalid;
 use kernfs::{Host, Reader};
 
 use crate::{
-    config::{Config, is_called},
+    config::Config,
     identity::{Layout, peers, pods},
     probes::object,
     slices,
@@ -23,7 +23,7 @@ pub fn check(config: &Config) -> Result<(), Invalid> {
         [("collector.enable", &config.collector.enable), ("collector.disable", &config.collector.disable)]
     {
         for name in names {
-            if !slices::all().any(|spec| is_called(spec.name, name)) {
+            if !slices::is_known(name) {
                 return Err(Invalid::new(key, format!("no collector is called `{name}`{}", nearest(name))));
             }
         }

@@ -1,6 +1,11 @@
 //! All slices of the agent: what reads files, then what the kernel counts for us.
 
-use crate::{collectors, config::Config, probes, spec::Spec};
+use crate::{
+    collectors,
+    config::{Config, is_called},
+    probes,
+    spec::Spec,
+};
 
 /// Every slice, in the order in which they run and families are shown. First the one that spares others their reads.
 pub fn all() -> impl Iterator<Item = &'static Spec> + Clone {
@@ -10,6 +15,11 @@ pub fn all() -> impl Iterator<Item = &'static Spec> + Clone {
 /// Whether a slice is made of eBPF programs.
 pub fn is_probe(spec: &Spec) -> bool {
     spec.name == probes::iterators::SPEC.name || probes::ALL.iter().any(|probe| probe.name == spec.name)
+}
+
+/// Whether a slice goes by this name.
+pub fn is_known(name: &str) -> bool {
+    all().any(|spec| is_called(spec.name, name))
 }
 
 /// Whether a slice is to run.

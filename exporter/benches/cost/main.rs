@@ -240,10 +240,9 @@ fn measure(name: &str, program: &Path, args: &[&str], paths: &[&str]) {
     }
     let idle = Duration::from_secs(20);
     let cpu = served.cpu();
-    std::thread::sleep(idle);
+    let floor = nothing(idle);
     let spent = served.cpu().saturating_sub(cpu);
     let share = |spent: Duration| spent.as_secs_f64() / idle.as_secs_f64() * 100.0;
-    let floor = nothing(idle);
     println!(
         "idle: {:.3} % of a core; a thread that does nothing but wake up once a second: {:.3} %",
         share(spent),

@@ -2,8 +2,8 @@
 //!
 //! Read are the requests and limits of pods, as Kubernetes tells them, and of each container `cpu.stat` (version 1:
 //! `cpuacct.usage` too) and `memory.current` (`memory.usage_in_bytes`). With prices it is said what that costs. Amounts
-//! times seconds are added up from scrape to
-//! scrape: what a pod asked for while nobody scraped counts, as long as it is there at the next scrape.
+//! times seconds are added up from scrape to scrape: what a pod asked for while nobody scraped counts, as long as it is
+//! there at the next scrape.
 
 mod metrics;
 mod parse;
