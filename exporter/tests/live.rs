@@ -58,6 +58,7 @@ const NEEDS_MORE: &[(&str, &str)] = &[
     ("node_textfile", "a folder of text files"),
     ("node_thermal_zone", "thermal sensors"),
     ("node_zfs", "ZFS"),
+    ("workload_backends", "pods that use services"),
     ("machine_topology", "CPU topology in sysfs"),
 ];
 

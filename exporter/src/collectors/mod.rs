@@ -60,6 +60,7 @@ pub mod node_udp_queues;
 pub mod node_uname;
 pub mod node_vmstat;
 pub mod node_zfs;
+pub mod workload_backends;
 pub mod workload_capacity;
 
 /// Every collector, in the order in which its families are shown.
@@ -121,5 +122,6 @@ pub static ALL: &[&Spec] = &[
     &node_uname::SPEC,
     &node_vmstat::SPEC,
     &node_zfs::SPEC,
+    &workload_backends::SPEC,
     &workload_capacity::SPEC,
 ];
