@@ -123,7 +123,7 @@ fn named(agent: &Agent) -> Result<BTreeSet<[String; 5]>> {
 }
 
 fn judge(agent: &Agent, seen: &Seen, following: &Following, jobs: usize) -> Result<()> {
-    let (mut wrong, pods) = following.look(|truth| (seen.wrong(truth), truth.names.len()));
+    let (mut wrong, pods, of_two) = following.look(|truth| (seen.wrong(truth), truth.names.len(), truth.of_two()));
     let (cgroups, containers, workloads) = seen.counts();
     println!(
         "\n{} scrapes, {} series of pods; {pods} pods there were, {} of them seen, {cgroups} cgroups, {containers} \
@@ -139,6 +139,7 @@ fn judge(agent: &Agent, seen: &Seen, following: &Following, jobs: usize) -> Resu
     for line in own.lines().filter(|line| line.starts_with("yagura_kubernetes_")) {
         println!("{line}");
     }
+    println!("containers that Kubernetes itself gave to two pods of one uid: {of_two}");
     println!("mislabelled: {}", wrong.len());
     wrong.extend(miscounted);
     for line in wrong.iter().take(30) {

@@ -71,8 +71,8 @@ impl Seen {
             }
             let told = id_of_container.and_then(|id| truth.containers.get(*id));
             match told {
-                Some((of, called)) if of != pod || called != container => {
-                    wrong.push(format!("{id} is shown as {pod}/{container} and is {of}/{called}"));
+                Some(of) if !of.contains(&(pod.clone(), container.clone())) => {
+                    wrong.push(format!("{id} is shown as {pod}/{container} and is one of {of:?}"));
                 }
                 None if !container.is_empty() && !truth.has(pod, container) => {
                     wrong.push(format!("{id} is shown as {pod}/{container}, which is not in the pod"));
@@ -86,7 +86,8 @@ impl Seen {
                 wrong.push(format!("{pod}/{container} is shown as of {kind}/{workload}, and is of {right:?}"));
             }
             // A container without a name of its own goes by its id.
-            let is_id = container.len() == 64 && truth.containers.get(container).is_none_or(|(of, _)| of == pod);
+            let is_id = container.len() == 64
+                && truth.containers.get(container).is_none_or(|of| of.iter().any(|(of, _)| of == pod));
             if !container.is_empty() && !is_id && !truth.has(pod, container) {
                 wrong.push(format!("{pod}/{container} is shown, and is not in the pod"));
             }

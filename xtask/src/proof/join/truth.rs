@@ -17,8 +17,9 @@ use crate::cluster::Cluster;
 pub(super) struct Truth {
     /// Uid on cgroups → names; a file can bear one uid under two names.
     pub(super) pods: BTreeMap<String, BTreeSet<String>>,
-    /// Container id → pod and container.
-    pub(super) containers: BTreeMap<String, (String, String)>,
+    /// Container id → pod and container. A kubelet asks the runtime by uid: of two pods that bear one, it says that the
+    /// containers of the earlier are the later's until they are gone.
+    pub(super) containers: BTreeMap<String, BTreeSet<(String, String)>>,
     /// Pod → all its containers.
     pub(super) names: BTreeMap<String, BTreeSet<String>>,
 }
@@ -91,9 +92,14 @@ impl Truth {
             for id in [&container["containerID"], before].into_iter().filter_map(Value::as_str) {
                 let id = id.rsplit("://").next().unwrap_or(id);
                 if let Some(called) = container["name"].as_str().filter(|_| !id.is_empty()) {
-                    self.containers.insert(id.to_owned(), (name.to_owned(), called.to_owned()));
+                    self.containers.entry(id.to_owned()).or_default().insert((name.to_owned(), called.to_owned()));
                 }
             }
         }
+    }
+
+    /// Containers that were said to be of more than one pod.
+    pub(super) fn of_two(&self) -> usize {
+        self.containers.values().filter(|of| of.len() > 1).count()
     }
 }
