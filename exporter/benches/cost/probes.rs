@@ -169,12 +169,15 @@ pub(crate) fn load(agent: &Path) {
     served.get("/metrics");
     thread::sleep(SETTLED);
     println!("\nthe agent with its default features while much goes on, scraped once in 10 s");
-    println!("switches/s  execs/s   agent % of a core   its programs % of a core, with the clock that times them");
+    println!(
+        "switches/s  execs/s   agent % of a core between scrapes   ms of a scrape after 10 s   its programs % of a core, \
+         with the clock that times them"
+    );
     for (turns, starts) in [(0, 0), (10_000, 0), (20_000, 500)] {
         let stop = AtomicBool::new(false);
         let counting = object::count_runs().unwrap();
-        let (cpu, before, ran) = (served.cpu(), activity(), programs(&served.get("/metrics")));
-        let started = Instant::now();
+        let ran = programs(&served.get("/metrics"));
+        let (cpu, before, started) = (served.cpu(), activity(), Instant::now());
         thread::scope(|scope| {
             scope.spawn(|| switches(turns, &stop));
             scope.spawn(|| execs(starts, &stop));
@@ -182,18 +185,20 @@ pub(crate) fn load(agent: &Path) {
             stop.store(true, Relaxed);
         });
         let seconds = started.elapsed().as_secs_f64();
+        let (between, after) = (served.cpu(), activity());
         let (runs, ns) = programs(&served.get("/metrics"));
         drop(counting);
-        let cpu = served.cpu().saturating_sub(cpu).as_secs_f64();
-        let after = activity();
+        let scrape = served.cpu().saturating_sub(between).as_secs_f64();
+        let cpu = between.saturating_sub(cpu).as_secs_f64();
         let rate = |at: usize| (after[at] - before[at]) as f64 / seconds;
         let gross = ns - ran.1;
         let net = gross - (runs - ran.0) * clock_cost() / 1e9;
         println!(
-            "{:>10.0} {:>8.0} {:>19.3} {:>26.3} {:>10.3}",
+            "{:>10.0} {:>8.0} {:>35.3} {:>27.1} {:>26.3} {:>10.3}",
             rate(0),
             rate(1),
             cpu / seconds * 100.0,
+            scrape * 1e3,
             net.max(0.0) / seconds * 100.0,
             gross / seconds * 100.0
         );
