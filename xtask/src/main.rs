@@ -58,7 +58,7 @@ const RECIPES: &[Recipe] = &[
     Recipe { name: "docs", usage: "[--check]", about: "write the generated pages, or check them", run: tasks::docs },
     Recipe {
         name: "bench",
-        usage: "[growth | network | join | kube-state] [--peers] [ARGS]",
+        usage: "[growth | network | join | kube-state] [--peers] [--real] [ARGS]",
         about: "what a scrape costs, how that grows, and what it costs the peers",
         run: tasks::bench,
     },

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 use crate::args::{Args, usage};
-use crate::{kube_names, peers, places, process, setup};
+use crate::{e2e, kube_names, parity, peers, places, process, setup};
 
 /// Cargo in the repository.
 pub(crate) fn cargo(words: &[&str]) -> Command {
@@ -92,8 +92,12 @@ pub(crate) fn conformance(args: &mut Args) -> Result<()> {
     process::run(command.arg(whose).arg(file))
 }
 
-/// `cargo xtask bench [growth | network | join | kube-state] [--peers] [ARGS]`: with `--peers`, the programs that the agent
-/// replaces are built with Go and measured in the same run, unless `CADVISOR` and `NODE_EXPORTER` name them.
+/// Pods of `bench kube-state --real`.
+const REAL_PODS: usize = 10_000;
+
+/// `cargo xtask bench [growth | network | join | kube-state] [--peers] [--real] [ARGS]`: with `--peers`, the programs that
+/// ours replace are built with Go and measured in the same run, unless `CADVISOR`, `NODE_EXPORTER` and `KSM` name them;
+/// with `--real`, kube-state is measured before a real control plane.
 pub(crate) fn bench(args: &mut Args) -> Result<()> {
     let mut words = args.rest();
     let named =
@@ -104,8 +108,15 @@ pub(crate) fn bench(args: &mut Args) -> Result<()> {
         Some(bench) => ("yagura-exporter", bench),
         None => ("yagura-exporter", "cost"),
     };
-    let with_peers = words.iter().any(|word| word == "--peers");
-    words.retain(|word| word != "--peers");
+    let mut flag = |name: &str| {
+        let before = words.len();
+        words.retain(|word| word != name);
+        words.len() < before
+    };
+    let (with_peers, is_real) = (flag("--peers"), flag("--real"));
+    if is_real && package != "yagura-kube-state" {
+        return Err(usage("bench: --real is for kube-state"));
+    }
     setup::for_building()?;
     let mut command = cargo(&["bench", "--package", package, "--bench", bench, "--"]);
     if with_peers && package == "yagura-exporter" {
@@ -117,7 +128,16 @@ pub(crate) fn bench(args: &mut Args) -> Result<()> {
             }
         }
     }
-    process::run(command.args(words))
+    if with_peers && package == "yagura-kube-state" {
+        command.env("KSM", parity::ksm::binary()?);
+    }
+    command.args(words);
+    if !is_real {
+        return process::run(&mut command);
+    }
+    // Built before the pods are there: who measures should not have to wait for a compiler beside them.
+    process::run(&mut cargo(&["bench", "--package", package, "--bench", bench, "--no-run"]))?;
+    e2e::with_pods(REAL_PODS, |kubeconfig| process::run(command.arg("--kubeconfig").arg(kubeconfig)))
 }
 
 /// `cargo xtask fuzz [SECONDS] [TARGET]…`: each target, or those that are named, for so long. The flags that libFuzzer

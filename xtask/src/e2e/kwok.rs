@@ -26,7 +26,8 @@ pub(super) fn start(cluster: &Cluster) -> Result<Tied> {
     command.arg("--kubeconfig").arg(cluster.kubeconfig());
     command.arg("--config").arg(places::repo().join("e2e/cluster/stages.yaml"));
     let port = http::free_port()?;
-    command.args(["--manage-all-nodes", "--node-lease-duration-seconds=200", "--node-ip=127.0.0.1"]);
+    // Renewed after a quarter of that; the node controller waits for 50 s.
+    command.args(["--manage-all-nodes", "--node-lease-duration-seconds=80", "--node-ip=127.0.0.1"]);
     command.arg(format!("--server-address=127.0.0.1:{port}"));
     let mut kwok = Tied::start("kwok", &mut command, &places::cache("logs")?.join("kwok.log"))?;
     kwok.wait_until(Duration::from_secs(30), || http::get(&format!("http://127.0.0.1:{port}/healthz")).is_ok())?;

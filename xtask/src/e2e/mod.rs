@@ -11,6 +11,7 @@ mod roll;
 mod states;
 mod subject;
 
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -85,6 +86,26 @@ fn measure(size: Size, keep: bool) -> Result<()> {
     outcome?;
     println!("all of it took {:.0} s", begin.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// Simulated pods on one node at most, as on most real ones.
+const PODS_PER_NODE: usize = 110;
+
+/// Does something with a real control plane that has so many simulated pods; it gets the kubeconfig.
+pub(crate) fn with_pods(pods: usize, work: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    if let Some(skip) = missing() {
+        return Err(skip.into());
+    }
+    let machine = Cluster::of_this_machine()?;
+    cluster::up(&machine, &options())?;
+    let outcome = (|| {
+        let _nodes = kwok::start(&machine)?;
+        kwok::create_nodes(&machine, pods.div_ceil(PODS_PER_NODE) + 1)?;
+        roll::create(&machine, pods)?;
+        work(&machine.kubeconfig())
+    })();
+    cluster::down(&machine)?;
+    outcome
 }
 
 fn prove(machine: &Cluster, size: Size) -> Result<()> {
