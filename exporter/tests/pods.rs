@@ -2,13 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are test code")]
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use kernfs::{Budget, Host, Reader};
+use metric::Batch;
 use tempfile::TempDir;
 use testkit::{ApiServer, wait_for};
 use yagura_exporter::{
     config::{Kubelet, Kubernetes, Peers as PeerOptions},
-    identity::{Ask, Peers, Pods, Workload, peers::Found},
+    identity::{Ask, Layout, Peers, Pods, Tree, Workload, peers::Found},
 };
 
 const PODS: &str = "/api/v1/pods";
@@ -92,6 +98,45 @@ fn pods_are_learnt_as_they_come_and_stay_known_while_the_server_is_away() {
     lab.server.come_up();
     wait_until("the new pod", Duration::from_mins(1), || ask(&pods, "u4") == Some(("once".into(), "Job")));
     wait_until("news", SOON, || pods.figures().age.is_some_and(|age| age < Duration::from_secs(2)));
+}
+
+/// What containers of the tree are called that have rows.
+fn called(tree: &mut Tree, reader: &mut Reader) -> Vec<String> {
+    tree.refresh(reader, Instant::now());
+    tree.as_cadvisor(&mut Batch::default());
+    let shown = tree.groups().filter(|group| group.container_id().is_some() && group.cadvisor.is_some());
+    shown.map(|group| group.labels.container.clone()).collect()
+}
+
+#[test]
+fn a_container_whose_bundle_is_gone_has_no_rows_until_kubernetes_tells_which_it_is() {
+    let lab = Lab::start();
+    let (uid, id) = ("0be89d38-a6f9-406a-b287-22e5eeb1dd0c", "8".repeat(64));
+    let root = tempfile::tempdir().unwrap();
+    for name in ["proc/1", "sys", "rootfs", &format!("cgroup/kubepods/pod{uid}/{id}")] {
+        fs::create_dir_all(root.path().join(name)).unwrap();
+    }
+    fs::write(root.path().join("cgroup/cgroup.controllers"), "cpu memory\n").unwrap();
+    let host = Arc::new(Host::below(root.path()).unwrap());
+    let mut reader = Reader::default();
+    let layout = Arc::new(Layout::find(&host, &mut reader).unwrap());
+    let new = || Tree::new(Arc::clone(&host), Arc::clone(&layout), Budget::new(100)).unwrap();
+    assert_eq!(called(&mut new(), &mut reader), [""], "nobody tells, so what there is is shown");
+
+    let pods = Pods::default();
+    pods.set_up(&lab.options());
+    let mut tree = new().with_pods(&pods);
+    assert!(called(&mut tree, &mut reader).is_empty());
+    lab.server.put(PODS, uid, &pod(uid, "web-5d8c-x", "ReplicaSet/web-5d8c", &id));
+    wait_until("the pod", SOON, || pods.with_pod(uid, |pod| pod.container(&id).is_some()) == Some(true));
+    assert_eq!(called(&mut tree, &mut reader), ["main"]);
+    lab.server.remove(PODS, uid);
+
+    let nobody = Pods::default();
+    nobody.set_up(&Lab::start().options());
+    let mut tree = new().with_pods(&nobody);
+    let shown = (0..10).position(|_| !called(&mut tree, &mut reader).is_empty());
+    assert_eq!(shown, Some(4), "what is never told is shown in the end");
 }
 
 #[test]

@@ -26,5 +26,5 @@ pub use limits::{CpuLimits, CpusetLimits, MemoryLimits};
 pub use peers::Peers;
 pub use per_group::PerGroup;
 pub use pods::{Ask, Pods, Workload};
-pub use rows::{AsCadvisor, AsContainer, CGROUPS, KINDS};
+pub use rows::{AsCadvisor, AsContainer, AsWorkload, CGROUPS, KINDS};
 pub use tree::{Figures, Tree};

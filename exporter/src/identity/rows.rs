@@ -1,4 +1,4 @@
-//! The label sets under which the views show a cgroup.
+//! The label sets under which the views show cgroups, and workloads that cgroups belong to.
 
 use metric::{Label, Subject};
 
@@ -7,6 +7,7 @@ pub const CGROUPS: &str = "cgroups of the node";
 /// What bounds kinds of workloads.
 pub const KINDS: &str = "kinds that own pods, at most 256";
 const CONTAINERS: &str = "containers and services of the node";
+const WORKLOADS: &str = "workloads of the node, at most 4096";
 
 /// The six labels of a kubelet's cAdvisor endpoint, always all of them.
 #[derive(Debug)]
@@ -33,7 +34,16 @@ impl Subject for AsContainer {
         Label::open("namespace", CONTAINERS),
         Label::open("pod", CONTAINERS),
         Label::open("container", CONTAINERS),
-        Label::open("workload", "workloads of the node"),
+        Label::open("workload", WORKLOADS),
         Label::open("workload_kind", KINDS),
     ];
+}
+
+/// A workload: what containers belong to and what outlives them.
+#[derive(Debug)]
+pub struct AsWorkload;
+
+impl Subject for AsWorkload {
+    const LABELS: &'static [Label] =
+        &[Label::open("namespace", WORKLOADS), Label::open("workload", WORKLOADS), Label::open("workload_kind", KINDS)];
 }

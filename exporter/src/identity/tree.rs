@@ -66,6 +66,14 @@ pub struct Tree {
     figures: Figures,
 }
 
+impl Group {
+    /// Whether it is a container of a pod that may still be told which. Where Kubernetes tells, it has no rows until
+    /// then, since they would be those of a container that nobody knows; `lifetime` accounts for what it uses.
+    fn awaits_name(&self) -> bool {
+        !self.named && self.container_id.is_some() && self.pod_uid.is_some() && self.silent < PATIENCE
+    }
+}
+
 impl Tree {
     /// An empty tree; the first [`Tree::refresh`] fills it.
     pub fn new(host: Arc<Host>, layout: Arc<Layout>, budget: Arc<Budget>) -> std::io::Result<Self> {
@@ -152,9 +160,12 @@ impl Tree {
 
     /// Registers each cgroup in the batch under cAdvisor's labels.
     pub fn as_cadvisor(&mut self, out: &mut Batch) {
+        let is_told = self.known.is_on();
         for group in self.groups.values_mut() {
             let Labels { container, id, image, name, namespace, pod } = &group.labels;
-            group.cadvisor = Some(out.subject::<AsCadvisor, 6>([container, id, image, name, namespace, pod]));
+            let labels = [container, id, image, name, namespace, pod];
+            group.cadvisor =
+                (!(is_told && group.awaits_name())).then(|| out.subject::<AsCadvisor, 6>(labels.map(String::as_str)));
             group.own = None;
             group.counted = Counted::default();
             group.members.forget();
@@ -164,6 +175,7 @@ impl Tree {
     /// Registers each container and service in the batch under our own labels. Of two that bear the same, as when a
     /// container was replaced a moment ago, only the younger gets rows.
     pub fn as_containers(&mut self, out: &mut Batch) {
+        let is_told = self.known.is_on();
         let mut taken: HashSet<(String, String, String)> = HashSet::new();
         let mut youngest_first: Vec<&mut Group> = self.groups.values_mut().collect();
         youngest_first.sort_by(|a, b| b.created.total_cmp(&a.created));
@@ -172,7 +184,7 @@ impl Tree {
             group.own = None;
             group.counted = Counted::default();
             group.members.forget();
-            if !group.is_workload() {
+            if !group.is_workload() || (is_told && group.awaits_name()) {
                 continue;
             }
             let Labels { container, name, namespace, pod, .. } = &group.labels;

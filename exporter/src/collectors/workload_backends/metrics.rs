@@ -2,7 +2,7 @@
 
 use metric::{Count, Desc, Family, Label};
 
-use crate::{identity::KINDS, probes::lifetime::AsWorkload};
+use crate::identity::{AsWorkload, KINDS};
 
 const SERVICES: &str = "services that the workload uses, and whoever answers for them, as many as peers.per_workload";
 

@@ -27,10 +27,9 @@ use self::parse::Turned;
 use super::node::net_folder;
 use crate::{
     identity::{
-        Peers, Pods, Workload,
+        AsWorkload, Peers, Pods, Workload,
         peers::{Found, Who},
     },
-    probes::lifetime::AsWorkload,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 

@@ -1,21 +1,12 @@
 //! Families of `workload_capacity`.
 
-use metric::{Count, Desc, Family, Label, Seconds, Subject};
+use metric::{Count, Desc, Family, Label, Seconds};
 
-use crate::identity::KINDS;
+use crate::identity::{AsWorkload, KINDS};
 
 const WORKLOADS: &str = "workloads with pods on the node";
 const PODS: &str = "pods of the node";
 const PHASES: [&str; 5] = ["Pending", "Running", "Succeeded", "Failed", "Unknown"];
-
-/// A workload that has pods on this node.
-#[derive(Debug)]
-pub(super) struct AsOwner;
-
-impl Subject for AsOwner {
-    const LABELS: &'static [Label] =
-        &[Label::open("namespace", WORKLOADS), Label::open("workload", WORKLOADS), Label::open("workload_kind", KINDS)];
-}
 
 pub(super) static POD: Family<Count, 5> = Family::gauge(
     "pod_workload_info",
@@ -28,60 +19,60 @@ pub(super) static POD: Family<Count, 5> = Family::gauge(
         Label::closed("phase", &PHASES),
     ],
 );
-pub(super) static OWNER: Family<Count, 0, AsOwner> = Family::gauge(
+pub(super) static OWNER: Family<Count, 0, AsWorkload> = Family::gauge(
     "workload_owner_info",
     "Whom a workload with pods on the node belongs to, in the labels that kubernetes.owner_labels names; always 1.",
     &[],
 );
-pub(super) static PODS_THERE: Family<Count, 1, AsOwner> = Family::gauge(
+pub(super) static PODS_THERE: Family<Count, 1, AsWorkload> = Family::gauge(
     "workload_pods",
     "Pods of the workload on the node, by phase; only phases that there are pods in.",
     &[Label::closed("phase", &PHASES)],
 );
-pub(super) static EVICTED: Family<Count, 0, AsOwner> =
+pub(super) static EVICTED: Family<Count, 0, AsWorkload> =
     Family::gauge("workload_pods_evicted", "Pods of the workload that the node evicted and that are still there.", &[]);
-pub(super) static OVER_CPU_REQUEST: Family<Count, 0, AsOwner> = Family::gauge(
+pub(super) static OVER_CPU_REQUEST: Family<Count, 0, AsWorkload> = Family::gauge(
     "workload_pods_over_cpu_request",
     "Pods of the workload that used more CPU time than they ask for, since the scrape before.",
     &[],
 );
-pub(super) static OVER_MEMORY_REQUEST: Family<Count, 0, AsOwner> = Family::gauge(
+pub(super) static OVER_MEMORY_REQUEST: Family<Count, 0, AsWorkload> = Family::gauge(
     "workload_pods_over_memory_request",
     "Pods of the workload that use more memory than they ask for.",
     &[],
 );
-pub(super) static NEAR_MEMORY_LIMIT: Family<Count, 0, AsOwner> = Family::gauge(
+pub(super) static NEAR_MEMORY_LIMIT: Family<Count, 0, AsWorkload> = Family::gauge(
     "workload_pods_near_memory_limit",
     "Pods of the workload with a container that uses 90 % or more of the memory that it may have.",
     &[],
 );
-pub(super) static THROTTLED: Family<Count, 0, AsOwner> = Family::gauge(
+pub(super) static THROTTLED: Family<Count, 0, AsWorkload> = Family::gauge(
     "workload_pods_throttled",
     "Pods of the workload with a container that was throttled since the scrape before.",
     &[],
 );
-pub(super) static CPU_REQUESTED: Family<Seconds, 0, AsOwner> = Family::counter(
+pub(super) static CPU_REQUESTED: Family<Seconds, 0, AsWorkload> = Family::counter(
     "workload_cpu_requested_seconds_total",
     "CPU time that the workload's running pods asked for: CPUs times seconds.",
     &[],
 );
-pub(super) static CPU_USED: Family<Seconds, 0, AsOwner> = Family::counter(
+pub(super) static CPU_USED: Family<Seconds, 0, AsWorkload> = Family::counter(
     "workload_cpu_used_seconds_total",
     "CPU time that containers used while a scrape saw them; workload_cpu_usage_seconds_total has those too that no scrape \
      saw.",
     &[],
 );
-pub(super) static MEMORY_REQUESTED: Family<Count, 0, AsOwner> = Family::counter(
+pub(super) static MEMORY_REQUESTED: Family<Count, 0, AsWorkload> = Family::counter(
     "workload_memory_requested_byte_seconds_total",
     "Memory that the workload's running pods asked for: bytes times seconds.",
     &[],
 );
-pub(super) static MEMORY_USED: Family<Count, 0, AsOwner> = Family::counter(
+pub(super) static MEMORY_USED: Family<Count, 0, AsWorkload> = Family::counter(
     "workload_memory_used_byte_seconds_total",
     "Memory that the workload's containers used: bytes times seconds, as of the scrapes.",
     &[],
 );
-pub(super) static COST: Family<Count, 2, AsOwner> = Family::counter(
+pub(super) static COST: Family<Count, 2, AsWorkload> = Family::counter(
     "workload_cost_total",
     "What the workload's running pods cost, in the currency of the configured prices: of what they ask for and what they \
      use the greater, times seconds.",

@@ -17,11 +17,10 @@ use expo::{ParsedFamily, ParsedKind, ParsedSample};
 use kernfs::{ReadError, Reader, text};
 use metric::{Batch, Count, Extra, Seconds};
 
-use self::metrics::AsOwner;
 use crate::{
     config::Prices,
     identity::{
-        Controller, Group, GroupKind, Layout, PerGroup, Pods, Version, Workload,
+        AsWorkload, Controller, Group, GroupKind, Layout, PerGroup, Pods, Version, Workload,
         pods::{self, Amounts, Pod},
     },
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
@@ -182,7 +181,7 @@ impl Capacity {
     fn emit(&self, wants: &BTreeMap<Workload, Want>, out: &mut Batch) {
         for (workload, sums) in &self.sums {
             let Workload { namespace, name, kind } = workload;
-            let of = out.subject::<AsOwner, 3>([namespace, name, kind]);
+            let of = out.subject::<AsWorkload, 3>([namespace, name, kind]);
             let extra = || Extra { created: Some(sums.created), exemplar: None };
             out.put_with(&metrics::CPU_REQUESTED, Some(of), [], Seconds(sums.cpu_requested), extra());
             out.put_with(&metrics::CPU_USED, Some(of), [], Seconds(sums.cpu_used), extra());

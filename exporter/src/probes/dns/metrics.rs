@@ -7,8 +7,8 @@ use super::{
     talk::{CODES, TYPES},
 };
 use crate::{
-    identity::AsContainer,
-    probes::{lifetime::AsWorkload, sums::Account, tcp::Slots},
+    identity::{AsContainer, AsWorkload},
+    probes::{sums::Account, tcp::Slots},
 };
 
 const TYPE: Label = Label::closed("type", &TYPES);

@@ -18,7 +18,7 @@ use self::talk::{CODES, Counts, Heard, TYPES, Talk};
 use super::{
     health::{self, Feature, Vitals},
     lifetime::{
-        self, AsWorkload, Books, Follower,
+        self, Books, Follower,
         ledger::{Ledger, Moment},
     },
     object::{Hook, Object, Plan, Table},
@@ -28,7 +28,7 @@ use super::{
     tcp::Slots,
 };
 use crate::{
-    identity::names::NAMES,
+    identity::{AsWorkload, names::NAMES},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 

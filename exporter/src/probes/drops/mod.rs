@@ -24,7 +24,7 @@ use self::{
 use super::{
     health::{self, Feature, Vitals},
     lifetime::{
-        self, AsWorkload, Books, Follower,
+        self, Books, Follower,
         ledger::{Ledger, Moment},
     },
     object::{Entries, Hook, Object, Plan, Table},
@@ -32,7 +32,7 @@ use super::{
     sums::{Account, Sums},
 };
 use crate::{
-    identity::AsContainer,
+    identity::{AsContainer, AsWorkload},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 

@@ -11,12 +11,12 @@ use kernfs::{Host, ReadError};
 use metric::{Count, Desc, Extra, Family};
 
 use super::{
-    lifetime::{AsWorkload, Books, ledger::Tally},
+    lifetime::{Books, ledger::Tally},
     object::{Hook, Plan},
     running::Running,
     tally::Counting,
 };
-use crate::identity::AsContainer;
+use crate::identity::{AsContainer, AsWorkload};
 use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
 
 /// See the module.

@@ -1,23 +1,12 @@
 //! Families of `lifetime`.
 
-use metric::{Batch, Bytes, Count, Desc, Extra, Family, Label, Nanos, Of, Ratio, Seconds, Subject};
+use metric::{Batch, Bytes, Count, Desc, Extra, Family, Label, Nanos, Of, Ratio, Seconds};
 
 use super::{
     ledger::{Ledger, Reason, Unit, Workload},
     wire::MEMORY_EVENTS,
 };
-use crate::identity::{AsContainer, KINDS};
-
-const WORKLOADS: &str = "workloads of the node, at most 4096";
-
-/// A workload: what containers belong to and what outlives them.
-#[derive(Debug)]
-pub struct AsWorkload;
-
-impl Subject for AsWorkload {
-    const LABELS: &'static [Label] =
-        &[Label::open("namespace", WORKLOADS), Label::open("workload", WORKLOADS), Label::open("workload_kind", KINDS)];
-}
+use crate::identity::{AsContainer, AsWorkload, KINDS};
 
 const RESULT: Label = Label::closed("result", &["success", "error", "signal"]);
 

@@ -23,7 +23,6 @@ use std::{
 use kernfs::{Host, ReadError, Reader};
 use parking_lot::Mutex;
 
-pub use self::metrics::AsWorkload;
 use self::{
     archive::{Archive, Note, Page},
     hierarchy::Hierarchy,

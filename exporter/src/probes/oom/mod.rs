@@ -9,13 +9,13 @@ use kernfs::{Host, ReadError};
 use metric::{Bytes, Count, Desc, Extra, Family};
 
 use super::{
-    lifetime::{AsWorkload, Books, ledger::Tally},
+    lifetime::{Books, ledger::Tally},
     object::{Hook, Plan},
     running::Running,
     tally::Counting,
 };
 use crate::{
-    identity::AsContainer,
+    identity::{AsContainer, AsWorkload},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 

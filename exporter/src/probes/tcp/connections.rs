@@ -8,7 +8,7 @@ use super::{
     named::{Account, Edge, Line, Named},
     wire::{DIRECTIONS, FAILURES, Peer},
 };
-use crate::{identity::peers::KINDS, probes::lifetime::AsWorkload};
+use crate::identity::{AsWorkload, peers::KINDS};
 
 const PEERS: &str = "others that the workload has to do with, as many as peers.per_workload for each direction";
 const DIRECTION: Label = Label::closed("direction", &DIRECTIONS);

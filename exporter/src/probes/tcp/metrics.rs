@@ -8,7 +8,7 @@ use super::{
     book::{Account, Unit, WithPeer},
     wire::{DIRECTIONS, FAILURES, OUTCOMES, Peer, PeerId},
 };
-use crate::{identity::AsContainer, probes::lifetime::AsWorkload};
+use crate::identity::{AsContainer, AsWorkload};
 
 const DIRECTION: Label = Label::closed("direction", &DIRECTIONS);
 const REASON: Label = Label::closed("reason", &FAILURES);

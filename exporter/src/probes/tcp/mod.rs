@@ -37,7 +37,7 @@ use self::{
 use super::{
     health::{self, Feature, Vitals},
     lifetime::{
-        self, AsWorkload, Books, Follower,
+        self, Books, Follower,
         ledger::{Key, Ledger, Moment},
     },
     object::{Entries, Hook, Iterator, Object, Plan, Ring, Table},
@@ -45,7 +45,7 @@ use super::{
     running::Running,
 };
 use crate::{
-    identity::{Peers, flows::FLOWS, names::NAMES},
+    identity::{AsWorkload, Peers, flows::FLOWS, names::NAMES},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 

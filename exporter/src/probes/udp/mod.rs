@@ -14,7 +14,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use super::{
     health::{self, Feature, Vitals},
     lifetime::{
-        self, AsWorkload, Books, Follower,
+        self, Books, Follower,
         ledger::{Ledger, Moment},
     },
     object::{Entries, Hook, Object, Plan, Table},
@@ -22,7 +22,7 @@ use super::{
     sums::{Account, Sums},
 };
 use crate::{
-    identity::AsContainer,
+    identity::{AsContainer, AsWorkload},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
