@@ -106,7 +106,9 @@ fn check() {
     drop(servers);
     let gone = || error(&agent.page(View::Node), first_hung).filter(|error| error != "mountpoint timeout");
     let error = wait_for(Duration::from_secs(10), gone);
-    assert_eq!(error.as_deref(), Some("transport endpoint is not connected"));
+    // Linux 7 has another word for it.
+    let words = ["transport endpoint is not connected", "connection refused"];
+    assert!(error.as_deref().is_some_and(|error| words.contains(&error)), "{error:?}");
 }
 
 fn value(page: &Exposition, family: &str, point: &Path) -> Option<f64> {

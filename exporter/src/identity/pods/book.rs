@@ -37,9 +37,9 @@ pub struct Workload {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Container {
     /// Its name.
-    pub name: Box<str>,
+    pub name: Arc<str>,
     /// Its image, as the runtime names it, or as the pod does before it runs.
-    pub image: Box<str>,
+    pub image: Arc<str>,
     /// The runtime's ids of it and of the one before it.
     pub ids: [Box<str>; 2],
     /// What it asks for and may have.
@@ -85,7 +85,7 @@ pub struct Pod {
     /// Its addresses.
     pub addresses: Box<[IpAddr]>,
     /// Its uid at the API server.
-    uid: Box<str>,
+    uid: Arc<str>,
     first: Link,
     /// Whom it belongs to, by its own labels and annotations.
     contacts: Box<[Box<str>]>,
@@ -154,12 +154,12 @@ pub(super) struct Book {
     asked: Asked,
     node: Arc<str>,
     /// By the uid that their cgroups bear.
-    pods: HashMap<Box<str>, Pod>,
+    pods: HashMap<Arc<str>, Box<Pod>>,
     owners: HashMap<OwnerKey, Owner>,
     /// Owners that are not known yet.
     wanted: BTreeSet<OwnerKey>,
-    by_address: HashMap<IpAddr, Box<str>>,
-    /// Names that many pods share.
+    by_address: HashMap<IpAddr, Arc<str>>,
+    /// Names and images that many pods share.
     names: HashSet<Arc<str>>,
 }
 
@@ -182,7 +182,7 @@ impl Book {
         for pod in pods {
             self.put(&pod, now);
         }
-        let gone: Vec<Box<str>> = self.pods.keys().filter(|uid| !there.contains(*uid)).cloned().collect();
+        let gone: Vec<Arc<str>> = self.pods.keys().filter(|uid| !there.contains(&***uid)).cloned().collect();
         for uid in gone {
             self.end(&uid, now);
         }
@@ -200,14 +200,16 @@ impl Book {
         if let Some(before) = self.pods.get(uid).filter(|before| before.name == pod.name) {
             pod.keep_ids_of(before);
         }
-        let old = self.pods.insert(uid.into(), pod);
+        // That of a pod from a file is not the one at the API server.
+        let key = if *pod.uid == *uid { Arc::clone(&pod.uid) } else { Arc::from(uid) };
+        let old = self.pods.insert(Arc::clone(&key), Box::new(pod));
         for address in old.iter().flat_map(|old| old.addresses.iter()) {
             self.release(address, uid);
         }
         self.place(uid);
         if let Some(pod) = self.pods.get(uid).filter(|pod| pod.holds_addresses()) {
             for address in &pod.addresses {
-                self.by_address.insert(*address, uid.into());
+                self.by_address.insert(*address, Arc::clone(&key));
             }
         }
         if self.pods.len() > 4 * MOST_GONE {
@@ -276,7 +278,7 @@ impl Book {
             Told::Refused => Owner { next: Next::Top, contacts: Box::default() },
         };
         self.owners.insert(key, owner);
-        let unsure: Vec<Box<str>> =
+        let unsure: Vec<Arc<str>> =
             self.pods.iter().filter(|(_, pod)| !pod.is_sure).map(|(uid, _)| uid.clone()).collect();
         for uid in unsure {
             self.place(&uid);
@@ -285,17 +287,17 @@ impl Book {
 
     /// The pod with this uid on its cgroups.
     pub(super) fn pod(&self, uid: &str) -> Option<&Pod> {
-        self.pods.get(uid)
+        self.pods.get(uid).map(|pod| &**pod)
     }
 
     /// Pods that are there.
     pub(super) fn pods(&self) -> impl Iterator<Item = &Pod> {
-        self.pods.values().filter(|pod| pod.gone.is_none())
+        self.pods.values().map(|pod| &**pod).filter(|pod| pod.gone.is_none())
     }
 
     /// The pod that has this address.
     pub(super) fn at(&self, address: &IpAddr) -> Option<&Pod> {
-        self.pods.get(self.by_address.get(address)?)
+        self.pods.get(self.by_address.get(address)?).map(|pod| &**pod)
     }
 
     /// Whom a pod's workload belongs to: by the workload's own labels and annotations, by the pod's, by those of their
@@ -346,7 +348,7 @@ impl Book {
             name,
             workload,
             is_sure: false,
-            containers: containers(object),
+            containers: self.containers(object),
             phase: phase(&status.phase),
             reason: status.reason.as_str().into(),
             labels: self.asked.labels.iter().map(|wanted| wanted.value(meta).into()).collect(),
@@ -357,6 +359,44 @@ impl Book {
             contacts: self.asked.contacts.iter().map(|wanted| wanted.value(meta).into()).collect(),
             gone: None,
         }
+    }
+
+    fn containers(&mut self, pod: &object::Pod) -> Box<[Container]> {
+        let (spec, status) = (&pod.spec, &pod.status);
+        let init = spec.init_containers.iter().map(|container| (container, container.restart_policy == "Always"));
+        let main = spec.containers.iter().map(|container| (container, true));
+        let ephemeral = spec.ephemeral_containers.iter().map(|container| (container, false));
+        let statuses = || {
+            status
+                .init_container_statuses
+                .iter()
+                .chain(&status.container_statuses)
+                .chain(&status.ephemeral_container_statuses)
+        };
+        let one = |(container, lasts): (&object::Container, bool)| {
+            let status = statuses().find(|status| status.name == container.name);
+            let id = |url: &str| Box::from(url.rsplit("://").next().unwrap_or_default());
+            let ids = status.map_or_else(Default::default, |status| {
+                [id(&status.container_id), id(&status.last_state.terminated.container_id)]
+            });
+            let told = status.map(|status| status.image.as_str()).filter(|image| !image.is_empty());
+            let image = told.unwrap_or(&container.image);
+            let (requests, limits) = (&container.resources.requests, &container.resources.limits);
+            let amount = |of: &std::collections::BTreeMap<String, String>, key: &str| amount::parse(of.get(key)?);
+            Container {
+                name: self.shared(&container.name),
+                image: self.shared(image),
+                ids,
+                amounts: Amounts {
+                    cpu_request: amount(requests, "cpu"),
+                    cpu_limit: amount(limits, "cpu"),
+                    memory_request: amount(requests, "memory"),
+                    memory_limit: amount(limits, "memory"),
+                },
+                lasts,
+            }
+        };
+        init.chain(main).chain(ephemeral).map(one).collect()
     }
 
     /// What owns the pod itself, or what certainly owns that.
@@ -448,46 +488,6 @@ fn cron_job(name: &str) -> Reference {
 /// The phases there are, so that no pod has a text of its own.
 fn phase(text: &str) -> &'static str {
     ["Pending", "Running", "Succeeded", "Failed"].into_iter().find(|phase| *phase == text).unwrap_or("Unknown")
-}
-
-fn containers(pod: &object::Pod) -> Box<[Container]> {
-    let (spec, status) = (&pod.spec, &pod.status);
-    let init = spec.init_containers.iter().map(|container| (container, container.restart_policy == "Always"));
-    let main = spec.containers.iter().map(|container| (container, true));
-    let ephemeral = spec.ephemeral_containers.iter().map(|container| (container, false));
-    let statuses = || {
-        status
-            .init_container_statuses
-            .iter()
-            .chain(&status.container_statuses)
-            .chain(&status.ephemeral_container_statuses)
-    };
-    let one = |(container, lasts): (&object::Container, bool)| {
-        let status = statuses().find(|status| status.name == container.name);
-        let id = |url: &str| Box::from(url.rsplit("://").next().unwrap_or_default());
-        let ids = status.map_or_else(Default::default, |status| {
-            [id(&status.container_id), id(&status.last_state.terminated.container_id)]
-        });
-        let (requests, limits) = (&container.resources.requests, &container.resources.limits);
-        let amount = |of: &std::collections::BTreeMap<String, String>, key: &str| amount::parse(of.get(key)?);
-        Container {
-            name: container.name.as_str().into(),
-            image: status
-                .map(|status| status.image.as_str())
-                .filter(|image| !image.is_empty())
-                .unwrap_or(&container.image)
-                .into(),
-            ids,
-            amounts: Amounts {
-                cpu_request: amount(requests, "cpu"),
-                cpu_limit: amount(limits, "cpu"),
-                memory_request: amount(requests, "memory"),
-                memory_limit: amount(limits, "memory"),
-            },
-            lasts,
-        }
-    };
-    init.chain(main).chain(ephemeral).map(one).collect()
 }
 
 impl Pod {
