@@ -21,7 +21,7 @@ use yagura_exporter::{probes::object::is_loaded, spec::View};
 
 /// Families whose counts stay with the programs.
 fn stays(name: &str) -> bool {
-    let not_pinned = ["_tcp_", "_udp_", "_dns_", "_peer_", "_datagram", "_dropped_", "_runqueue"];
+    let not_pinned = ["_network_", "_connections_", "_dns_", "_runqueue"];
     let ours =
         ["workload_", "container_processes_", "container_cpu_accounted_", "container_execs_", "container_oom_kill"];
     ours.iter().any(|start| name.starts_with(start)) && !not_pinned.iter().any(|part| name.contains(part))
