@@ -12,6 +12,10 @@ use crate::identity::{Group, GroupKind, Layout, Pid};
 /// The host's own namespace is that of process 1.
 const INIT: Pid = 1;
 
+/// The parent of the kernel's threads, which are in the host's namespace too and hide nothing: a first process may
+/// guard what it is in, even from those who may trace.
+const KTHREADD: Pid = 2;
+
 /// A process may move to another namespace (setns(2), unshare(2)): how often it is looked at again.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 
@@ -51,13 +55,16 @@ pub(super) struct Space {
 
 impl Doors {
     /// To be called first in a scrape: forgets cgroups that the last scrape did not ask for.
-    pub(super) fn begin(&mut self, host: &Host, reader: &Reader, now: Instant) {
+    pub(super) fn begin(&mut self, host: &Host, reader: &mut Reader, now: Instant) {
         self.now = now;
         let last = self.scrape;
         self.known.retain(|_, door| door.seen == last);
         self.scrape += 1;
         if self.host.is_none() {
-            self.host = namespace_of(INIT, host, reader);
+            self.host = namespace_of(INIT, host, reader).or_else(|| {
+                let name = reader.read(&host.proc, &format!("{KTHREADD}/comm")).ok().flatten();
+                if name == Some(b"kthreadd\n") { namespace_of(KTHREADD, host, reader) } else { None }
+            });
         }
     }
 
@@ -156,7 +163,7 @@ mod tests {
         tree.refresh(&mut reader, start);
         let mut doors = Doors::default();
         let mut seen = |after: u64| {
-            doors.begin(&host, &reader, start + Duration::from_secs(after));
+            doors.begin(&host, &mut reader, start + Duration::from_secs(after));
             let group = tree.groups().find(|group| &*group.path == "/shop").unwrap();
             doors.of(group, &layout, &host, &mut reader).unwrap().unwrap().inode.unwrap()
         };
@@ -168,5 +175,23 @@ mod tests {
         assert_ne!(inode(), first);
         assert_eq!(seen(30), first);
         assert_eq!(seen(60), inode());
+    }
+
+    #[test]
+    fn where_the_first_process_guards_its_namespace_the_kernels_threads_tell_the_hosts() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["proc/1", "proc/2/ns", "sys", "rootfs", "cgroup"] {
+            fs::create_dir_all(root.path().join(name)).unwrap();
+        }
+        fs::write(root.path().join("proc/2/ns/net"), "").unwrap();
+        fs::write(root.path().join("proc/2/comm"), "sh\n").unwrap();
+        let host = Host::below(root.path()).unwrap();
+        let mut reader = Reader::default();
+        let mut doors = Doors::default();
+        doors.begin(&host, &mut reader, Instant::now());
+        assert_eq!(doors.host, None, "process 2 of some container");
+        fs::write(root.path().join("proc/2/comm"), "kthreadd\n").unwrap();
+        doors.begin(&host, &mut reader, Instant::now());
+        assert_eq!(doors.host, Some(fs::metadata(root.path().join("proc/2/ns/net")).unwrap().ino()));
     }
 }
