@@ -3,12 +3,12 @@
 use std::{
     io::{self, Write},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
 use arc_swap::ArcSwap;
-use daemon::{Landing, Loaded, Page, ScrapeRequest, Server, Telemetry, Written};
+use daemon::{Landing, Loaded, Page, Reply, ScrapeRequest, Server, Telemetry, Written};
 use expo::Encoder;
 use kernfs::{Budget, Host, Reader};
 use metric::{Batch, Limits};
@@ -22,9 +22,10 @@ use crate::{
     identity::{Layout, Peers, Pods, Tree},
     own_metrics::OwnMetrics,
     privilege,
-    scrape::{Delivered, Engine, Off},
+    scrape::{Delivered, Engine, Off, Report},
     slices,
     spec::{Context, Spec, View},
+    workloads,
 };
 
 /// The agent at work.
@@ -68,6 +69,9 @@ impl Known {
 
 /// Pages that are kept for the next scrapes; more than that run at the same time only when many scrapers collide.
 const KEPT_PAGES: usize = 4;
+
+/// How long somebody who looks at a page waits for it.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl App {
     /// Opens the machine and builds every collector that it can have.
@@ -148,6 +152,27 @@ impl App {
         }
     }
 
+    fn note_lacks(&self, report: &Report) {
+        for (feature, before, lacks) in &report.lacks {
+            self.own.forget_feature(feature, before);
+            self.own.feature(feature, true, lacks);
+        }
+    }
+
+    /// The page of workloads.
+    fn workloads(&self) -> Reply {
+        let deadline = Instant::now() + PATIENCE;
+        let Some(mut engine) = self.containers.try_lock_until(deadline) else {
+            return Reply::status(503, "another scrape holds the collectors\n");
+        };
+        let mut batch = Batch::with_limits(self.limits);
+        let asked = |spec: &Spec| workloads::COLLECTORS.contains(&spec.name);
+        let report = engine.scrape(View::Own, deadline, asked, &mut batch);
+        drop(engine);
+        self.note_lacks(&report);
+        Reply::html(workloads::page(&batch, &report.others))
+    }
+
     fn write(&self, view: View, request: &ScrapeRequest, out: &mut dyn Write) -> io::Result<Written> {
         let (mut batch, mut encoder) =
             self.pages.lock().pop().unwrap_or_else(|| (Batch::with_limits(self.limits), Encoder::default()));
@@ -169,10 +194,7 @@ impl App {
             self.own.note_pods(&self.known.pods.figures());
             self.own.note_peers(&self.known.peers.figures());
         }
-        for (feature, before, lacks) in &report.lacks {
-            self.own.forget_feature(feature, before);
-            self.own.feature(feature, true, lacks);
-        }
+        self.note_lacks(&report);
         if view == View::Node {
             collectors::node_scrape::emit(&report.runs, &mut batch);
         }
@@ -232,7 +254,14 @@ pub fn serve(loaded: &Loaded<Config>) -> Result<()> {
         let path = if *view == View::Own { loaded.config.web.telemetry_path.clone() } else { view.path().to_owned() };
         server = server.page(&path, title, description, ViewPage { app: Arc::clone(&app), view: *view });
     }
+    let for_workloads = Arc::clone(&app);
     server
+        .plain(
+            workloads::PATH,
+            "Workloads",
+            "For people: what each workload used, whom it talks to, whose it is.",
+            move |_| for_workloads.load_full().workloads(),
+        )
         .landing(move || landing(&app.load()))
         .reload(move || {
             let config = Arc::new(source.load()?);

@@ -18,3 +18,4 @@ pub mod rbac;
 pub mod scrape;
 pub mod slices;
 pub mod spec;
+mod workloads;

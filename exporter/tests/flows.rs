@@ -76,3 +76,31 @@ fn each_connection_that_is_over_has_a_line() {
     );
     assert!(closed["seconds"].as_f64().unwrap() >= closed["connect_seconds"].as_f64().unwrap());
 }
+
+#[test]
+fn what_a_container_used_is_on_the_page_of_workloads() {
+    if let Some(reason) = unable() {
+        return testkit::skipped(&reason);
+    }
+    let agent = Agent::start(&mut program());
+    if let Some(reason) = off(&agent.page(View::Own), "lifetime") {
+        return testkit::skipped(&format!("lifetime is off: {reason}"));
+    }
+    let folder = Folder::make(&owner_root().unwrap(), "workloads");
+    let container = folder.0.join("one");
+    std::fs::create_dir(&container).unwrap();
+    let line = format!("echo 0 > {}/cgroup.procs; for i in $(seq 10000); do :; done", container.display());
+    assert!(std::process::Command::new("sh").args(["-c", &line]).status().unwrap().success());
+    std::fs::remove_dir(&container).unwrap();
+    let row = format!("<th scope=\"row\"><div>{}</div>", folder.name());
+    let page = || {
+        let reply = agent.get("/workloads").unwrap();
+        assert_eq!(reply.status, 200);
+        for header in ["content-type: text/html; charset=utf-8\r\n", "content-security-policy: default-src 'none'"] {
+            assert!(reply.head.contains(header), "{}", reply.head);
+        }
+        String::from_utf8(reply.body).unwrap()
+    };
+    let shown = testkit::wait_for(Duration::from_secs(10), || page().contains(&row).then_some(()));
+    assert!(shown.is_some(), "no {row} in {}", page());
+}

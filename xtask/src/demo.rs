@@ -75,7 +75,9 @@ fn suite(machine: &Cluster, until: Until) -> Result<()> {
     let mut prometheus = Prometheus::with(&program, &jobs, "demo", &[])?;
     prometheus.wait_up(JOBS.len() + 1)?;
     shop::answer(&prometheus)?;
+    shop::is_on_page(agent.url())?;
     println!("\nagent       {}/", agent.url());
+    println!("  who used what, talked to whom, belongs to whom: {}/workloads", agent.url());
     println!("kube-state  {kube_state}/");
     println!("Prometheus  {}/", prometheus.url);
     if until == Until::Interrupted {
@@ -111,6 +113,7 @@ fn alone() -> Result<()> {
     let agent = Agent::start(&places::target().join("release/yagura-exporter"), &[])?;
     let mut prometheus = Prometheus::start(&program, agent.url(), "demo")?;
     println!("\nagent       {}/", agent.url());
+    println!("  who used what and talked to whom: {}/workloads", agent.url());
     for (job, path) in JOBS {
         println!("  job {job:<9} {}{path}", agent.url());
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::cluster::{BOX_IMAGE, Cluster};
 use crate::demo::Prometheus;
-use crate::process;
+use crate::{http, process};
 
 const NAMESPACE: &str = "shop";
 
@@ -115,4 +115,14 @@ pub(crate) fn answer(prometheus: &Prometheus) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What the agent's page of workloads says of the shop.
+const ON_PAGE: &[&str] = &["<div>web</div>", "shop/api:8080 · ", "shop/db:5432 · ", "team: front", "team: data"];
+
+/// Waits until the agent's page for people answers the same questions.
+pub(crate) fn is_on_page(agent: &str) -> Result<()> {
+    let page = || http::get(&format!("{agent}/workloads"));
+    let there = || page().is_ok_and(|page| ON_PAGE.iter().all(|part| page.contains(part)));
+    process::wait_for("the page of workloads to show the shop", Duration::from_mins(1), there)
 }

@@ -113,17 +113,61 @@ impl Endpoint {
     }
 }
 
+/// A table for people, a page of its own.
+#[derive(Clone, Debug, Default)]
+pub struct Sheet {
+    /// What it lists.
+    pub title: String,
+    /// How many, or the like.
+    pub note: String,
+    /// What one should know to read it.
+    pub about: String,
+    /// Heads of columns.
+    pub columns: &'static [&'static str],
+    /// Rows of cells of lines. The first cell's first line names the row.
+    pub rows: Vec<Vec<Vec<String>>>,
+    /// What is said instead when there are no rows.
+    pub empty: String,
+}
+
+/// The page of a table: HTML that needs nothing else. All text is escaped.
+pub fn sheet_page(program: &Program, sheet: &Sheet) -> String {
+    let mut page = String::with_capacity(16 << 10);
+    begin(&mut page, &Landing::of(program));
+    page.push_str("</header>\n<main>\n");
+    put(&mut page, format_args!("<h2>{}<small>{}</small></h2>\n", escape(&sheet.title), escape(&sheet.note)));
+    put(&mut page, format_args!("<p class=\"tagline\">{}</p>\n", escape(&sheet.about)));
+    if sheet.rows.is_empty() {
+        put(&mut page, format_args!("<p>{}</p>\n", escape(&sheet.empty)));
+    } else {
+        page.push_str("<div class=\"sheet wide\"><table><thead><tr>");
+        for column in sheet.columns {
+            put(&mut page, format_args!("<th scope=\"col\">{}</th>", escape(column)));
+        }
+        page.push_str("</tr></thead><tbody>\n");
+        for row in &sheet.rows {
+            page.push_str("<tr>");
+            for (i, lines) in row.iter().enumerate() {
+                let (open, close) = if i == 0 { ("<th scope=\"row\">", "</th>") } else { ("<td>", "</td>") };
+                page.push_str(open);
+                for (n, line) in lines.iter().enumerate() {
+                    let class = if i == 0 && n > 0 { " class=\"why\"" } else { "" };
+                    put(&mut page, format_args!("<div{class}>{}</div>", escape(line)));
+                }
+                page.push_str(close);
+            }
+            page.push_str("</tr>\n");
+        }
+        page.push_str("</tbody></table></div>\n");
+    }
+    page.push_str("</main>\n<footer><a href=\"/\">All pages</a></footer>\n</body></html>\n");
+    page
+}
+
 /// The page: HTML that needs nothing else. All text is escaped.
 pub fn landing_page(landing: &Landing) -> String {
     let mut page = String::with_capacity(16 << 10);
-    let (name, version, tagline) = (escape(&landing.name), escape(&landing.version), escape(&landing.tagline));
-    page.push_str("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
-    page.push_str("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">");
-    put(&mut page, format_args!("<title>{name}</title><meta name=\"description\" content=\"{tagline}\">"));
-    put(&mut page, format_args!("<link rel=\"icon\" href=\"{ICON}\"><style>{STYLE}</style></head><body>\n"));
-    put(&mut page, format_args!("<header><div class=\"brand\">{MARK}<div><h1>{name}"));
-    put(&mut page, format_args!("<span class=\"version\">{version}</span></h1><p class=\"tagline\">{tagline}</p>"));
-    page.push_str("</div></div>\n");
+    begin(&mut page, landing);
     facts(&mut page, &landing.facts);
     page.push_str("</header>\n<main>\n");
     endpoints(&mut page, &landing.endpoints);
@@ -134,6 +178,18 @@ pub fn landing_page(landing: &Landing) -> String {
     }
     page.push_str("</footer>\n</body></html>\n");
     page
+}
+
+/// Head and masthead; the header is left open.
+fn begin(page: &mut String, landing: &Landing) {
+    let (name, version, tagline) = (escape(&landing.name), escape(&landing.version), escape(&landing.tagline));
+    page.push_str("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
+    page.push_str("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">");
+    put(page, format_args!("<title>{name}</title><meta name=\"description\" content=\"{tagline}\">"));
+    put(page, format_args!("<link rel=\"icon\" href=\"{ICON}\"><style>{STYLE}</style></head><body>\n"));
+    put(page, format_args!("<header><div class=\"brand\">{MARK}<div><h1>{name}"));
+    put(page, format_args!("<span class=\"version\">{version}</span></h1><p class=\"tagline\">{tagline}</p>"));
+    page.push_str("</div></div>\n");
 }
 
 fn facts(page: &mut String, facts: &[Fact]) {
@@ -223,6 +279,22 @@ mod tests {
         assert!(!page.contains("<script") && !page.contains("alert('x')"), "{page}");
         assert!(!page.contains("javascript:") && !page.contains("//evil.example"), "{page}");
         assert_eq!(page.matches("&lt;script&gt;").count(), 14);
+    }
+
+    #[test]
+    fn a_table_is_escaped_and_says_so_when_it_is_empty() {
+        const EVIL: &str = "<i>\"&";
+        const PROGRAM: Program = Program { name: EVIL, prefix: "lab", about: EVIL, version: EVIL, revision: None };
+        let text = || EVIL.to_owned();
+        let mut sheet = Sheet { title: text(), note: text(), about: text(), columns: &[EVIL, "b"], ..Sheet::default() };
+        sheet.empty = text();
+        let empty = sheet_page(&PROGRAM, &sheet);
+        sheet.rows = vec![vec![vec![text(), text()], vec![text()]]];
+        let full = sheet_page(&PROGRAM, &sheet);
+        for page in [&empty, &full] {
+            assert!(!page.contains("<i>"), "{page}");
+        }
+        assert!(!empty.contains("<table") && full.contains("<th scope=\"row\"><div>&lt;i&gt;"), "{full}");
     }
 
     #[test]

@@ -72,7 +72,7 @@ mod yaml;
 pub use args::{WebArgs, WebConfigFile};
 pub use bound::Bound;
 pub use cli::{Cli, CliError, Invalid, Loaded, Settings, Source, print};
-pub use landing::{Endpoint, Fact, Feature, Landing, Link, landing_page};
+pub use landing::{Endpoint, Fact, Feature, Landing, Link, Sheet, landing_page, sheet_page};
 pub use limits::Limits;
 pub use logs::{LogArgs, LogFormat};
 pub use page::{Page, Reply, ScrapeRequest, Written};

@@ -291,10 +291,7 @@ fn landing_answer(shared: &Shared, encoding: Encoding) -> Answer {
     if landing.endpoints.is_empty() {
         landing.endpoints.clone_from(&shared.endpoints);
     }
-    let mut answer = replied(&Reply::html(landing::landing_page(&landing)), encoding);
-    answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(landing::POLICY));
-    answer.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    answer
+    replied(&Reply::html(landing::landing_page(&landing)), encoding)
 }
 
 fn replied(reply: &Reply, encoding: Encoding) -> Answer {
@@ -307,6 +304,10 @@ fn replied(reply: &Reply, encoding: Encoding) -> Answer {
     };
     let mut answer = Response::new(PageBody::whole(body));
     *answer.status_mut() = code;
+    if reply.content_type.starts_with("text/html") {
+        answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(landing::POLICY));
+        answer.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    }
     with_headers(answer, reply.content_type, encoding)
 }
 

@@ -165,7 +165,7 @@ impl Agent {
         let (head, body) = bytes.split_at(head + 4);
         let head = String::from_utf8_lossy(head);
         let status = head.split_whitespace().nth(1).and_then(|code| code.parse().ok()).ok_or_else(broken)?;
-        Ok(HttpReply { status, body: body.to_vec() })
+        Ok(HttpReply { status, head: head.into_owned(), body: body.to_vec() })
     }
 
     /// Asks for a page and reads it strictly.
@@ -179,6 +179,8 @@ impl Agent {
 /// What a server answered.
 pub(crate) struct HttpReply {
     pub(crate) status: u16,
+    /// Status line and headers.
+    pub(crate) head: String,
     pub(crate) body: Vec<u8>,
 }
 
