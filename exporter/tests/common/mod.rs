@@ -12,6 +12,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
 };
 
 use kernfs::Host;
@@ -123,25 +124,30 @@ pub(crate) fn burner(into: &Path) -> PathBuf {
 }
 
 /// A burner at work.
-pub(crate) struct Burning(Child);
+pub(crate) struct Burning {
+    process: Child,
+    /// What it says, read while it runs: a pipe has room for some thousand cgroups, and then it would wait.
+    said: JoinHandle<std::io::Result<String>>,
+}
 
 impl Burning {
     /// Starts it.
     pub(crate) fn start(burner: &Path, parent: &Path, args: &[String]) -> Self {
         let child = Command::new(burner).arg(parent).args(args).stdout(Stdio::piped()).spawn();
-        Self(child.expect("burner starts"))
+        let mut process = child.expect("burner starts");
+        let output = process.stdout.take().unwrap();
+        Self { process, said: std::thread::spawn(move || std::io::read_to_string(output)) }
     }
 
     /// Whether it has ended.
     pub(crate) fn is_done(&mut self) -> bool {
-        self.0.try_wait().unwrap().is_some()
+        self.process.try_wait().unwrap().is_some()
     }
 
     /// What it did, by cgroup.
-    pub(crate) fn truth(self) -> BTreeMap<String, Truth> {
-        let output = self.0.wait_with_output().unwrap();
-        assert!(output.status.success(), "burner failed");
-        let text = String::from_utf8(output.stdout).unwrap();
+    pub(crate) fn truth(mut self) -> BTreeMap<String, Truth> {
+        let text = self.said.join().unwrap().unwrap();
+        assert!(self.process.wait().unwrap().success(), "burner failed");
         text.lines()
             .map(|line| {
                 let mut words = line.split(' ');
