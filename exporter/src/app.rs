@@ -152,49 +152,51 @@ impl App {
         }
     }
 
-    fn note_lacks(&self, report: &Report) {
+    /// Has the collectors of a view that are asked for fill the batch, once they are free.
+    fn collect(
+        &self,
+        view: View,
+        deadline: Instant,
+        asked: impl Fn(&Spec) -> bool,
+        batch: &mut Batch,
+    ) -> io::Result<Report> {
+        let engine = if view == View::Node { &self.node } else { &self.containers };
+        let Some(mut engine) = engine.try_lock_until(deadline) else {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "another scrape holds the collectors"));
+        };
+        if view == View::Own {
+            for page in self.delivered.lock().drain(..) {
+                engine.delivered(&page);
+            }
+        }
+        let report = engine.scrape(view, deadline, asked, batch);
+        drop(engine);
         for (feature, before, lacks) in &report.lacks {
             self.own.forget_feature(feature, before);
             self.own.feature(feature, true, lacks);
         }
+        Ok(report)
     }
 
     /// The page of workloads.
     fn workloads(&self) -> Reply {
-        let deadline = Instant::now() + PATIENCE;
-        let Some(mut engine) = self.containers.try_lock_until(deadline) else {
-            return Reply::status(503, "another scrape holds the collectors\n");
-        };
         let mut batch = Batch::with_limits(self.limits);
         let asked = |spec: &Spec| workloads::COLLECTORS.contains(&spec.name);
-        let report = engine.scrape(View::Own, deadline, asked, &mut batch);
-        drop(engine);
-        self.note_lacks(&report);
-        Reply::html(workloads::page(&batch, &report.others))
+        match self.collect(View::Own, Instant::now() + PATIENCE, asked, &mut batch) {
+            Ok(report) => Reply::html(workloads::page(&batch, &report.others)),
+            Err(error) => Reply::status(503, format!("{error}\n")),
+        }
     }
 
     fn write(&self, view: View, request: &ScrapeRequest, out: &mut dyn Write) -> io::Result<Written> {
         let (mut batch, mut encoder) =
             self.pages.lock().pop().unwrap_or_else(|| (Batch::with_limits(self.limits), Encoder::default()));
-        let report = {
-            let engine = if view == View::Node { &self.node } else { &self.containers };
-            let Some(mut engine) = engine.try_lock_until(request.deadline) else {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "another scrape holds the collectors"));
-            };
-            let asked = |spec: &Spec| is_asked_for(spec, request);
-            if view == View::Own {
-                for page in self.delivered.lock().drain(..) {
-                    engine.delivered(&page);
-                }
-            }
-            engine.scrape(view, request.deadline, asked, &mut batch)
-        };
+        let report = self.collect(view, request.deadline, |spec| is_asked_for(spec, request), &mut batch)?;
         self.own.note(view, &report, &self.budget);
         if view == View::Own {
             self.own.note_pods(&self.known.pods.figures());
             self.own.note_peers(&self.known.peers.figures());
         }
-        self.note_lacks(&report);
         if view == View::Node {
             collectors::node_scrape::emit(&report.runs, &mut batch);
         }

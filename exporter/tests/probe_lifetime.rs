@@ -109,9 +109,9 @@ impl std::fmt::Display for Swarm {
 
 /// CPU time of a cgroup as its `cpu.stat` has it, in ns.
 fn usage_of(cgroup: &std::path::Path) -> u64 {
-    let stat = std::fs::read_to_string(cgroup.join("cpu.stat")).unwrap();
-    let usage = stat.lines().find_map(|line| line.strip_prefix("usage_usec ")).unwrap();
-    usage.parse::<u64>().unwrap() * 1_000
+    let stat = std::fs::read(cgroup.join("cpu.stat")).unwrap();
+    let (_, micros) = kernfs::text::pairs(&stat).find(|(key, _)| *key == b"usage_usec").unwrap();
+    micros * 1_000
 }
 
 /// Has a process with so many threads move.
