@@ -28,6 +28,7 @@ use yagura_exporter::{
         drops::{self, Drops},
         lifetime::{self, Lifetime, Options},
         object::{self, Costs},
+        packets::At,
         tcp::{self, Tcp},
         udp::{self, Udp},
     },
@@ -75,7 +76,7 @@ fn thread_cpu() -> Duration {
 fn events(alone: &Alone, folder: &Folder) {
     let lifetime = on(Lifetime::start(&host(), &Options::default()));
     let tcp = on(Tcp::start(&host(), lifetime.books(), &tcp::Options::default()));
-    let udp = on(Udp::start(&host(), lifetime.books(), false));
+    let udp = on(Udp::start(&host(), lifetime.books(), At::ALL, false));
     let drops = Drops::start(&host(), lifetime.books(), false);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = listener.local_addr().unwrap();

@@ -26,6 +26,7 @@ use yagura_exporter::{
             talk::{CODES, Counts, TYPES},
         },
         lifetime::{Lifetime, Options},
+        packets::At,
         tcp::{Slots, wire::NATIVE_SLOTS},
     },
 };
@@ -182,7 +183,7 @@ fn main() -> anyhow::Result<()> {
     std::fs::remove_file(&path)?;
     let folder = Folder::make(&owner_root().context("no version 2 tree")?, "proof-dns");
     let lifetime = Lifetime::start(&host(), &Options::default())?;
-    let dns = Dns::start(&host(), lifetime.books(), false)?;
+    let dns = Dns::start(&host(), lifetime.books(), At::ALL, false)?;
     let took = alone().within(&folder, || ask_all(at))?;
     let id = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&folder.0)?);
     let mut counts = Counts::default();

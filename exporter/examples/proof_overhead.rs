@@ -24,6 +24,7 @@ use yagura_exporter::probes::{
     drops::Drops,
     lifetime::{Lifetime, Options},
     object,
+    packets::At,
     tcp::{self, Tcp},
     udp::Udp,
 };
@@ -42,19 +43,25 @@ impl Agent {
     fn start(features: &[String]) -> Result<Self> {
         let lifetime = Lifetime::start(&host(), &Options::default())?;
         let books = || lifetime.books();
-        let wanted = |name: &str| features.is_empty() || features.iter().any(|feature| feature == name);
+        let named = |name: &str| features.iter().any(|feature| feature == name);
+        let at = if named(AT_CGROUPS) { &[At::Cgroups] } else { At::ALL };
+        let all = features.iter().all(|feature| feature == AT_CGROUPS);
+        let wanted = |name: &str| all || named(name);
         Ok(Self {
             _tcp: wanted("tcp").then(|| Tcp::start(&host(), books(), &tcp::Options::default())).transpose()?,
-            udp: wanted("udp").then(|| Udp::start(&host(), books(), false)).transpose()?,
-            _dns: wanted("dns").then(|| Dns::start(&host(), books(), false)).transpose()?,
+            udp: wanted("udp").then(|| Udp::start(&host(), books(), at, false)).transpose()?,
+            _dns: wanted("dns").then(|| Dns::start(&host(), books(), at, false)).transpose()?,
             _drops: wanted("drops").then(|| Drops::start(&host(), books(), false).ok()).flatten(),
             _lifetime: lifetime,
         })
     }
 }
 
+/// Has `udp` and `dns` look at packets there, also where the kernel would let them into its functions.
+const AT_CGROUPS: &str = "at-cgroups";
+
 /// What can be named. The others stand on the books of `lifetime`, which is always attached.
-const FEATURES: &[&str] = &["lifetime", "tcp", "udp", "dns", "drops"];
+const FEATURES: &[&str] = &["lifetime", "tcp", "udp", "dns", "drops", AT_CGROUPS];
 
 /// Ends with the proof.
 struct Ending(Child);

@@ -13,6 +13,7 @@ use std::{
 use common::{Folder, alone, host, on, owner_root, unable};
 use yagura_exporter::probes::{
     lifetime::{Lifetime, Options},
+    packets::At,
     udp::Udp,
 };
 
@@ -22,16 +23,32 @@ fn counted(udp: &Udp, folder: &Folder) -> [u64; 5] {
     udp.rows().unwrap().get(&id).copied().unwrap_or_default()
 }
 
+/// Why this kernel does not let programs in there.
+fn closed(at: At) -> Option<String> {
+    let lifetime = on(Lifetime::start(&host(), &Options::default()));
+    let udp = Udp::start(&host(), lifetime.books(), &[at], false);
+    udp.err().map(|reason| reason.0)
+}
+
 #[test]
-fn datagrams_and_their_bytes_are_counted_at_both_ends() {
-    if let Some(reason) = unable() {
+fn datagrams_and_their_bytes_are_counted_at_both_ends_in_functions() {
+    at_both_ends(At::Functions);
+}
+
+#[test]
+fn datagrams_and_their_bytes_are_counted_at_both_ends_at_cgroups() {
+    at_both_ends(At::Cgroups);
+}
+
+fn at_both_ends(at: At) {
+    if let Some(reason) = unable().or_else(|| closed(at)) {
         return testkit::skipped(&reason);
     }
     let alone = alone();
     let root = owner_root().unwrap();
     let (from, to) = (Folder::make(&root, "udp-from"), Folder::make(&root, "udp-to"));
     let lifetime = on(Lifetime::start(&host(), &Options::default()));
-    let udp = on(Udp::start(&host(), lifetime.books(), false));
+    let udp = on(Udp::start(&host(), lifetime.books(), &[at], false));
     let mut expected = [0, 0];
     for address in ["127.0.0.1:0", "[::1]:0"] {
         let receiver = alone.within(&to, || UdpSocket::bind(address).unwrap());
@@ -49,14 +66,45 @@ fn datagrams_and_their_bytes_are_counted_at_both_ends() {
 }
 
 #[test]
-fn datagrams_without_room_are_counted() {
+fn large_sends_count_as_the_datagrams_that_they_become() {
     if let Some(reason) = unable() {
+        return testkit::skipped(&reason);
+    }
+    let alone = alone();
+    let root = owner_root().unwrap();
+    let (from, to) = (Folder::make(&root, "udp-cut-from"), Folder::make(&root, "udp-cut-to"));
+    let lifetime = on(Lifetime::start(&host(), &Options::default()));
+    let udp = on(Udp::start(&host(), lifetime.books(), At::ALL, false));
+    let receiver = alone.within(&to, || UdpSocket::bind("127.0.0.1:0").unwrap());
+    let sender = alone.within(&from, || UdpSocket::bind("127.0.0.1:0").unwrap());
+    receiver.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    common::cut_sends_up(&sender, 500);
+    sender.send_to(&[7; 1700], receiver.local_addr().unwrap()).unwrap();
+    for size in [500, 500, 500, 200] {
+        assert_eq!(receiver.recv(&mut [0; 2000]).unwrap(), size);
+    }
+    assert_eq!(counted(&udp, &from), [4, 1700, 0, 0, 0]);
+    assert_eq!(counted(&udp, &to), [0, 0, 4, 1700, 0]);
+}
+
+#[test]
+fn datagrams_without_room_are_counted_in_functions() {
+    without_room(At::Functions);
+}
+
+#[test]
+fn datagrams_without_room_are_counted_at_cgroups() {
+    without_room(At::Cgroups);
+}
+
+fn without_room(at: At) {
+    if let Some(reason) = unable().or_else(|| closed(at)) {
         return testkit::skipped(&reason);
     }
     let alone = alone();
     let folder = Folder::make(&owner_root().unwrap(), "udp-full");
     let lifetime = on(Lifetime::start(&host(), &Options::default()));
-    let udp = on(Udp::start(&host(), lifetime.books(), false));
+    let udp = on(Udp::start(&host(), lifetime.books(), &[at], false));
     let receiver = alone.within(&folder, || UdpSocket::bind("127.0.0.1:0").unwrap());
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
     for _ in 0..2000 {
@@ -77,8 +125,8 @@ fn others_on_the_same_root_stay_and_a_packet_costs_little() {
     let alone = alone();
     let folder = Folder::make(&owner_root().unwrap(), "udp-two");
     let lifetime = on(Lifetime::start(&host(), &Options::default()));
-    let one = on(Udp::start(&host(), lifetime.books(), false));
-    let two = on(Udp::start(&host(), lifetime.books(), false));
+    let one = on(Udp::start(&host(), lifetime.books(), At::ALL, false));
+    let two = on(Udp::start(&host(), lifetime.books(), At::ALL, false));
     let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
     let sender = alone.within(&folder, || UdpSocket::bind("127.0.0.1:0").unwrap());
     let counting = yagura_exporter::probes::object::count_runs().unwrap();
@@ -94,6 +142,6 @@ fn others_on_the_same_root_stay_and_a_packet_costs_little() {
             println!("{}: {} ns a run, clock included", run.program, run.ns / run.runs);
         }
     }
-    let reason = Udp::start(&host(), lifetime.books(), true).map(drop).unwrap_err();
+    let reason = Udp::start(&host(), lifetime.books(), At::ALL, true).map(drop).unwrap_err();
     assert!(reason.0.contains("refused by the verifier: "), "{reason}");
 }

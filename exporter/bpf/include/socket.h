@@ -119,6 +119,14 @@ static __always_inline __u64 cgroup_of_socket(const struct sock *sk)
 	return cgrp ? cgroup_id(cgrp) : 0;
 }
 
+/* The same for a socket whose type the verifier knows: without a call. */
+static __always_inline __u64 cgroup_of_typed_socket(const struct sock *sk)
+{
+	if (bpf_core_field_exists(sk->sk_cgrp_data.cgroup))
+		return sk->sk_cgrp_data.cgroup->kn->id;
+	return cgroup_of_socket(sk);
+}
+
 /* The same for a socket that the current task is at work on: where sockets do not know their cgroup, the task's. */
 static __always_inline __u64 cgroup_of_socket_in_use(const struct sock *sk)
 {

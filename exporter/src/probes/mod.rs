@@ -11,6 +11,7 @@ pub mod iterators;
 pub mod lifetime;
 pub mod object;
 pub mod oom;
+pub mod packets;
 pub mod pump;
 mod reason;
 pub mod running;

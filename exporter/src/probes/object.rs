@@ -6,6 +6,8 @@
 //! work ([`pins`]).
 
 mod call;
+mod code;
+mod copies;
 mod iterator;
 mod pins;
 mod ring;
@@ -23,7 +25,7 @@ use std::{
 use aya::{
     Btf, Ebpf, EbpfLoader,
     maps::{Map, MapData},
-    programs::{BtfTracePoint, Iter, Program, ProgramFd},
+    programs::{BtfTracePoint, FEntry, Iter, Program, ProgramFd},
 };
 use kernfs::Host;
 use zerocopy::IntoBytes;
@@ -31,6 +33,7 @@ use zerocopy::IntoBytes;
 use self::call::Over;
 pub use self::{
     call::{count_runs, is_loaded},
+    copies::Copies,
     iterator::Iterator,
     pins::is_bpffs,
     ring::Ring,
@@ -45,6 +48,8 @@ use crate::spec::Unavailable;
 pub enum Hook {
     /// A tracepoint, with typed arguments.
     Tracepoint(&'static str),
+    /// Where a function of the kernel begins, with typed arguments.
+    Function(&'static str),
     /// An iterator over all things of a kind: `task`.
     Iterator(&'static str),
     /// The iterator over cgroups, from the given folder's down, parents first.
@@ -60,7 +65,7 @@ pub enum Hook {
 impl Hook {
     fn name(self) -> &'static str {
         match self {
-            Self::Tracepoint(name) | Self::Iterator(name) => name,
+            Self::Tracepoint(name) | Self::Function(name) | Self::Iterator(name) => name,
             Self::Cgroups => "cgroup",
             Self::Sockets(_) => "bpf_sk_storage_map",
             Self::Egress | Self::Ingress => "cgroup_skb",
@@ -87,6 +92,14 @@ pub struct Plan<'a> {
     pub pin: Option<&'a Path>,
     /// Has the verifier refuse the object; for tests.
     pub refuse: bool,
+}
+
+impl Plan<'_> {
+    fn hook_names(&self) -> String {
+        let mut names: Vec<_> = self.hooks.iter().map(|(_, hook)| hook.name()).collect();
+        names.dedup();
+        names.join(", ")
+    }
 }
 
 /// A loaded object. Dropping it detaches and frees everything that is not pinned.
@@ -116,6 +129,33 @@ impl Object {
         let mut object = Self::fresh(plan, host)?;
         object.pins = pins;
         Ok(object)
+    }
+
+    /// Loads and attaches by the first of several plans that the kernel takes. `ready` is called between the two, with the
+    /// number of the plan; if it fails, so does the plan. If all fail, the reason is that of the last.
+    pub fn first_of<T>(
+        plans: &[Plan<'_>],
+        host: &Host,
+        mut ready: impl FnMut(&Self, usize) -> Result<T, Unavailable>,
+    ) -> Result<(Self, T), Unavailable> {
+        let mut why = Unavailable("there is no plan".into());
+        for (number, plan) in plans.iter().enumerate() {
+            let started = Self::load(plan, host).and_then(|mut object| {
+                let more = ready(&object, number)?;
+                object.attach(plan)?;
+                Ok((object, more))
+            });
+            match started {
+                Ok(started) => {
+                    if number > 0 {
+                        tracing::info!(feature = plan.name, hooks = %plan.hook_names(), reason = %why, "works by other hooks");
+                    }
+                    return Ok(started);
+                }
+                Err(reason) => why = reason,
+            }
+        }
+        Err(why)
     }
 
     fn fresh(plan: &Plan<'_>, host: &Host) -> Result<Self, Unavailable> {
@@ -164,7 +204,7 @@ impl Object {
         }
         for (name, hook, program) in &self.programs {
             let link = match hook {
-                Hook::Tracepoint(_) => call::attach_tracepoint(program.as_fd()),
+                Hook::Tracepoint(_) | Hook::Function(_) => call::attach_tracepoint(program.as_fd()),
                 Hook::Iterator(_) => call::attach_iterator(program.as_fd(), Over::Everything),
                 Hook::Cgroups => {
                     let path = plan.cgroup.unwrap_or(Path::new("/sys/fs/cgroup"));
@@ -219,6 +259,11 @@ impl Object {
     /// One of its ring buffers. A ring has one reader.
     pub fn ring(&self, name: &str) -> Result<Ring, Unavailable> {
         Ring::of(self.table(name)?.into_fd()).map_err(|error| Unavailable(format!("ring {name}: {error}")))
+    }
+
+    /// One of its arrays of buffers, one a CPU. It has one reader.
+    pub fn copies(&self, name: &str) -> Result<Copies, Unavailable> {
+        Copies::of(self.table(name)?.into_fd())
     }
 
     /// One of its iterators.
@@ -289,6 +334,9 @@ fn load_program(ebpf: &mut Ebpf, name: &str, hook: Hook, types: &Btf) -> Result<
         (Program::BtfTracePoint(program), Hook::Tracepoint(tracepoint)) => {
             BtfTracePoint::load(program, tracepoint, types).and_then(|()| program.fd().and_then(own))
         }
+        (Program::FEntry(program), Hook::Function(function)) => {
+            FEntry::load(program, function, types).and_then(|()| program.fd().and_then(own))
+        }
         (Program::Iter(program), Hook::Iterator(_) | Hook::Cgroups | Hook::Sockets(_)) => {
             Iter::load(program, hook.name(), types).and_then(|()| program.fd().and_then(own))
         }
@@ -311,6 +359,7 @@ fn map_data(map: &Map) -> Option<&MapData> {
         | Map::HashMap(data)
         | Map::PerCpuArray(data)
         | Map::PerCpuHashMap(data)
+        | Map::PerfEventArray(data)
         | Map::RingBuf(data)
         | Map::SkStorage(data)
         | Map::Unsupported(data) => Some(data),

@@ -61,6 +61,17 @@ pub(crate) fn on<T>(started: Result<T, Unavailable>) -> T {
     started.unwrap_or_else(|reason| panic!("off: {reason}"))
 }
 
+/// Has the socket cut what it sends up into datagrams of so many bytes (`UDP_SEGMENT`).
+pub(crate) fn cut_sends_up(socket: &std::net::UdpSocket, size: libc::c_int) {
+    let pointer = (&raw const size).cast();
+    let length = u32::try_from(size_of_val(&size)).unwrap();
+    // SAFETY: the value is there for the time of the call.
+    let failed = unsafe {
+        libc::setsockopt(std::os::fd::AsRawFd::as_raw_fd(socket), libc::SOL_UDP, libc::UDP_SEGMENT, pointer, length)
+    };
+    assert_eq!(failed, 0, "{}", std::io::Error::last_os_error());
+}
+
 /// A cgroup folder of the test's own, removed at the end.
 pub(crate) struct Folder(pub(crate) PathBuf);
 

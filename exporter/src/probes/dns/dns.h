@@ -23,8 +23,18 @@ struct dns_packet {
 	__u16 kept; /* so much of it is here */
 	__u8 direction;
 	__u8 tcp;
-	__u8 padding[4];
+	__u8 copied; /* the payload is not here but in a copy, of this CPU and time */
+	__u8 padding;
+	__u16 cpu;
 	__u8 payload[KEPT];
 };
 _Static_assert(sizeof(struct dns_packet) == 560, "dns_packet is a wire struct");
 _Static_assert(__builtin_offsetof(struct dns_packet, payload) == 48, "dns_packet is a wire struct");
+
+/* What comes before a copy of a packet. */
+struct dns_copy {
+	__u64 at_ns;
+	__u32 at; /* where the payload begins in it */
+	__u32 kept;
+};
+_Static_assert(sizeof(struct dns_copy) == 16, "dns_copy is a wire struct");

@@ -9,7 +9,7 @@ mod metrics;
 pub mod talk;
 pub mod wire;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use kernfs::{Host, ReadError};
 use parking_lot::Mutex;
@@ -21,7 +21,8 @@ use super::{
         self, Books, Follower,
         ledger::{Ledger, Moment},
     },
-    object::{Hook, Object, Plan, Table},
+    object::{Copies, Hook, Object, Plan, Table},
+    packets::At,
     pump::{Next, Pump, Turn},
     running::Running,
     sums::Sums,
@@ -42,15 +43,31 @@ pub static SPEC: Spec = Spec {
         Need::Btf,
         Need::Capability("CAP_BPF"),
         Need::Capability("CAP_PERFMON"),
-        Need::Capability("CAP_NET_ADMIN"),
-        Need::Hook("cgroup_skb"),
+        Need::Hook(
+            "ip_send_skb, ip6_send_skb, __udp_enqueue_schedule_skb, ip_queue_xmit, inet6_csk_xmit, tcp_probe and \
+             tcp_rcv_state_process, else cgroup_skb with CAP_NET_ADMIN",
+        ),
     ],
     shows: &[(View::Own, metrics::FAMILIES)],
     build,
 };
 
 static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dns.bpf.o"));
-static HOOKS: &[(&str, Hook)] = &[("on_egress", Hook::Egress), ("on_ingress", Hook::Ingress)];
+
+fn hooks(at: At) -> &'static [(&'static str, Hook)] {
+    match at {
+        At::Functions => &[
+            ("on_send", Hook::Function("ip_send_skb")),
+            ("on_send_v6", Hook::Function("ip6_send_skb")),
+            ("on_arrival", Hook::Function("__udp_enqueue_schedule_skb")),
+            ("on_segment", Hook::Function("ip_queue_xmit")),
+            ("on_segment_v6", Hook::Function("inet6_csk_xmit")),
+            ("on_reply", Hook::Tracepoint("tcp_probe")),
+            ("on_late_reply", Hook::Function("tcp_rcv_state_process")),
+        ],
+        At::Cgroups => &[("on_egress", Hook::Egress), ("on_ingress", Hook::Ingress)],
+    }
+}
 
 /// How often questions without an answer are given up, while there are some.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -75,32 +92,37 @@ struct Shared {
     object: Object,
     books: Books,
     losses: Table,
+    elsewhere: Mutex<Option<Elsewhere>>,
     talk: Mutex<Talk>,
     sums: Mutex<Sums<NUMBERS>>,
 }
 
 impl Dns {
-    /// Loads and attaches. `refuse` has the verifier refuse a program, for tests.
-    pub fn start(host: &Host, books: Books, refuse: bool) -> Result<Arc<Self>, Unavailable> {
+    /// Loads and attaches, at the first of these places that the kernel allows. `refuse` has the verifier refuse a
+    /// program, for tests.
+    pub fn start(host: &Host, books: Books, at: &[At], refuse: bool) -> Result<Arc<Self>, Unavailable> {
         let root = books.unified_root();
         let root =
             root.ok_or_else(|| Unavailable("sockets know cgroups of version 2 only, and none is mounted".into()))?;
-        let plan = Plan {
+        let plan = |at: &At| Plan {
             name: "dns",
             image: IMAGE,
-            hooks: HOOKS,
+            hooks: hooks(*at),
             constants: Vec::new(),
             sizes: Vec::new(),
             cgroup: Some(Path::new(&root)),
             pin: None,
             refuse,
         };
-        let mut object = Object::load(&plan, host)?;
-        let ring = object.ring("packets")?;
-        object.attach(&plan)?;
+        let plans: Vec<_> = at.iter().map(plan).collect();
+        let (object, (ring, copies)) = Object::first_of(&plans, host, |object, number| {
+            let takes_copies = at.get(number) == Some(&At::Functions);
+            let copies = if takes_copies { Some(Elsewhere::of(object.copies("copies")?)) } else { None };
+            Ok((object.ring("packets")?, copies))
+        })?;
         let losses = object.table("losses")?;
-        let (talk, sums) = (Mutex::default(), Mutex::default());
-        let shared = Arc::new(Shared { object, books, losses, talk, sums });
+        let (elsewhere, talk, sums) = (Mutex::new(copies), Mutex::default(), Mutex::default());
+        let shared = Arc::new(Shared { object, books, losses, elsewhere, talk, sums });
         let for_pump = Arc::clone(&shared);
         let pump = Pump::start("yagura-dns", ring, PERIOD, move |turn| for_pump.turn(&turn));
         let pump = pump.map_err(|error| Unavailable(format!("cannot start the thread: {error}")))?;
@@ -110,7 +132,7 @@ impl Dns {
     }
 
     /// What was counted of each cgroup so far, for those who want to see cgroups.
-    pub fn rows(&self) -> std::collections::HashMap<u64, Counts> {
+    pub fn rows(&self) -> HashMap<u64, Counts> {
         self.shared.talk.lock().counts().map(|(cgroup, counts)| (cgroup, counts.clone())).collect()
     }
 
@@ -133,12 +155,49 @@ impl Dns {
     }
 }
 
+/// Payloads that are not with their packets, by CPU and time.
+#[derive(Debug)]
+struct Elsewhere {
+    copies: Copies,
+    found: HashMap<(u32, u64), Vec<u8>>,
+    missing: u64,
+}
+
+impl Elsewhere {
+    fn of(copies: Copies) -> Self {
+        Self { copies, found: HashMap::new(), missing: 0 }
+    }
+
+    /// Takes one out. It was there before its packet.
+    fn take(&mut self, cpu: u32, at_ns: u64) -> Option<Vec<u8>> {
+        let Self { copies, found, missing } = self;
+        if !found.contains_key(&(cpu, at_ns)) {
+            copies.drain(cpu, |bytes| {
+                if let Some((at_ns, payload)) = wire::decode_copy(bytes) {
+                    found.insert((cpu, at_ns), payload.to_vec());
+                }
+            });
+        }
+        let payload = found.remove(&(cpu, at_ns));
+        *missing += u64::from(payload.is_none());
+        payload
+    }
+}
+
 impl Shared {
+    /// The packet with its payload; `None` if that is lost, which is counted.
+    fn complete(&self, packet: wire::Packet) -> Option<wire::Packet> {
+        let Some(cpu) = packet.copied_by else { return Some(packet) };
+        let payload = self.elsewhere.lock().as_mut()?.take(cpu, packet.at_ns)?;
+        Some(wire::Packet { payload, ..packet })
+    }
+
     fn turn(&self, turn: &Turn<'_>) -> Next {
         let mut talk = self.talk.lock();
         match turn {
             Turn::Record(bytes) => {
-                if let Some(packet) = wire::decode(bytes) {
+                let packet = wire::decode(bytes);
+                if let Some(packet) = packet.and_then(|packet| self.complete(packet)) {
                     talk.take_in(&packet);
                     for Heard { cgroup, at_ns, told } in talk.heard() {
                         NAMES.told(cgroup, &told.name, &told.addresses, told.seconds, at_ns);
@@ -179,7 +238,8 @@ impl Follower for Shared {
 
 impl Feature for Shared {
     fn vitals(&self) -> Vitals {
-        let lost = self.losses.get::<u32, u64>(&0).ok().flatten().unwrap_or(0);
+        let missing = self.elsewhere.lock().as_ref().map_or(0, |elsewhere| elsewhere.missing);
+        let lost = self.losses.get::<u32, u64>(&0).ok().flatten().unwrap_or(0) + missing;
         let crowded = self.talk.lock().crowded;
         let lost = vec![("packet", lost), ("conversation", crowded), ("name", NAMES.figures().crowded)];
         Vitals { feature: "dns", costs: self.object.costs(), lost, resyncs: 0 }
@@ -191,7 +251,7 @@ static RUNNING: Running<Dns> = Running::none();
 struct Shows(Arc<Dns>);
 
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
-    Ok(Box::new(Shows(RUNNING.or_start(|| Dns::start(&context.host, Books::current()?, false))?)))
+    Ok(Box::new(Shows(RUNNING.or_start(|| Dns::start(&context.host, Books::current()?, At::ALL, false))?)))
 }
 
 impl Collector for Shows {

@@ -242,7 +242,7 @@ mod tests {
     }
 
     fn packet(end: End, received: bool, at_ns: u64, payload: Vec<u8>) -> Packet {
-        Packet { end, at_ns, sequence: 0, received, length: payload.len(), payload }
+        Packet { end, at_ns, sequence: 0, received, length: payload.len(), payload, copied_by: None }
     }
 
     #[test]

@@ -21,13 +21,24 @@ struct RawPacket {
     kept: u16,
     direction: u8,
     tcp: u8,
-    padding: [u8; 4],
+    copied: u8,
+    padding: u8,
+    cpu: u16,
     payload: [u8; KEPT],
+}
+
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct RawCopy {
+    at_ns: u64,
+    at: u32,
+    kept: u32,
 }
 
 const _: () = {
     assert!(size_of::<RawPacket>() == 560);
     assert!(offset_of!(RawPacket, payload) == 48);
+    assert!(size_of::<RawCopy>() == 16);
 };
 
 /// One end of a conversation: the cgroup's socket and the server.
@@ -58,12 +69,15 @@ pub struct Packet {
     pub length: usize,
     /// The first of them.
     pub payload: Vec<u8>,
+    /// The CPU that has a copy of them instead, of the packet's time.
+    pub copied_by: Option<u32>,
 }
 
 /// Reads a record; `None` when it is none of ours.
 pub fn decode(bytes: &[u8]) -> Option<Packet> {
     let (raw, _) = RawPacket::read_from_prefix(bytes).ok()?;
-    let payload = raw.payload.get(..usize::from(raw.kept))?;
+    let copied_by = (raw.copied != 0).then_some(u32::from(raw.cpu));
+    let payload = if copied_by.is_some() { &[] } else { raw.payload.get(..usize::from(raw.kept))? };
     Some(Packet {
         end: End { cgroup: raw.cgroup, server: raw.server.into(), port: raw.own_port, tcp: raw.tcp != 0 },
         at_ns: raw.at_ns,
@@ -71,7 +85,15 @@ pub fn decode(bytes: &[u8]) -> Option<Packet> {
         received: raw.direction == 1,
         length: usize::from(raw.length),
         payload: payload.to_vec(),
+        copied_by,
     })
+}
+
+/// Reads a copy: the time of its packet, and the payload; `None` when it is none of ours.
+pub fn decode_copy(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (raw, bytes) = RawCopy::read_from_prefix(bytes).ok()?;
+    let at = usize::try_from(raw.at).ok()?;
+    Some((raw.at_ns, bytes.get(at..at.checked_add(usize::try_from(raw.kept).ok()?)?)?))
 }
 
 /// What a message says, as far as it is counted.
@@ -285,6 +307,7 @@ mod tests {
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
             message(&bytes);
             decode(&bytes);
+            decode_copy(&bytes);
         }
     }
 }

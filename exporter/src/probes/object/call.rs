@@ -43,6 +43,18 @@ pub(super) fn give_memory_back() {
     }
 }
 
+/// Unmaps the pages of a part of this process's memory that is a file's and was never written to. They are read from the
+/// file again when they are touched.
+pub(super) fn unmap_unwritten(mapping: &procfs_core::process::MemoryMap) {
+    let (start, end) = mapping.address;
+    let (Ok(at), Ok(length)) = (usize::try_from(start), usize::try_from(end - start)) else { return };
+    // SAFETY: what is there afterwards is what was there before, as nobody wrote to it.
+    unsafe {
+        libc::madvise(std::ptr::with_exposed_provenance_mut(at), length, libc::MADV_DONTNEED);
+    }
+}
+
+/// Of tracepoints and of functions.
 pub(super) fn attach_tracepoint(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let mut attr = Attr::default();
     attr.fd(8, program);

@@ -7,7 +7,7 @@ use aya::{Btf, Endianness};
 use kernfs::Host;
 use parking_lot::Mutex;
 
-use super::call;
+use super::{call, code};
 use crate::spec::Unavailable;
 
 static KEPT: Mutex<Kept> = Mutex::new(Kept { keepers: 0, types: None });
@@ -36,6 +36,9 @@ impl Drop for Loading {
         kept.keepers -= 1;
         if kept.keepers == 0 && kept.types.take().is_some() {
             call::give_memory_back();
+        }
+        if kept.keepers == 0 {
+            code::give_back();
         }
     }
 }

@@ -18,6 +18,7 @@ use super::{
         ledger::{Ledger, Moment},
     },
     object::{Entries, Hook, Object, Plan, Table},
+    packets::At,
     running::Running,
     sums::{Account, Sums},
 };
@@ -36,8 +37,7 @@ pub static SPEC: Spec = Spec {
         Need::Btf,
         Need::Capability("CAP_BPF"),
         Need::Capability("CAP_PERFMON"),
-        Need::Capability("CAP_NET_ADMIN"),
-        Need::Hook("cgroup_skb"),
+        Need::Hook("ip_send_skb, ip6_send_skb and __udp_enqueue_schedule_skb, else cgroup_skb with CAP_NET_ADMIN"),
         Need::Hook("udp_fail_queue_rcv_skb"),
     ],
     shows: &[(View::Own, FAMILIES)],
@@ -111,11 +111,19 @@ static FAMILIES: &[&Desc] = &[
 ];
 
 static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/udp.bpf.o"));
-static HOOKS: &[(&str, Hook)] = &[
-    ("on_egress", Hook::Egress),
-    ("on_ingress", Hook::Ingress),
-    ("on_no_room", Hook::Tracepoint("udp_fail_queue_rcv_skb")),
-];
+
+fn hooks(at: At) -> &'static [(&'static str, Hook)] {
+    const NO_ROOM: (&str, Hook) = ("on_no_room", Hook::Tracepoint("udp_fail_queue_rcv_skb"));
+    match at {
+        At::Functions => &[
+            ("on_send", Hook::Function("ip_send_skb")),
+            ("on_send_v6", Hook::Function("ip6_send_skb")),
+            ("on_arrival", Hook::Function("__udp_enqueue_schedule_skb")),
+            NO_ROOM,
+        ],
+        At::Cgroups => &[("on_egress", Hook::Egress), ("on_ingress", Hook::Ingress), NO_ROOM],
+    }
+}
 
 /// Datagrams sent, bytes sent, datagrams received, bytes received, datagrams dropped (`struct datagrams`).
 const NUMBERS: usize = 5;
@@ -143,23 +151,24 @@ struct State {
 }
 
 impl Udp {
-    /// Loads and attaches. `refuse` has the verifier refuse a program, for tests.
-    pub fn start(host: &Host, books: Books, refuse: bool) -> Result<Arc<Self>, Unavailable> {
+    /// Loads and attaches, at the first of these places that the kernel allows. `refuse` has the verifier refuse a
+    /// program, for tests.
+    pub fn start(host: &Host, books: Books, at: &[At], refuse: bool) -> Result<Arc<Self>, Unavailable> {
         let root = books.unified_root();
         let root =
             root.ok_or_else(|| Unavailable("sockets know cgroups of version 2 only, and none is mounted".into()))?;
-        let plan = Plan {
+        let plan = |at: &At| Plan {
             name: "udp",
             image: IMAGE,
-            hooks: HOOKS,
+            hooks: hooks(*at),
             constants: books.owner(),
             sizes: Vec::new(),
             cgroup: Some(Path::new(&root)),
             pin: None,
             refuse,
         };
-        let mut object = Object::load(&plan, host)?;
-        object.attach(&plan)?;
+        let plans: Vec<_> = at.iter().map(plan).collect();
+        let (object, ()) = Object::first_of(&plans, host, |_, _| Ok(()))?;
         let (counts, losses) = (object.table("counts")?, object.table("losses")?);
         let feature = Arc::new(Self { object, books, counts, losses, state: Mutex::default() });
         feature.books.follow_with(&feature);
@@ -238,7 +247,7 @@ static RUNNING: Running<Udp> = Running::none();
 struct Shows(Arc<Udp>);
 
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
-    Ok(Box::new(Shows(RUNNING.or_start(|| Udp::start(&context.host, Books::current()?, false))?)))
+    Ok(Box::new(Shows(RUNNING.or_start(|| Udp::start(&context.host, Books::current()?, At::ALL, false))?)))
 }
 
 impl Collector for Shows {

@@ -2,15 +2,17 @@
 /*
  * Datagrams and their bytes, by the cgroup of the socket that sends or gets them. Linux 5.8 with BTF and cgroup version 2.
  *
- * Hooks: cgroup_skb on the root of the hierarchy, beside whatever others have attached there. They run where a packet
- * leaves or reaches a socket, so each is counted once, however many interfaces it passes; large sends that are cut up
- * later count as the datagrams that they become. All packets of TCP pass too: they are let go by their first bytes.
+ * Hooks, one set of two; either runs where a packet leaves or reaches a socket, so each is counted once, however many
+ * interfaces it passes, and large sends that are cut up later count as the datagrams that they become:
+ * - the kernel's own functions for datagrams, which nothing else passes;
+ * - where the kernel lets nobody in there, cgroup_skb on the root of the hierarchy, beside whatever others have attached.
+ *   All packets of TCP pass that too: they are let go by their first bytes.
  * What found no room in a socket is counted at udp_fail_queue_rcv_skb.
  */
 #include <bpf/bpf_endian.h>
 
 #include "packet.h"
-#include "socket.h"
+#include "skb.h"
 #include "udp.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -99,10 +101,56 @@ int on_ingress(struct __sk_buff *skb)
 		return ALLOW;
 	to = counts_of(bpf_skb_cgroup_id(skb));
 	if (to) {
-		to->received++;
+		to->received += skb->gso_segs ? skb->gso_segs : 1;
 		to->received_bytes += payload(skb);
 	}
 	return ALLOW;
+}
+
+static __always_inline int sent(struct sk_buff *skb)
+{
+	struct sock *sk = skb->sk;
+	struct datagrams *to;
+
+	/* The same functions send packets of ping. */
+	if (!sk || sk->sk_protocol != IPPROTO_UDP)
+		return 0;
+	to = counts_of(cgroup_of_typed_socket(sk));
+	if (to) {
+		to->sent += segments(skb);
+		to->sent_bytes += skb->len - to_payload(skb);
+	}
+	return 0;
+}
+
+SEC("fentry/ip_send_skb")
+int on_send(__u64 *ctx)
+{
+	REFUSAL_POINT();
+	return sent((void *)ctx[1]);
+}
+
+SEC("fentry/ip6_send_skb")
+int on_send_v6(__u64 *ctx)
+{
+	return sent((void *)ctx[0]);
+}
+
+SEC("fentry/__udp_enqueue_schedule_skb")
+int on_arrival(__u64 *ctx)
+{
+	struct sock *sk = (void *)ctx[0];
+	struct sk_buff *skb = (void *)ctx[1];
+	struct datagrams *to;
+
+	if (sk->sk_protocol != IPPROTO_UDP)
+		return 0;
+	to = counts_of(cgroup_of_typed_socket(sk));
+	if (to) {
+		to->received += segments(skb);
+		to->received_bytes += skb->len - to_payload(skb);
+	}
+	return 0;
 }
 
 SEC("tp_btf/udp_fail_queue_rcv_skb")
