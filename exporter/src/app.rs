@@ -22,6 +22,7 @@ use crate::{
     identity::{Layout, Peers, Pods, Tree},
     own_metrics::OwnMetrics,
     privilege,
+    probes::object,
     scrape::{Delivered, Engine, Off, Report},
     slices,
     spec::{Context, Spec, View},
@@ -235,6 +236,7 @@ impl Page for ViewPage {
 
 /// Serves until the process is told to end.
 pub fn serve(loaded: &Loaded<Config>) -> Result<()> {
+    object::keep_one_heap();
     let telemetry = Telemetry::new(&PROGRAM);
     let own = Arc::new(OwnMetrics::register(&telemetry));
     events::start(&loaded.config.events)?;

@@ -9,6 +9,8 @@ pub(crate) struct Counts {
     /// Those that skipped are among them.
     ran: usize,
     pub(crate) failed: usize,
+    /// Those among them that failed first.
+    second_tries: usize,
     /// Which tests skipped, and why.
     pub(crate) skips: Vec<String>,
     pub(crate) failures: Vec<String>,
@@ -50,6 +52,13 @@ impl Counts {
             self.test = Some(name.to_owned());
             return !self.passing;
         }
+        if let Some(name) = line.strip_prefix("second try passed: ") {
+            self.failures.retain(|failure| failure != name);
+            self.failed = self.failed.saturating_sub(1);
+            self.ran += 1;
+            self.second_tries += 1;
+            return true;
+        }
         if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
             self.failures.push(name.to_owned());
             return true;
@@ -70,7 +79,11 @@ impl Counts {
 
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} passed, {} failed, {} skipped", self.passed(), self.failed, self.skips.len())
+        write!(f, "{} passed, {} failed, {} skipped", self.passed(), self.failed, self.skips.len())?;
+        match self.second_tries {
+            0 => Ok(()),
+            tries => write!(f, " ({tries} passed at the second try)"),
+        }
     }
 }
 
@@ -125,5 +138,13 @@ test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out
         assert_eq!(counts.failures, ["c"]);
         assert!(shown.contains(&"assertion failed") && !shown.contains(&"all good"));
         assert!(shown.contains(&"abuse: much: survived"));
+    }
+
+    #[test]
+    fn a_test_that_passes_at_the_second_try_has_passed() {
+        let counts = Counts::of(&format!("{OUTPUT}second try passed: c\n"));
+        assert_eq!((counts.passed(), counts.failed), (14, 0));
+        assert!(counts.failures.is_empty());
+        assert_eq!(counts.to_string(), "14 passed, 0 failed, 1 skipped (1 passed at the second try)");
     }
 }

@@ -43,6 +43,16 @@ pub(super) fn give_memory_back() {
     }
 }
 
+/// Has the allocator keep one heap for all threads, from the next thread on. By itself it makes one for each of the first
+/// threads, eight a processor, and what is free in one is of no use to another: 3 MiB with 300 containers.
+pub fn keep_one_heap() {
+    // SAFETY: takes no pointer and may be called at any time.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
 /// Unmaps the pages of a part of this process's memory that is a file's and was never written to. They are read from the
 /// file again when they are touched.
 pub(super) fn unmap_unwritten(mapping: &procfs_core::process::MemoryMap) {
