@@ -32,11 +32,11 @@ use yagura_exporter::probes::{
 /// What counts the network, or the part of it that is asked for.
 struct Agent {
     udp: Option<Arc<Udp>>,
-    _tcp: Option<Arc<Tcp>>,
-    _dns: Option<Arc<Dns>>,
-    _drops: Option<Arc<Drops>>,
+    tcp: Option<Arc<Tcp>>,
+    dns: Option<Arc<Dns>>,
+    drops: Option<Arc<Drops>>,
     // Dropped last: the others stand on its books.
-    _lifetime: Lifetime,
+    lifetime: Lifetime,
 }
 
 impl Agent {
@@ -48,12 +48,27 @@ impl Agent {
         let all = features.iter().all(|feature| feature == AT_CGROUPS);
         let wanted = |name: &str| all || named(name);
         Ok(Self {
-            _tcp: wanted("tcp").then(|| Tcp::start(&host(), books(), &tcp::Options::default())).transpose()?,
+            tcp: wanted("tcp").then(|| Tcp::start(&host(), books(), &tcp::Options::default())).transpose()?,
             udp: wanted("udp").then(|| Udp::start(&host(), books(), at, false)).transpose()?,
-            _dns: wanted("dns").then(|| Dns::start(&host(), books(), at, false)).transpose()?,
-            _drops: wanted("drops").then(|| Drops::start(&host(), books(), false).ok()).flatten(),
-            _lifetime: lifetime,
+            dns: wanted("dns").then(|| Dns::start(&host(), books(), at, false)).transpose()?,
+            drops: wanted("drops").then(|| Drops::start(&host(), books(), false).ok()).flatten(),
+            lifetime,
         })
+    }
+}
+
+impl Agent {
+    /// How often the programs of each feature have run while the kernel counted.
+    fn runs(&self) -> Vec<(&'static str, u64)> {
+        let costs = [
+            ("lifetime", Some(self.lifetime.costs())),
+            ("tcp", self.tcp.as_ref().map(|feature| feature.costs())),
+            ("udp", self.udp.as_ref().map(|feature| feature.costs())),
+            ("dns", self.dns.as_ref().map(|feature| feature.costs())),
+            ("drops", self.drops.as_ref().map(|feature| feature.costs())),
+        ];
+        let sum = |costs: object::Costs| costs.programs.iter().map(|run| run.runs).sum();
+        costs.into_iter().filter_map(|(name, costs)| Some((name, sum(costs?)))).collect()
     }
 }
 
@@ -114,6 +129,13 @@ fn main() -> Result<()> {
         let port = within(&alone, &folder, serve)?;
         let (with, without) = in_turns(rounds, &features, || requests(&alone, &folder, &wrk, port, seconds))?;
         println!("wrk: {with:.0} requests/s with, {without:.0} without, ratio {:.4}", with / without);
+        let agent = Agent::start(&features)?;
+        let counting = object::count_runs()?;
+        let answered = requests(&alone, &folder, &wrk, port, seconds)? * seconds as f64;
+        drop(counting);
+        for (feature, runs) in agent.runs() {
+            println!("  {feature:<10} {:.2} programs run a request", runs as f64 / answered);
+        }
         ratios.push(("wrk", with / without));
     } else {
         println!("wrk is not installed, and WRK does not say where it is");
