@@ -29,8 +29,25 @@ use crate::{
     workloads,
 };
 
+/// What the agent can do on this machine.
+#[derive(Clone, Debug)]
+pub struct Features {
+    /// Collectors that are on, and what they lack.
+    pub on: Vec<(&'static Spec, Option<String>)>,
+    /// Those that are off, and why.
+    pub off: Vec<Off>,
+}
+
+impl Features {
+    fn of(engine: &Engine) -> Self {
+        Self { on: engine.lacks().collect(), off: engine.off().to_vec() }
+    }
+}
+
 /// The agent at work.
 pub struct App {
+    /// Of the containers' engine and of the node's, as after their last scrape.
+    features: Mutex<[Features; 2]>,
     /// Collectors of the container views.
     containers: Mutex<Engine>,
     /// Collectors of the node view. Apart, so that a slow disk of the machine does not delay containers.
@@ -95,9 +112,11 @@ impl App {
                 .with_pods(&known.pods);
             Ok(Engine::new(specs, |spec| slices::wants(config, spec), &context, tree))
         };
+        let (containers, node) = (engine(&of_containers)?, engine(&of_node)?);
         let app = Self {
-            containers: Mutex::new(engine(&of_containers)?),
-            node: Mutex::new(engine(&of_node)?),
+            features: Mutex::new([&containers, &node].map(Features::of)),
+            containers: Mutex::new(containers),
+            node: Mutex::new(node),
             pages: Mutex::default(),
             delivered: Mutex::default(),
             limits: Limits { per_family: config.series.per_family, total: config.series.per_page },
@@ -128,19 +147,17 @@ impl App {
         }
     }
 
-    /// Collectors that are on, with what they lack, and those that are off with the reason.
-    pub fn features(&self) -> (Vec<(&'static Spec, Option<String>)>, Vec<Off>) {
-        let (mut on, mut off) = (Vec::new(), Vec::new());
-        for engine in [&self.containers, &self.node] {
-            let engine = engine.lock();
-            on.extend(engine.lacks());
-            off.extend(engine.off().iter().cloned());
-        }
-        (on, off)
+    /// Collectors that are on, with what they lack, and those that are off with the reason. Waits for no scrape.
+    pub fn features(&self) -> Features {
+        let [containers, node] = &*self.features.lock();
+        let mut all = containers.clone();
+        all.on.extend_from_slice(&node.on);
+        all.off.extend_from_slice(&node.off);
+        all
     }
 
     fn say_what_is_off(&self) {
-        let (on, off) = self.features();
+        let Features { on, off } = self.features();
         self.own.forget_features();
         for (spec, lacks) in on {
             self.own.feature(spec.name, true, lacks.as_deref().unwrap_or_default());
@@ -171,6 +188,10 @@ impl App {
             }
         }
         let report = engine.scrape(view, deadline, asked, batch);
+        if !report.lacks.is_empty() {
+            let [containers, node] = &mut *self.features.lock();
+            *(if view == View::Node { node } else { containers }) = Features::of(&engine);
+        }
         drop(engine);
         for (feature, before, lacks) in &report.lacks {
             self.own.forget_feature(feature, before);
@@ -290,7 +311,7 @@ fn landing(app: &App) -> Landing {
         .fact("Kernel", kernel.release().to_string_lossy())
         .fact("cgroups", app.cgroups())
         .fact("Pods", app.pods_in_words());
-    let (on, off) = app.features();
+    let Features { on, off } = app.features();
     // What this machine lacks stands first, what nobody asked for last.
     let (missing, unwanted): (Vec<Off>, Vec<Off>) = off.into_iter().partition(|off| off.spec.default_on);
     for Off { spec, reason } in missing {
@@ -322,4 +343,25 @@ fn room_for_files() -> usize {
     }
     let room = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
     usize::try_from(if room < 512 { room / 2 } else { room / 4 * 3 }).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_landing_page_waits_for_no_scrape() {
+        let mut config = Config::default();
+        config.probe.disable = true;
+        let telemetry = Telemetry::new(&PROGRAM);
+        let own = Arc::new(OwnMetrics::register(&telemetry));
+        let app = Arc::new(App::new(&Arc::new(config), &Known::default(), &telemetry, &own).unwrap());
+        let scrapes = (app.containers.lock(), app.node.lock());
+        let (done, page) = std::sync::mpsc::channel();
+        let for_page = Arc::clone(&app);
+        std::thread::spawn(move || done.send(landing(&for_page)));
+        let page = page.recv_timeout(Duration::from_secs(60)).unwrap();
+        drop(scrapes);
+        assert!(page.features.iter().any(|feature| feature.name == "container_cpu"), "{page:?}");
+    }
 }
