@@ -359,8 +359,8 @@ mod tests {
         let scrapes = (app.containers.lock(), app.node.lock());
         let (done, page) = std::sync::mpsc::channel();
         let for_page = Arc::clone(&app);
-        std::thread::spawn(move || done.send(landing(&for_page)));
-        let page = page.recv_timeout(Duration::from_secs(60)).unwrap();
+        std::thread::spawn(move || drop(done.send(landing(&for_page))));
+        let page = page.recv_timeout(Duration::from_mins(1)).unwrap();
         drop(scrapes);
         assert!(page.features.iter().any(|feature| feature.name == "container_cpu"), "{page:?}");
     }
