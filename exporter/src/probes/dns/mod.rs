@@ -43,9 +43,10 @@ pub static SPEC: Spec = Spec {
         Need::Btf,
         Need::Capability("CAP_BPF"),
         Need::Capability("CAP_PERFMON"),
+        Need::Capability("CAP_NET_ADMIN"),
         Need::Hook(
             "ip_send_skb, ip6_send_skb, __udp_enqueue_schedule_skb, ip_queue_xmit, inet6_csk_xmit, tcp_probe and \
-             tcp_rcv_state_process, else cgroup_skb with CAP_NET_ADMIN",
+             tcp_rcv_state_process, else cgroup_skb, which alone takes CAP_NET_ADMIN",
         ),
     ],
     shows: &[(View::Own, metrics::FAMILIES)],

@@ -37,7 +37,10 @@ pub static SPEC: Spec = Spec {
         Need::Btf,
         Need::Capability("CAP_BPF"),
         Need::Capability("CAP_PERFMON"),
-        Need::Hook("ip_send_skb, ip6_send_skb and __udp_enqueue_schedule_skb, else cgroup_skb with CAP_NET_ADMIN"),
+        Need::Capability("CAP_NET_ADMIN"),
+        Need::Hook(
+            "ip_send_skb, ip6_send_skb and __udp_enqueue_schedule_skb, else cgroup_skb, which alone takes CAP_NET_ADMIN",
+        ),
         Need::Hook("udp_fail_queue_rcv_skb"),
     ],
     shows: &[(View::Own, FAMILIES)],
