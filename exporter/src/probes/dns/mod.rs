@@ -252,7 +252,9 @@ static RUNNING: Running<Dns> = Running::none();
 struct Shows(Arc<Dns>);
 
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
-    Ok(Box::new(Shows(RUNNING.or_start(|| Dns::start(&context.host, Books::current()?, At::ALL, false))?)))
+    Ok(Box::new(Shows(
+        RUNNING.or_start(|| Dns::start(&context.host, Books::current()?, At::all_of(&context.host), false))?,
+    )))
 }
 
 impl Collector for Shows {

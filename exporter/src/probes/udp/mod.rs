@@ -250,7 +250,9 @@ static RUNNING: Running<Udp> = Running::none();
 struct Shows(Arc<Udp>);
 
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
-    Ok(Box::new(Shows(RUNNING.or_start(|| Udp::start(&context.host, Books::current()?, At::ALL, false))?)))
+    Ok(Box::new(Shows(
+        RUNNING.or_start(|| Udp::start(&context.host, Books::current()?, At::all_of(&context.host), false))?,
+    )))
 }
 
 impl Collector for Shows {
