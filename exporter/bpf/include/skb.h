@@ -37,5 +37,9 @@ static __always_inline __u32 segments(struct sk_buff *skb)
 /* From the first of its bytes to those of the program, if it is a datagram. */
 static __always_inline __u32 to_payload(struct sk_buff *skb)
 {
-	return skb->head + skb->transport_header + 8 - skb->data;
+	__u64 distance = skb->head + skb->transport_header + 8 - skb->data;
+
+	/* Else the compiler works with halves of pointers, which Linux 7 refuses. */
+	asm volatile("" : "+r"(distance));
+	return distance;
 }
