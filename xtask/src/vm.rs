@@ -140,7 +140,7 @@ pub(crate) fn test(kernels: &[&'static Kernel], last_start: Option<Instant>) -> 
 }
 
 /// Skips what would start too late.
-pub(crate) fn is_time_left(last_start: Option<Instant>) -> Result<()> {
+fn is_time_left(last_start: Option<Instant>) -> Result<()> {
     if last_start.is_some_and(|last| Instant::now() > last) {
         return Err(Skip("too late: what came before took too long on this machine".to_owned()).into());
     }
