@@ -55,9 +55,7 @@ impl Agent {
             lifetime,
         })
     }
-}
 
-impl Agent {
     /// How often the programs of each feature have run while the kernel counted.
     fn runs(&self) -> Vec<(&'static str, u64)> {
         let costs = [

@@ -34,12 +34,13 @@ impl Drop for Loading {
     fn drop(&mut self) {
         let mut kept = KEPT.lock();
         kept.keepers -= 1;
-        if kept.keepers == 0 && kept.types.take().is_some() {
+        if kept.keepers > 0 {
+            return;
+        }
+        if kept.types.take().is_some() {
             call::give_memory_back();
         }
-        if kept.keepers == 0 {
-            code::give_back();
-        }
+        code::give_back();
     }
 }
 
