@@ -152,20 +152,30 @@ fn pids() -> impl Iterator<Item = u32> {
 }
 
 /// A limit of time, longer by the factor `YAGURA_PATIENCE` where all is slow, as in an emulated machine.
-fn patience(limit: Duration) -> Duration {
+pub(crate) fn patience(limit: Duration) -> Duration {
     limit * std::env::var("YAGURA_PATIENCE").ok().and_then(|factor| factor.parse().ok()).unwrap_or(1)
 }
 
 /// Waits for a condition, looking every 50 ms.
 pub(crate) fn wait_for(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) -> Result<()> {
-    let deadline = Instant::now() + patience(limit);
-    while !holds() {
+    let limit = patience(limit);
+    let deadline = Instant::now() + limit;
+    loop {
+        let begin = Instant::now();
+        if holds() {
+            return Ok(());
+        }
         if Instant::now() > deadline {
             bail!("gave up waiting {} s for {what}", limit.as_secs());
         }
-        std::thread::sleep(Duration::from_millis(50));
+        pause(Duration::from_millis(50), begin);
     }
-    Ok(())
+}
+
+/// The time between two looks: longer where the last one, begun at that time, was dear, so that who looks does not keep
+/// a slow machine from what it waits for.
+pub(crate) fn pause(least: Duration, begin: Instant) {
+    std::thread::sleep(least.max(4 * begin.elapsed()));
 }
 
 /// The last lines of a log, for an error.

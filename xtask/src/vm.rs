@@ -76,7 +76,7 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
 fn run_script(kernels: &[&Kernel], file: &str) -> Result<()> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?;
     for kernel in kernels {
-        let outcome = kernel.boot(&text, Duration::from_mins(15))?;
+        let outcome = kernel.boot(2, &text, Duration::from_mins(15))?;
         print!("{}", outcome.output);
         if outcome.status != 0 {
             bail!("on {}, the script ended with {}", kernel.name, outcome.status);
@@ -156,7 +156,7 @@ fn again(error: &anyhow::Error) -> anyhow::Error {
 }
 
 fn test_one(kernel: &Kernel, script: &str) -> Result<Counts> {
-    let outcome = kernel.boot(script, Duration::from_mins(25))?;
+    let outcome = kernel.boot(2, script, Duration::from_mins(25))?;
     let counts = Counts::of(&outcome.output);
     let shown = |line: &&str| {
         ["test result:", "  /metrics", "abuse: ", "second try passed: "].iter().any(|begin| line.starts_with(begin))
@@ -218,7 +218,7 @@ fn test_script() -> Result<String> {
 }
 
 /// `cargo xtask parity kubelet --vm`: a real kubelet with real pods on pure cgroup v2. The control plane would only cost
-/// time there, so the kubelet has its pods from files.
+/// time there, so the kubelet has its pods from files; a second processor too, since both are emulated by one thread.
 pub(crate) fn parity() -> Result<()> {
     possible()?;
     if let Some(skip) = cluster::missing(&cluster::Options::standalone()) {
@@ -227,7 +227,7 @@ pub(crate) fn parity() -> Result<()> {
     agent::binary()?;
     cluster::build::binary()?;
     let script = format!("{} parity kubelet --standalone", std::env::current_exe()?.display());
-    let outcome = OF_PARITY.boot(&script, Duration::from_mins(20))?;
+    let outcome = OF_PARITY.boot(1, &script, Duration::from_mins(20))?;
     outcome.output.lines().for_each(|line| println!("  {line}"));
     if outcome.status != 0 {
         bail!("on kernel {}, the comparison ended with {}", OF_PARITY.name, outcome.status);
@@ -286,8 +286,8 @@ impl Kernel {
         unpacked(&suite, &image, &version)
     }
 
-    /// Boots, runs the script as root in the repository's root, and gives what came of it.
-    pub(crate) fn boot(&self, script: &str, limit: Duration) -> Result<Outcome> {
+    /// Boots with so many processors, runs the script as root in the repository's root, and gives what came of it.
+    pub(crate) fn boot(&self, processors: u8, script: &str, limit: Duration) -> Result<Outcome> {
         let begin = Instant::now();
         let tree = self.tree()?;
         let all = places::cache("vm")?;
@@ -297,7 +297,7 @@ impl Kernel {
         places::write(&share.join("script"), script)?;
         places::write(&dir.join("initrd"), initrd::of(&tree)?)?;
         disk(&dir.join("disk"))?;
-        let ended = Self::qemu(&tree, &dir, limit);
+        let ended = Self::qemu(&tree, &dir, processors, limit);
         let read = |name: &str| fs::read(share.join(name)).map(|b| String::from_utf8_lossy(&b).into_owned());
         let console = read("console").unwrap_or_default();
         let output = read("output").unwrap_or_default();
@@ -313,7 +313,7 @@ impl Kernel {
         Ok(Outcome { output, status })
     }
 
-    fn qemu(tree: &Path, dir: &Path, limit: Duration) -> Result<()> {
+    fn qemu(tree: &Path, dir: &Path, processors: u8, limit: Duration) -> Result<()> {
         let cache = places::cache("")?;
         let words = format!(
             "console=ttyS0 quiet panic=-1 cgroup_no_v1=all psi=1 TREE={} CACHE={} REPO={} PATIENCE=5",
@@ -325,7 +325,8 @@ impl Kernel {
         let program = process::find("qemu-system-x86_64").context("qemu-system-x86_64 is not installed")?;
         let mut command = process::tied(&program);
         // Emulated even where there is KVM: the same everywhere, and not every host that offers KVM can boot with it.
-        command.args(["-nodefaults", "-no-reboot", "-display", "none", "-m", "4096", "-smp", "2"]);
+        command.args(["-nodefaults", "-no-reboot", "-display", "none", "-m", "4096"]);
+        command.args(["-smp", &processors.to_string()]);
         // All of its processors on one thread: with a thread each, kernels that patch their own code crash at times.
         command.args(["-accel", "tcg,thread=single", "-cpu", "Nehalem"]);
         command.arg("-serial").arg(format!("file:{}", dir.join("kernel.log").display()));

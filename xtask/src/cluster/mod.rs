@@ -156,6 +156,11 @@ impl Cluster {
         self.dir.join("manifests")
     }
 
+    /// A folder for what a test shares with its pods; gone with the cluster.
+    pub(crate) fn shared(&self, name: &str) -> PathBuf {
+        self.dir.join("shared").join(name)
+    }
+
     /// The folder whose files are pods beside those of the API server.
     pub(crate) fn static_pods(&self) -> PathBuf {
         self.dir.join("static-pods")

@@ -11,7 +11,7 @@ use crate::agent::{self, Agent};
 use crate::args::Args;
 use crate::cluster::{self, Cluster, KUBELET, Options};
 use crate::exposition::{Page, Series};
-use crate::{http, vm};
+use crate::{http, process, vm};
 
 /// The kubelet measures a container every 10 to 15 s.
 const HOUSEKEEPING: Duration = Duration::from_secs(16);
@@ -106,10 +106,11 @@ fn measure(cluster: &Cluster, way: Way, agent: &Agent) -> Result<Report> {
 
 /// Waits until the kubelet shows every running container, and shows the same series for a whole round of measuring.
 fn wait_for_rows(way: Way) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_mins(2);
+    let deadline = Instant::now() + process::patience(Duration::from_mins(2));
     let mut before: BTreeSet<Series> = BTreeSet::new();
     let mut since = Instant::now();
     loop {
+        let begin = Instant::now();
         let page = kubelet()?.page;
         let missing = rowless(&page, way);
         let series: BTreeSet<Series> = page.samples.into_keys().collect();
@@ -126,7 +127,7 @@ fn wait_for_rows(way: Way) -> Result<()> {
                 None => return Ok(()), // a container that crashes again and again never lets the page rest
             }
         }
-        std::thread::sleep(Duration::from_secs(1));
+        process::pause(Duration::from_secs(1), begin);
     }
 }
 

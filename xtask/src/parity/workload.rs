@@ -2,9 +2,11 @@
 #![expect(clippy::indexing_slicing, reason = "a key that a JSON value does not have gives null")]
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use rustix::fs::{FileType, Mode};
 use serde_json::Value;
 
 use crate::cluster::{BOX_IMAGE, Cluster, NODE};
@@ -28,10 +30,16 @@ struct Container {
     name: &'static str,
     script: &'static str,
     fields: &'static str,
+    /// Whether it waits for the others to run before it works.
+    is_load: bool,
 }
 
 const fn container(name: &'static str, script: &'static str, fields: &'static str) -> Container {
-    Container { name, script, fields }
+    Container { name, script, fields, is_load: false }
+}
+
+const fn load(name: &'static str, script: &'static str, fields: &'static str) -> Container {
+    Container { name, script, fields, is_load: true }
 }
 
 const PODS: &[Pod] = &[
@@ -39,13 +47,13 @@ const PODS: &[Pod] = &[
         name: "guaranteed",
         spec: "",
         init: &[],
-        containers: &[container("busy", BUSY, "resources: {limits: {cpu: 100m, memory: 64Mi}}")],
+        containers: &[load("busy", BUSY, "resources: {limits: {cpu: 100m, memory: 64Mi}}")],
     },
     Pod {
         name: "guaranteed-too",
         spec: "",
         init: &[],
-        containers: &[container(
+        containers: &[load(
             "writer",
             "while :; do dd if=/dev/zero of=/tmp/f bs=64k count=8 conv=fsync 2>/dev/null; sleep 0.5; done",
             "resources: {limits: {cpu: 50m, memory: 32Mi}}",
@@ -56,7 +64,7 @@ const PODS: &[Pod] = &[
         spec: "",
         init: &[],
         containers: &[
-            container(
+            load(
                 "throttled",
                 "while :; do :; done",
                 "resources: {requests: {cpu: 20m, memory: 16Mi}, limits: {cpu: 50m, memory: 64Mi}}",
@@ -69,7 +77,7 @@ const PODS: &[Pod] = &[
         name: "best-effort",
         spec: "",
         init: &[],
-        containers: &[container(
+        containers: &[load(
             "writer",
             "while :; do dd if=/dev/zero of=/tmp/f bs=64k count=16 conv=fsync 2>/dev/null; cat /tmp/f >/dev/null; sleep 0.5; done",
             "",
@@ -78,7 +86,7 @@ const PODS: &[Pod] = &[
     Pod {
         name: "sidecar",
         spec: "",
-        init: &[container("prepare", "true", ""), container("sidecar", BUSY, "restartPolicy: Always")],
+        init: &[container("prepare", "true", ""), load("sidecar", BUSY, "restartPolicy: Always")],
         containers: &[container("main", "sleep 100000", "")],
     },
     Pod {
@@ -108,13 +116,14 @@ const PODS: &[Pod] = &[
         spec: "volumes: [{name: memory, emptyDir: {}}]",
         init: &[],
         // Before cgroup v2 the kernel kills the child alone and the container lives on; since, it kills the whole
-        // container, which starts anew. Either way the probe holds once it is over.
+        // container, which starts anew. Either way the probe holds once it is over. It connects, since it would take
+        // three programs to start one in the container.
         containers: &[container(
             "hungry",
             "[ -f /memory/tried ] || { touch /memory/tried; \
-             dd if=/dev/zero of=/dev/null bs=128M count=1; }; touch /memory/done; sleep 100000",
+             dd if=/dev/zero of=/dev/null bs=128M count=1; }; exec httpd -f -p 8080 -h /tmp",
             "resources: {limits: {memory: 24Mi}}, volumeMounts: [{name: memory, mountPath: /memory}], \
-            startupProbe: {exec: {command: [ls, /memory/done]}, periodSeconds: 1, timeoutSeconds: 30, failureThreshold: 60}",
+            startupProbe: {tcpSocket: {port: 8080}, periodSeconds: 1, timeoutSeconds: 30, failureThreshold: 600}",
         )],
     },
     Pod {
@@ -179,24 +188,56 @@ impl Way {
     }
 }
 
-/// Creates the pods and one that ends, and waits until each is what it shall be.
+/// Creates the pods and one that ends, waits until each is what it shall be, and lets those work that wait for it.
 pub(super) fn create(cluster: &Cluster, way: Way) -> Result<()> {
     remove(cluster, way)?;
+    let gate = Gate::new(cluster)?;
     match way {
         Way::Api => {
             cluster.kubectl(&["create", "namespace", NAMESPACE])?;
             let account = ["-n", NAMESPACE, "get", "serviceaccount", "default"];
             process::wait_for("the service account", Duration::from_secs(30), || cluster.kubectl(&account).is_ok())?;
-            cluster.create(&manifest())?;
+            cluster.create(&manifest(&gate))?;
         }
         Way::Files => {
-            for (number, pod) in PODS.iter().map(Pod::manifest).chain([ONCE.manifest()]).enumerate() {
-                places::write(&cluster.manifests().join(format!("{number}.yaml")), pod)?;
+            for (number, pod) in PODS.iter().chain([&ONCE]).enumerate() {
+                places::write(&cluster.manifests().join(format!("{number}.yaml")), pod.manifest(&gate))?;
             }
         }
     }
     process::wait_for("the pods", Duration::from_mins(2), || settled(cluster, way).unwrap_or(false))
-        .with_context(|| states(&way.list(cluster).unwrap_or_default()))
+        .with_context(|| states(&way.list(cluster).unwrap_or_default()))?;
+    gate.open()
+}
+
+/// Where the containers that work wait, at no cost: opening a named pipe takes until somebody opens its other end. On an
+/// emulated processor the work of the first pods would keep the last from starting.
+struct Gate {
+    dir: PathBuf,
+}
+
+impl Gate {
+    fn new(cluster: &Cluster) -> Result<Self> {
+        let dir = cluster.shared("gate");
+        fs::create_dir_all(&dir)?;
+        let pipe = dir.join("pipe");
+        if pipe.exists() {
+            fs::remove_file(&pipe)?;
+        }
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o644), 0)
+            .with_context(|| format!("cannot make {}", pipe.display()))?;
+        Ok(Self { dir })
+    }
+
+    /// Lets them in, and with a plain file in the pipe's place those who start anew later.
+    fn open(self) -> Result<()> {
+        let (pipe, file) = (self.dir.join("pipe"), self.dir.join("open"));
+        let both_ends = fs::File::options().read(true).write(true).open(&pipe)?;
+        places::write(&file, "")?;
+        fs::rename(&file, &pipe)?;
+        drop(both_ends);
+        Ok(())
+    }
 }
 
 /// Removes the pods; nothing to do when there are none.
@@ -221,7 +262,9 @@ fn states(list: &str) -> String {
         let containers = ["initContainerStatuses", "containerStatuses"].map(|key| status[key].as_array());
         let containers = containers.into_iter().flatten().flatten();
         let containers: Vec<String> =
-            containers.map(|c| format!("{} {} restarts {}", c["name"], c["state"], c["restartCount"])).collect();
+            containers
+                .map(|c| format!("{} {} ready {} restarts {}", c["name"], c["state"], c["ready"], c["restartCount"]))
+                .collect();
         lines.push(format!("{} {}: {}", pod["metadata"]["name"], status["phase"], containers.join(", ")));
     }
     lines.join("\n")
@@ -236,19 +279,22 @@ pub(super) fn size() -> (usize, usize) {
 const ONCE: Pod =
     Pod { name: "once", spec: "restartPolicy: Never", init: &[], containers: &[container("main", "true", "")] };
 
-fn manifest() -> String {
+fn manifest(gate: &Gate) -> String {
     let main = containers(ONCE.containers);
     let job = format!(
         "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: once, namespace: {NAMESPACE}}}\n\
          spec: {{template: {{spec: {{restartPolicy: Never, containers: [{main}]}}}}}}\n"
     );
-    PODS.iter().map(Pod::manifest).chain([job]).collect::<Vec<_>>().join("---\n")
+    PODS.iter().map(|pod| pod.manifest(gate)).chain([job]).collect::<Vec<_>>().join("---\n")
 }
 
 impl Pod {
-    fn manifest(&self) -> String {
+    fn manifest(&self, gate: &Gate) -> String {
         let name = self.name;
-        let spec = if self.spec.is_empty() { String::new() } else { format!("{}, ", self.spec) };
+        let mut spec = if self.spec.is_empty() { String::new() } else { format!("{}, ", self.spec) };
+        if self.init.iter().chain(self.containers).any(|c| c.is_load) {
+            spec += &format!("volumes: [{{name: gate, hostPath: {{path: \"{}\"}}}}], ", gate.dir.display());
+        }
         let (init, main) = (containers(self.init), containers(self.containers));
         format!(
             "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: {NAMESPACE}}}\n\
@@ -259,10 +305,17 @@ impl Pod {
 
 fn containers(list: &[Container]) -> String {
     let one = |c: &Container| {
-        let (name, fields) = (c.name, c.fields);
-        let comma = if fields.is_empty() { "" } else { ", " };
-        let command = Value::from(vec!["/bin/sh", "-c", c.script]);
-        format!("{{name: {name}, image: \"{BOX_IMAGE}\", imagePullPolicy: Never, command: {command}{comma}{fields}}}")
+        let mut fields = format!("name: {}, image: \"{BOX_IMAGE}\", imagePullPolicy: Never", c.name);
+        let mut script = c.script.to_owned();
+        if c.is_load {
+            script.insert_str(0, ": </gate/pipe; ");
+            fields += ", volumeMounts: [{name: gate, mountPath: /gate, readOnly: true}]";
+        }
+        if !c.fields.is_empty() {
+            fields += ", ";
+            fields += c.fields;
+        }
+        format!("{{{fields}, command: {}}}", Value::from(vec!["/bin/sh", "-c", &script]))
     };
     list.iter().map(one).collect::<Vec<_>>().join(", ")
 }
