@@ -107,8 +107,7 @@ fn settled(dns: &Arc<Dns>, folder: &Folder, is_there: impl Fn(&Counts) -> bool) 
 /// Why this kernel does not let programs in there.
 fn closed(at: At) -> Option<String> {
     let lifetime = on(Lifetime::start(&host(), &Options::default()));
-    let dns = Dns::start(&host(), lifetime.books(), &[at], false);
-    dns.err().map(|reason| reason.0)
+    common::closed(Dns::start(&host(), lifetime.books(), &[at], false))
 }
 
 #[test]

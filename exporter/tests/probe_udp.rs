@@ -26,8 +26,7 @@ fn counted(udp: &Udp, folder: &Folder) -> [u64; 5] {
 /// Why this kernel does not let programs in there.
 fn closed(at: At) -> Option<String> {
     let lifetime = on(Lifetime::start(&host(), &Options::default()));
-    let udp = Udp::start(&host(), lifetime.books(), &[at], false);
-    udp.err().map(|reason| reason.0)
+    common::closed(Udp::start(&host(), lifetime.books(), &[at], false))
 }
 
 #[test]

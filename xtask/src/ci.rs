@@ -31,8 +31,8 @@ struct Run {
 /// an end all the same.
 const LAST_START: Duration = Duration::from_mins(45);
 
-/// `cargo xtask ci [--only NAME] [--nightly]`: a kubelet in an emulated machine, and every fuzz target for a minute, only
-/// with the latter.
+/// `cargo xtask ci [--only NAME] [--nightly]`: merged pages of memory, and every fuzz target for a minute, only with the
+/// latter.
 pub(crate) fn run(args: &mut Args) -> Result<()> {
     let only = args.option("--only")?;
     let nightly = args.flag("--nightly");
@@ -58,12 +58,11 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
         step(&check.name, &|tally| tally.one(&check.name, (check.run)()));
     }
     step("kernels", &|tally| {
-        for (kernel, outcome) in vm::test(&vm::KERNELS.iter().collect::<Vec<_>>(), Some(last_start)) {
-            tally.tests_of(&format!("kernel {}", kernel.name), outcome);
+        for (name, outcome) in vm::check(last_start) {
+            tally.tests_of(&name, outcome);
         }
     });
     if nightly {
-        step("parity kubelet --vm", &|tally| tally.one("parity kubelet --vm", vm::parity()));
         step("parity ksm", &|tally| tally.one("parity ksm", parity::ksm::compare(None)));
         step("fuzz", &|tally| tally.one("fuzz", tasks::fuzz(&mut Args::default())));
     }
@@ -102,7 +101,7 @@ impl Run {
 }
 
 impl Tally {
-    /// The tests of one kernel, which are counted one by one.
+    /// What one machine did; tests are counted one by one.
     fn tests_of(&mut self, name: &str, outcome: Result<Counts>) {
         match outcome {
             Ok(counts) => {

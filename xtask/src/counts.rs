@@ -21,6 +21,11 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
+    /// Of a check that passed.
+    pub(crate) fn of_one_check() -> Self {
+        Self { ran: 1, ..Self::default() }
+    }
+
     /// Of a whole output.
     pub(crate) fn of(output: &str) -> Self {
         let mut counts = Self::default();

@@ -19,7 +19,6 @@ mod e2e;
 mod exposition;
 mod go;
 mod http;
-mod initrd;
 mod kube_names;
 mod parity;
 mod peers;

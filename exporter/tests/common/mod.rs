@@ -56,6 +56,14 @@ pub(crate) fn owner_root() -> Option<PathBuf> {
         .find(|path| path.join("cgroup.controllers").exists())
 }
 
+/// Why a place is closed to programs on this kernel, if it is. One that is open and whose programs the kernel finds
+/// fault with is no reason to skip.
+pub(crate) fn closed<T>(started: Result<T, Unavailable>) -> Option<String> {
+    let reason = started.err()?.0;
+    assert!(!reason.contains("refused by the verifier"), "{reason}");
+    Some(reason)
+}
+
 /// The reason, when a feature is off on this machine although the test could run.
 pub(crate) fn on<T>(started: Result<T, Unavailable>) -> T {
     started.unwrap_or_else(|reason| panic!("off: {reason}"))

@@ -120,8 +120,14 @@ pub(crate) const EXPLAINED: &[Difference] = &[
     },
     Difference {
         family: "container_threads",
-        is: |series, theirs, ours| series.label("id") == "/" && theirs == (0.0, 0.0) && ours > 0.0,
-        why: "the root has no pids.current, so cAdvisor prints 0; ours counts the machine's threads",
+        is: |series, (_, high), ours| series.label("id") == "/" && ours > high,
+        why: "the root has no pids.current, so cAdvisor prints 0, or counts the processes that are in no cgroup below; \
+              ours counts the machine's threads",
+    },
+    Difference {
+        family: "container_memory_kernel_usage",
+        is: |_, theirs, ours| theirs == (0.0, 0.0) && ours > 0.0,
+        why: "cAdvisor reads it from cgroup v1 alone and prints 0 on v2; ours is the cgroup's own count",
     },
 ];
 

@@ -261,10 +261,9 @@ fn states(list: &str) -> String {
         let status = &pod["status"];
         let containers = ["initContainerStatuses", "containerStatuses"].map(|key| status[key].as_array());
         let containers = containers.into_iter().flatten().flatten();
-        let containers: Vec<String> =
-            containers
-                .map(|c| format!("{} {} ready {} restarts {}", c["name"], c["state"], c["ready"], c["restartCount"]))
-                .collect();
+        let containers: Vec<String> = containers
+            .map(|c| format!("{} {} ready {} restarts {}", c["name"], c["state"], c["ready"], c["restartCount"]))
+            .collect();
         lines.push(format!("{} {}: {}", pod["metadata"]["name"], status["phase"], containers.join(", ")));
     }
     lines.join("\n")

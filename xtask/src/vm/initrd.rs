@@ -20,7 +20,7 @@ const FILE: u32 = 0o100_755;
 const LINK: u32 = 0o120_777;
 
 /// The archive for a kernel whose package is unpacked at `tree`.
-pub(crate) fn of(tree: &Path) -> Result<Vec<u8>> {
+pub(super) fn of(tree: &Path) -> Result<Vec<u8>> {
     let modules = modules(tree)?;
     let busybox = process::find("busybox").context("busybox is not installed")?;
     let mut archive = Archive::default();
