@@ -37,10 +37,11 @@ impl Served {
         }
     }
 
-    /// A page.
+    /// A page, however long it takes: the first one of many cgroups may take longer than a scraper waits.
     pub(crate) fn get(&self, path: &str) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.address).unwrap();
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: bench\r\nConnection: close\r\n\r\n").unwrap();
+        let patience = "X-Prometheus-Scrape-Timeout-Seconds: 120";
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: bench\r\nConnection: close\r\n{patience}\r\n\r\n").unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
         assert!(
