@@ -288,11 +288,16 @@ fn manifest(gate: &Gate) -> String {
 }
 
 impl Pod {
+    fn has_load(&self) -> bool {
+        self.init.iter().chain(self.containers).any(|c| c.is_load)
+    }
+
     fn manifest(&self, gate: &Gate) -> String {
         let name = self.name;
         let mut spec = if self.spec.is_empty() { String::new() } else { format!("{}, ", self.spec) };
-        if self.init.iter().chain(self.containers).any(|c| c.is_load) {
-            spec += &format!("volumes: [{{name: gate, hostPath: {{path: \"{}\"}}}}], ", gate.dir.display());
+        if self.has_load() {
+            let volume = format!("{{name: gate, hostPath: {{path: \"{}\"}}}}", gate.dir.display());
+            spec = format!("{spec}volumes: [{volume}], ");
         }
         let (init, main) = (containers(self.init), containers(self.containers));
         format!(
@@ -351,5 +356,7 @@ mod tests {
         assert!(!running.contains(&("sidecar", "prepare")) && !running.contains(&("oom-ended", "hungry")));
         let (pods, containers) = size();
         assert_eq!((pods, containers), (12, 17));
+        let volumes_twice = PODS.iter().find(|pod| pod.has_load() && pod.spec.contains("volumes:"));
+        assert!(volumes_twice.is_none(), "{}", volumes_twice.unwrap().name);
     }
 }
