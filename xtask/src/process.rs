@@ -78,8 +78,10 @@ impl Tied {
 
     /// Waits until `ready` holds; a program that ends before is an error with the end of its log.
     pub(crate) fn wait_until(&mut self, limit: Duration, mut ready: impl FnMut() -> bool) -> Result<()> {
-        let deadline = Instant::now() + patience(limit);
+        let limit = patience(limit);
+        let deadline = Instant::now() + limit;
         loop {
+            let begin = Instant::now();
             if ready() {
                 return Ok(());
             }
@@ -89,7 +91,7 @@ impl Tied {
             if Instant::now() > deadline {
                 bail!("{} was not ready within {} s: {}", self.name, limit.as_secs(), tail(&self.log));
             }
-            std::thread::sleep(Duration::from_millis(50));
+            pause(Duration::from_millis(50), begin);
         }
     }
 
@@ -156,7 +158,7 @@ pub(crate) fn patience(limit: Duration) -> Duration {
     limit * std::env::var("YAGURA_PATIENCE").ok().and_then(|factor| factor.parse().ok()).unwrap_or(1)
 }
 
-/// Waits for a condition, looking every 50 ms.
+/// Waits for a condition; looks are 50 ms apart at least.
 pub(crate) fn wait_for(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) -> Result<()> {
     let limit = patience(limit);
     let deadline = Instant::now() + limit;
