@@ -104,6 +104,7 @@ impl App {
             config: Arc::clone(config),
             pods: known.pods.clone(),
             peers: known.peers.clone(),
+            books: Arc::default(),
         };
         let (of_node, of_containers): (Vec<&'static Spec>, Vec<&'static Spec>) =
             slices::all().partition(|spec| spec.shows.iter().all(|(view, _)| *view == View::Node));

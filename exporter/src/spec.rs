@@ -1,6 +1,9 @@
 //! What an operator must know of a slice, said once: its name, what it needs, what it shows, how it is built.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use caps::Capability;
 use expo::Exposition;
@@ -9,6 +12,7 @@ use metric::{Batch, Desc};
 use thiserror::Error;
 
 use crate::{
+    books::Books,
     config::Config,
     identity::{Peers, Pods, Tree},
     privilege,
@@ -136,12 +140,20 @@ pub struct Context {
     pub pods: Pods,
     /// Who is at which address.
     pub peers: Peers,
+    /// The books, once the slice that keeps them is built.
+    pub books: Arc<OnceLock<Books>>,
 }
 
 impl Context {
     /// Of a machine that belongs to no cluster.
     pub fn alone(host: Arc<Host>, config: Config) -> Self {
-        Self { host, config: Arc::new(config), pods: Pods::default(), peers: Peers::default() }
+        let (pods, peers, books) = (Pods::default(), Peers::default(), Arc::default());
+        Self { host, config: Arc::new(config), pods, peers, books }
+    }
+
+    /// The books, for slices that count by the same cgroups.
+    pub fn books(&self) -> Result<Books, Unavailable> {
+        self.books.get().cloned().ok_or_else(|| Unavailable("needs the feature lifetime, which is off".into()))
     }
 }
 

@@ -140,6 +140,7 @@ fn engine() {
         config: Arc::new(Config::default()),
         pods: yagura_exporter::identity::Pods::default(),
         peers: yagura_exporter::identity::Peers::default(),
+        books: Arc::default(),
     };
     println!("\nengine, in this process ({} cgroups), mean of {ROUNDS} scrapes", layout.mode().name());
     println!(

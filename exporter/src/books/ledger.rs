@@ -88,7 +88,7 @@ impl Audit {
 }
 
 /// The books.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ledger {
     #[serde(skip)]
     limits: Limits,

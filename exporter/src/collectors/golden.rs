@@ -89,6 +89,7 @@ pub(crate) fn run_at(spec: &'static Spec, build: Build, root: &Path, view: View,
         config: Arc::new(config),
         pods: crate::identity::Pods::default(),
         peers: crate::identity::Peers::default(),
+        books: Arc::default(),
     };
     let mut collector = build(&context).unwrap();
     let mut problems = Vec::new();

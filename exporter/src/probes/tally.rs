@@ -1,25 +1,34 @@
-//! Features that count something by cgroup, in a map of their own, and keep the sums on `lifetime`'s books.
+//! Features that count something by cgroup, in a map of their own, and keep the sums in the ledger.
 
 use std::sync::Arc;
 
 use kernfs::Host;
+use parking_lot::Mutex;
 
 use super::{
     health::{self, Feature, Vitals},
-    lifetime::Books,
-    object::{Object, Plan, Table},
+    object::{Entries, Object, Plan, Table},
 };
-use crate::{books::ledger::Columns, spec::Unavailable};
+use crate::{
+    books::{
+        Books, Follower,
+        ledger::{Columns, Ledger},
+        moment::Moment,
+    },
+    spec::Unavailable,
+};
 
 /// A feature at work. Dropping it detaches its programs.
 #[derive(Debug)]
 pub struct Counting {
     object: Object,
-    counts: Arc<Table>,
+    counts: Table,
     losses: Table,
     kinds: &'static [&'static str],
-    /// Where its counts stand.
-    pub books: Books,
+    columns: Columns,
+    books: Books,
+    /// Held while rows are read and put in the ledger, so that an older reading never follows a newer one.
+    rows: Mutex<Entries<u64, [u64; 2]>>,
 }
 
 impl Counting {
@@ -33,12 +42,12 @@ impl Counting {
         columns: Columns,
         books: Books,
     ) -> Result<Arc<Self>, Unavailable> {
-        plan.constants.extend(books.owner());
-        let pin = books.pin();
+        plan.constants.extend(books.owners().constants.iter().copied());
+        let pin = books.owners().pin.clone();
         let plan = Plan { pin: pin.as_deref(), ..plan };
         let mut object = Object::load(&plan, host)?;
         let is_new = !object.is_reused();
-        let counts = Arc::new(object.table(map)?);
+        let counts = object.table(map)?;
         let losses = object.table("losses")?;
         // What finds no room is counted under cgroup 0.
         if is_new {
@@ -48,8 +57,11 @@ impl Counting {
         }
         object.attach(&plan)?;
         object.pin()?;
-        books.follow(columns, &counts, is_new);
-        let feature = Arc::new(Self { object, counts, losses, kinds, books });
+        if is_new {
+            books.change(|ledger| columns.into_iter().flatten().for_each(|tally| ledger.tally_is_new(tally)));
+        }
+        let feature = Arc::new(Self { object, counts, losses, kinds, columns, books, rows: Mutex::default() });
+        feature.books.follow(&feature);
         health::watch(&feature);
         Ok(feature)
     }
@@ -59,9 +71,46 @@ impl Counting {
         &self.object
     }
 
+    /// Brings the ledger up to date and shows it.
+    pub fn read<T>(&self, look: impl FnOnce(&Ledger) -> T) -> std::io::Result<T> {
+        self.update(Moment::now().wall)?;
+        Ok(self.books.look(look))
+    }
+
+    fn update(&self, now: f64) -> std::io::Result<()> {
+        let mut rows = self.rows.lock();
+        self.counts.read_all(self.counts.max_entries(), &mut rows)?;
+        self.books.change(|ledger| {
+            for (cgroup, counts) in rows.iter() {
+                for (tally, count) in self.columns.iter().zip(counts) {
+                    if let Some(tally) = tally {
+                        ledger.tallied(*tally, *cgroup, *count, now);
+                    }
+                }
+            }
+        });
+        Ok(())
+    }
+
     /// What is counted of one cgroup; `None` when nothing was.
     pub fn count_of(&self, cgroup: u64) -> Option<[u64; 2]> {
         self.counts.get(&cgroup).ok().flatten()
+    }
+}
+
+impl Follower for Counting {
+    fn catch_up(&self, now: Moment) {
+        if let Err(error) = self.update(now.wall) {
+            tracing::debug!(feature = self.object.name(), %error, "cannot read what cgroups counted");
+        }
+    }
+
+    fn forget(&self, cgroups: &[u64]) {
+        for cgroup in cgroups {
+            if let Err(error) = self.counts.remove(cgroup) {
+                tracing::debug!(feature = self.object.name(), %error, "cannot forget what a cgroup counted");
+            }
+        }
     }
 }
 

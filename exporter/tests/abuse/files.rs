@@ -155,6 +155,7 @@ impl Lab {
                 config: Arc::clone(&self.config),
                 pods: yagura_exporter::identity::Pods::default(),
                 peers: yagura_exporter::identity::Peers::default(),
+                books: Arc::default(),
             };
             Engine::new(specs, reads_files, &context, tree)
         });

@@ -183,6 +183,7 @@ impl Check {
                 config: Arc::new(config),
                 pods: yagura_exporter::identity::Pods::default(),
                 peers: yagura_exporter::identity::Peers::default(),
+                books: Arc::default(),
             };
             Engine::new(collectors::ALL, |spec| spec.default_on, &context, tree)
         };

@@ -44,6 +44,7 @@ pub(crate) fn engine_of(specs: &[&'static Spec], host: &Arc<Host>, budget: &Arc<
         config: Arc::new(Config::default()),
         pods: yagura_exporter::identity::Pods::default(),
         peers: yagura_exporter::identity::Peers::default(),
+        books: Arc::default(),
     };
     Engine::new(specs, |spec| spec.default_on, &context, tree)
 }

@@ -15,7 +15,7 @@ use crate::identity::{
 };
 
 /// What is known of pods.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Names {
     /// Pod uid → namespace and name, as bundles say.
     pods: HashMap<String, (String, String)>,

@@ -77,6 +77,7 @@ fn the_machine_has_a_row_a_device_and_a_container_its_layer_once_it_was_walked()
         config: Arc::new(Config::default()),
         pods: crate::identity::Pods::default(),
         peers: crate::identity::Peers::default(),
+        books: Arc::default(),
     };
     let mut collector = (SPEC.build)(&context).unwrap();
 

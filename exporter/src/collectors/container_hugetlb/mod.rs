@@ -210,6 +210,7 @@ mod tests {
             config: Arc::new(Config::default()),
             pods: crate::identity::Pods::default(),
             peers: crate::identity::Peers::default(),
+            books: Arc::default(),
         };
         let without = build(&context).err().unwrap().0;
         assert!(without.contains("CONFIG_CGROUP_HUGETLB=y"), "{without}");

@@ -151,6 +151,7 @@ mod tests {
                 config: Arc::new(Config::default()),
                 pods: crate::identity::Pods::default(),
                 peers: crate::identity::Peers::default(),
+                books: Arc::default(),
             },
             tree,
         );

@@ -222,6 +222,7 @@ fn without_systemd_it_is_off() {
         config: std::sync::Arc::default(),
         pods: crate::identity::Pods::default(),
         peers: crate::identity::Peers::default(),
+        books: std::sync::Arc::default(),
     };
     let reason = build(&context).err().unwrap().0;
     assert!(reason.starts_with("no socket at ") && reason.ends_with("run/dbus/system_bus_socket"), "{reason}");

@@ -1,6 +1,6 @@
 //! Programs that are started, by container and by workload, and the stream of them for those who follow.
 //!
-//! `exec.bpf.c` counts by cgroup at the hook `sched_process_exec`; the sums stand on `lifetime`'s books. Exit codes and
+//! `exec.bpf.c` counts by cgroup at the hook `sched_process_exec`; the sums stand in the ledger. Exit codes and
 //! signals are with `lifetime`, which sees every process end.
 
 pub mod wire;
@@ -11,13 +11,15 @@ use kernfs::{Host, ReadError};
 use metric::{Count, Desc, Extra, Family};
 
 use super::{
-    lifetime::Books,
     object::{Hook, Plan},
     running::Running,
     tally::Counting,
 };
 use crate::{
-    books::ledger::Tally,
+    books::{
+        Books,
+        ledger::{Ledger, Tally},
+    },
     identity::{AsContainer, AsWorkload},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
@@ -85,13 +87,13 @@ static RUNNING: Running<Counting> = Running::none();
 struct Exec(Arc<Counting>);
 
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
-    Ok(Box::new(Exec(RUNNING.or_start(|| start(&context.host, Books::current()?, Mode::Count))?)))
+    Ok(Box::new(Exec(RUNNING.or_start(|| start(&context.host, context.books()?, Mode::Count))?)))
 }
 
 impl Collector for Exec {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let out = &mut *scrape.out;
-        self.0.books.look(|ledger| {
+        let put = |ledger: &Ledger| {
             for workload in ledger.workloads() {
                 let key = &workload.key;
                 let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.workload, key.kind]);
@@ -105,7 +107,7 @@ impl Collector for Exec {
                 let [_, execs, _] = unit.tallies;
                 out.put_with(&CONTAINER_EXECS, Some(of), [], Count(execs as f64), extra);
             }
-        });
-        Ok(())
+        };
+        self.0.read(put).map_err(|source| ReadError { path: "bpf/exec/execs".into(), source })
     }
 }

@@ -4,11 +4,10 @@ use std::{net::Ipv6Addr, time::Duration};
 
 use super::wire::{self, Flow as Raw};
 use crate::{
-    books::{ledger::Ledger, moment::Moment},
+    books::{Books, ledger::Ledger, moment::Moment},
     events::flow::{FLOWS, Flow},
     identity::names::NAMES,
     probes::{
-        lifetime::Books,
         object::Ring,
         pump::{Next, Pump, Turn},
     },
