@@ -27,6 +27,8 @@ mod process;
 mod proof;
 mod setup;
 mod shop;
+mod source;
+mod structure;
 mod tasks;
 mod vm;
 
@@ -54,6 +56,12 @@ const RECIPES: &[Recipe] = &[
     },
     Recipe { name: "test", usage: "[ARGS]", about: "cargo test --workspace", run: tasks::test },
     Recipe { name: "lint", usage: "", about: "formatting and clippy, warnings are errors", run: tasks::lint },
+    Recipe {
+        name: "structure",
+        usage: structure::USAGE,
+        about: "import circles and imports from a higher layer: there are none",
+        run: structure::run,
+    },
     Recipe { name: "docs", usage: "[--check]", about: "write the generated pages, or check them", run: tasks::docs },
     Recipe {
         name: "bench",
