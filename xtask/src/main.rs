@@ -8,6 +8,7 @@
 mod account;
 mod agent;
 mod args;
+mod cargo;
 mod checks;
 mod ci;
 mod cluster;
@@ -24,9 +25,11 @@ mod parity;
 mod peers;
 mod places;
 mod process;
+mod prometheus;
 mod proof;
 mod setup;
 mod shop;
+mod skip;
 mod source;
 mod structure;
 mod tasks;
@@ -55,7 +58,12 @@ const RECIPES: &[Recipe] = &[
         run: demo::run,
     },
     Recipe { name: "test", usage: "[ARGS]", about: "cargo test --workspace", run: tasks::test },
-    Recipe { name: "lint", usage: "", about: "formatting and clippy, warnings are errors", run: tasks::lint },
+    Recipe {
+        name: "lint",
+        usage: "",
+        about: "formatting, structure and clippy, warnings are errors",
+        run: tasks::lint,
+    },
     Recipe {
         name: "structure",
         usage: structure::USAGE,

@@ -105,10 +105,10 @@ impl Program {
         let shown = path.strip_prefix(root).unwrap_or(path).to_owned();
         self.files.push(SourceFile { path: shown, module: self.modules.len(), syntax });
         let items = self.files.last().map(|file| file.syntax.items.clone()).unwrap_or_default();
-        self.module(root, Place { package, above, file, children }, &items)
+        self.module(root, &Place { package, above, file, children }, &items)
     }
 
-    fn module(&mut self, root: &Path, place: Place, items: &[Item]) -> Result<ModuleId> {
+    fn module(&mut self, root: &Path, place: &Place, items: &[Item]) -> Result<ModuleId> {
         let id = self.modules.len();
         let (parent, top) = place.above.unwrap_or((id, id));
         self.modules.push(Module {
@@ -121,12 +121,12 @@ impl Program {
         });
         for item in items.iter().filter(|item| !test_code::is_marked(test_code::attributes(item))) {
             if let Item::Mod(declared) = item {
-                let child = self.child(root, &place, (id, top), declared)?;
+                let child = self.child(root, place, (id, top), declared)?;
                 if let Some(child) = child {
                     self.bind(id, declared.ident.to_string(), Binding::Module(child));
                 }
             } else {
-                self.item(id, top, &place, item);
+                self.item(id, top, place, item);
             }
         }
         Ok(id)
@@ -143,7 +143,7 @@ impl Program {
         let name = plain(&declared.ident);
         if let Some((_, items)) = &declared.content {
             let (package, file, children) = (place.package, place.file, place.children.join(&name));
-            return self.module(root, Place { package, above: Some(above), file, children }, items).map(Some);
+            return self.module(root, &Place { package, above: Some(above), file, children }, items).map(Some);
         }
         let here = self.files.get(place.file).map(|file| root.join(&file.path)).unwrap_or_default();
         let found = match path_of(declared) {

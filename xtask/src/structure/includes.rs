@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::Graph;
+use super::graph::{Graph, module_path};
 use crate::source::packages::Package;
 
 /// Adds the C files of a package and what they include.
@@ -14,7 +14,7 @@ pub(super) fn add(graph: &mut Graph, root: &Path, package: &Package) -> Result<(
     for file in [package.dir.join("src"), shared.clone()].iter().flat_map(|dir| below(dir)) {
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let here = shown(root, &file);
-        let path = file.strip_prefix(package.dir.join("src")).map(super::module_path);
+        let path = file.strip_prefix(package.dir.join("src")).map(module_path);
         graph.files.insert(here.clone(), (package.name.clone(), path.unwrap_or_else(|_| "bpf".to_owned())));
         for name in text.lines().filter_map(included) {
             let beside = file.parent().unwrap_or(root).join(name);

@@ -28,10 +28,11 @@ pub(super) const ALL: &[Layers] = &[
     Layers { package: "kernfs", ..PLATFORM },
     Layers { package: "expo", uses: &["metric"], ..PLATFORM },
     Layers { package: "daemon", uses: &["metric", "expo"], ..PLATFORM },
+    Layers { package: "kubernetes", uses: &["metric", "daemon"], ..PLATFORM },
     Layers { package: "testkit", uses: &["metric", "expo", "kernfs"], ..PLATFORM },
     Layers {
         package: "yagura-exporter",
-        uses: &["metric", "kernfs", "expo", "daemon", "yagura-exporter"],
+        uses: &["metric", "kernfs", "expo", "daemon", "kubernetes", "yagura-exporter"],
         floors: &[
             &["bpf", "privilege", "config", "program", "mounts"],
             &["events"],
@@ -44,8 +45,44 @@ pub(super) const ALL: &[Layers] = &[
         apart: &["collectors", "probes"],
         shared: &["probes/object"],
     },
-    Layers { package: "yagura-kube-state", uses: &["metric", "expo", "daemon", "yagura-kube-state"], ..PLATFORM },
-    Layers { package: "xtask", ..PLATFORM },
+    Layers {
+        package: "yagura-kube-state",
+        uses: &["metric", "expo", "daemon", "kubernetes", "yagura-kube-state"],
+        floors: &[
+            &["cron", "lax", "moves", "number", "program", "quantity", "time"],
+            &["labels", "meta", "rows", "shard"],
+            &["family"],
+            &["kind"],
+            &["resources"],
+            &["select", "store"],
+            &["api", "guard"],
+            &["watch"],
+            &["custom", "engine", "namespaces", "shards", "workloads"],
+            &["peers"],
+            &["flags"],
+            &["conformance", "own_metrics", "page", "plan", "rbac"],
+            &["serve", "app"],
+            &["bin", "cli", "lib", "main"],
+        ],
+        ..PLATFORM
+    },
+    Layers {
+        package: "xtask",
+        floors: &[
+            &["args", "exposition", "skip"],
+            &["places", "http", "process"],
+            &["cargo", "source", "counts"],
+            &["debian", "go", "agent"],
+            &["peers", "counterparts", "prometheus", "setup"],
+            &["cluster"],
+            &["account", "shop", "e2e", "vm"],
+            &["parity", "proof"],
+            &["kube_names", "structure"],
+            &["checks", "demo", "tasks"],
+            &["ci", "main"],
+        ],
+        ..PLATFORM
+    },
 ];
 
 impl Layers {

@@ -6,6 +6,7 @@
 //! `layers.rs`.
 
 mod circles;
+mod graph;
 mod imports;
 mod includes;
 mod layers;
@@ -13,12 +14,13 @@ mod layers;
 mod tests;
 mod tokens;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+use self::graph::Graph;
 use self::layers::Layers;
 use crate::args::Args;
 use crate::places;
@@ -31,10 +33,22 @@ pub(crate) const USAGE: &str = "[--root DIR] [--imports]";
 /// without a layer. `--root` looks at another checkout, `--imports` lists every import.
 pub(crate) fn run(args: &mut Args) -> Result<()> {
     let root = args.option("--root")?.map_or_else(places::repo, PathBuf::from);
-    let list = args.flag("--imports");
+    let list = if args.flag("--imports") { Imports::Listed } else { Imports::Counted };
     args.finish()?;
-    let graph = graph_of(&root)?;
-    if list {
+    check(&root, list)
+}
+
+/// What is said of imports that are as they should be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Imports {
+    Counted,
+    Listed,
+}
+
+/// Fails when files of this checkout import in circles or from above.
+pub(crate) fn check(root: &Path, imports: Imports) -> Result<()> {
+    let graph = graph_of(root)?;
+    if imports == Imports::Listed {
         print!("{}", graph.listed());
     }
     let report = Report::of(&graph, layers::ALL);
@@ -43,14 +57,6 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
         bail!("files import in circles or from above; {} says what is above what", layers::FILE);
     }
     Ok(())
-}
-
-/// The files of a checkout and the names that tie them, by paths below its root.
-#[derive(Debug, Default)]
-struct Graph {
-    /// Each file, its package, and its path below the package's `src`, without an ending.
-    files: BTreeMap<PathBuf, (String, String)>,
-    imports: BTreeMap<(PathBuf, PathBuf), BTreeSet<String>>,
 }
 
 fn graph_of(root: &Path) -> Result<Graph> {
@@ -62,56 +68,6 @@ fn graph_of(root: &Path) -> Result<Graph> {
         includes::add(&mut graph, &root, package)?;
     }
     Ok(graph)
-}
-
-impl Graph {
-    fn add_program(&mut self, root: &Path, program: &Program) {
-        for file in &program.files {
-            let package = program.modules.get(file.module).and_then(|module| program.packages.get(module.package));
-            if let Some(package) = package {
-                let below = root.join(&file.path);
-                let below = below.strip_prefix(package.dir.join("src")).unwrap_or(&file.path);
-                self.files.insert(file.path.clone(), (package.name.clone(), module_path(below)));
-            }
-        }
-        for ((from, to), names) in imports::of(program) {
-            if let (Some(from), Some(to)) = (program.files.get(from), program.files.get(to)) {
-                self.tie(&from.path, &to.path, names);
-            }
-        }
-    }
-
-    fn tie(&mut self, from: &Path, to: &Path, names: impl IntoIterator<Item = String>) {
-        if from != to {
-            self.imports.entry((from.to_owned(), to.to_owned())).or_default().extend(names);
-        }
-    }
-
-    fn place(&self, file: &Path) -> (&str, &str) {
-        self.files.get(file).map_or(("", ""), |(package, path)| (package, path))
-    }
-
-    /// The folder that a file is in, below `src`.
-    fn folder<'a>(&'a self, file: &Path) -> &'a str {
-        let (_, path) = self.place(file);
-        if file.ends_with("mod.rs") { path } else { path.rsplit_once('/').map_or("", |(folder, _)| folder) }
-    }
-
-    fn listed(&self) -> String {
-        self.imports.keys().fold(String::new(), |text, tie| text + &self.line("import", tie))
-    }
-
-    fn line(&self, what: &str, tie: &(PathBuf, PathBuf)) -> String {
-        let names: Vec<&str> = self.imports.get(tie).into_iter().flatten().map(String::as_str).collect();
-        format!("{what}: {} imports {}: {}\n", tie.0.display(), tie.1.display(), names.join(", "))
-    }
-}
-
-/// `collectors/golden` for `collectors/golden.rs`, `collectors` for `collectors/mod.rs`.
-fn module_path(file: &Path) -> String {
-    let path = file.with_extension("");
-    let path = if path.ends_with("mod") { path.parent().unwrap_or(&path) } else { &path };
-    path.to_string_lossy().into_owned()
 }
 
 /// What is wrong.
