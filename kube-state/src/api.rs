@@ -11,7 +11,7 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 
-use crate::watch::{BadFrame, Refusal};
+use crate::watch::{event::Refusal, frames::BadFrame};
 
 /// Where the API server is, and as whom it is asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

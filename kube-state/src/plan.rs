@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::{
     custom::{CustomKind, OfCustom},
     flags::{Config, Pods},
+    kind::Resource,
     peers::{self, Peers},
-    resources::{self, Resource},
+    resources,
     rows::Options,
     store::Head,
     watch::{Form, Known, Render, Target},

@@ -24,8 +24,8 @@ use crate::{
     store::Store,
 };
 
-mod event;
-mod frames;
+pub mod event;
+pub mod frames;
 mod status;
 mod table;
 mod target;

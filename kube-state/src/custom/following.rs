@@ -8,10 +8,15 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::{Changes, Config, CustomKind, Definition, Discovery, Trouble};
+use super::{
+    config::Config,
+    discovery::{Changes, Definition, Discovery},
+    family::Trouble,
+    kind::CustomKind,
+};
 use crate::{
+    kind::BadObject,
     moves::Moves,
-    resources::BadObject,
     rows::Rows,
     watch::{Identity, Render},
 };
@@ -53,7 +58,7 @@ impl Render for OfCustom {
                 self.tell(json, family, &what);
             }
         };
-        Ok(self.kind.render(json, rows, &mut trouble)?)
+        self.kind.render(json, rows, &mut trouble)
     }
 
     fn family(&self, index: u16) -> &str {

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt::Write as _};
 
 use serde_json::{Number, Value};
 
-use super::path::Found;
+use super::found::Found;
 use crate::{number, quantity::Quantity, time};
 
 /// A value that is no number.

@@ -24,7 +24,7 @@ mod tests;
 use state::{Kind, State};
 
 use crate::{
-    resources::{BadObject, Resource},
+    kind::{BadObject, Resource},
     rows::Rows,
     watch::{Identity, Render},
     workloads::Workloads,

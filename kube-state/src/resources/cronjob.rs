@@ -2,11 +2,11 @@
 
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
     cron::Schedule,
+    kind::{About, Kind},
     lax::{Flag, Int, List, Sub, Text, Time},
-    meta::Meta,
+    meta::{Meta, View},
     rows::Rows,
 };
 

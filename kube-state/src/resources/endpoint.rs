@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
+    kind::{About, Kind},
     lax::{Int, List, Sub, Text},
-    meta::Meta,
+    meta::{Meta, View},
 };
 
 type Family = crate::family::Family<Endpoints>;

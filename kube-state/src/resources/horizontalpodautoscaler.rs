@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
+    kind::{About, Kind},
     lax::{Int, List, Sub, Text},
-    meta::{Condition, Meta},
+    meta::{Condition, Meta, View},
     quantity::Quantity,
     rows::{Amount, Reading, Rows},
 };

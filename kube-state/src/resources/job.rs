@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
+    kind::{About, Kind},
     lax::{Int, List, Sub, Time},
-    meta::{Condition, Meta},
+    meta::{Condition, Meta, View},
     rows::Rows,
 };
 

@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
+    kind::{About, Kind},
     lax::{List, Sub, Text},
-    meta::{Condition, Meta},
+    meta::{Condition, Meta, View},
 };
 
 type Family = crate::family::Family<Namespaces>;

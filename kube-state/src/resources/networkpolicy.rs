@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{About, Kind, View};
 use crate::{
+    kind::{About, Kind},
     lax::{List, Sub},
-    meta::Meta,
+    meta::{Meta, View},
 };
 
 type Family = crate::family::Family<NetworkPolicies>;

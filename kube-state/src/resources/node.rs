@@ -2,13 +2,11 @@
 
 use serde::Deserialize;
 
-use super::{
-    About, Kind, View,
-    amounts::{self, Unit},
-};
+use super::amounts::{self, Unit};
 use crate::{
+    kind::{About, Kind},
     lax::{Dict, Flag, List, Sub, Text},
-    meta::{Condition, Meta},
+    meta::{Condition, Meta, View},
     quantity::Quantity,
     rows::{Amount, Rows},
 };

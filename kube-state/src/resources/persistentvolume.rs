@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
+    kind::{About, Kind},
     lax::{Dict, Int, List, Sub, Text},
-    meta::Meta,
+    meta::{Meta, View},
     quantity::Quantity,
     rows::{LabelValue, Rows, Whole},
 };

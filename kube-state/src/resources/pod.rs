@@ -4,13 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::Deserialize;
 
-use super::{
-    About, Kind, View,
-    amounts::{self, Unit},
-};
+use super::amounts::{self, Unit};
 use crate::{
+    kind::{About, Kind},
     lax::{Dict, Flag, Int, List, Sub, Text, Time},
-    meta::{Condition, Meta},
+    meta::{Condition, Meta, View},
     quantity::Quantity,
     rows::{Amount, LabelValue, Rows, Whole},
 };

@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
+    kind::{About, Kind},
     lax::{Dict, Sub},
-    meta::Meta,
+    meta::{Meta, View},
     quantity::Quantity,
     rows::Amount,
 };

@@ -2,8 +2,11 @@
 
 use serde::Deserialize;
 
-use super::{About, Kind, View};
-use crate::{lax::Sub, meta::Meta};
+use crate::{
+    kind::{About, Kind},
+    lax::Sub,
+    meta::{Meta, View},
+};
 
 type Family = crate::family::Family<Roles>;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     api::Query,
-    resources::{BadObject, Resource},
+    kind::{BadObject, Resource},
     rows::{Options, Rows},
     store::Head,
 };

@@ -25,7 +25,8 @@ pub use config::{BadConfig, Config, Contact, ExtraKind, From};
 use state::{State, Workload};
 
 use crate::{
-    resources::{self, BadObject},
+    kind::BadObject,
+    resources,
     rows::Rows,
     watch::{Identity, Render},
 };

@@ -3,27 +3,29 @@
 use metric::Exemplar;
 
 use super::{
-    field,
-    wire::{Fields, Value, unzigzag},
+    error::{ParseError, Place, Problem},
+    family::Families,
+    grammar::{Strictness, is_label_name, is_metric_name},
+    wire::{Fields, Value, delimited, unzigzag, varint},
 };
 use crate::{
+    dialect::Dialect,
     model::{Exposition, NativeHistogram, ParsedFamily, ParsedKind, ParsedSample},
     number::{BoundStyle, push_bound},
-    parse::{Families, ParseError, Place, Problem, Strictness},
-    text::Dialect,
+    protobuf::field,
 };
 
 type Labels = Vec<(String, String)>;
 
 /// Reads a page.
-pub(crate) fn read(page: &[u8], strictness: Strictness) -> Result<Exposition, ParseError> {
+pub(super) fn read(page: &[u8], strictness: Strictness) -> Result<Exposition, ParseError> {
     let mut families = Families::new(Dialect::Text004, strictness);
     let mut rest = page;
     let mut number = 0;
     while !rest.is_empty() {
         number += 1;
         let at = |problem| ParseError { place: Place::Message(number), problem };
-        let message = super::wire::delimited(&mut rest).map_err(at)?;
+        let message = delimited(&mut rest).map_err(at)?;
         let family = family(message).map_err(at)?;
         let header = family.name.clone();
         families.push(family, &header).map_err(|fault| at(fault.problem))?;
@@ -42,7 +44,7 @@ fn family(message: &[u8]) -> Result<ParsedFamily, Problem> {
             _ => {}
         }
     }
-    if !crate::parse::is_metric_name(&family.name) {
+    if !is_metric_name(&family.name) {
         return Err(Problem::BadName(family.name));
     }
     for item in Fields::of(message) {
@@ -73,7 +75,7 @@ fn metric(message: &[u8], family: &mut ParsedFamily) -> Result<(), Problem> {
         match item? {
             (field::metric::LABEL, value) => {
                 let (name, value) = label(value.bytes()?)?;
-                if !crate::parse::is_label_name(&name) {
+                if !is_label_name(&name) {
                     return Err(Problem::BadName(name));
                 }
                 if labels.iter().any(|(other, _)| *other == name) {
@@ -276,7 +278,7 @@ impl Buckets {
             return Ok(());
         };
         while !packed.is_empty() {
-            self.deltas.push(unzigzag(super::wire::varint(&mut packed)?));
+            self.deltas.push(unzigzag(varint(&mut packed)?));
         }
         Ok(())
     }
