@@ -2,16 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use kubernetes::lax::{Sub, Text};
 use parking_lot::Mutex;
 use serde::Deserialize;
 
-use crate::{
-    lax::{Sub, Text},
-    moves::Moves,
-    resources::BadObject,
-    rows::Rows,
-    watch::Render,
-};
+use crate::{moves::Moves, resources::BadObject, rows::Rows, watch::Render};
 
 /// Follows the namespaces that a selector finds; clones are the same follower. It is what renders them.
 #[derive(Clone, Debug, Default)]

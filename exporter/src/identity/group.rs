@@ -3,13 +3,13 @@
 use std::{os::unix::fs::MetadataExt as _, path::Path, sync::Arc};
 
 use kernfs::{Budget, Kept, ReadError, Reader, text};
+use kubernetes::WorkloadRef;
 use metric::Of;
 
 use super::{
     counted::Counted,
     layout::{Controller, Layout},
     limits::Limits,
-    pods::Workload,
     rows::{AsCadvisor, AsContainer},
 };
 
@@ -98,7 +98,7 @@ pub struct Group {
     pub own: Option<Of<AsContainer>>,
     /// What the kernel counted of it for the running scrape.
     pub counted: Counted,
-    pub(super) workload: Option<Workload>,
+    pub(super) workload: Option<WorkloadRef>,
     /// What was known of pods when the workload was looked up.
     pub(super) workload_as_of: u64,
     pub(super) pod_uid: Option<Box<str>>,
@@ -202,7 +202,7 @@ impl Group {
     }
 
     /// What it belongs to, once that is known.
-    pub fn workload(&self) -> Option<&Workload> {
+    pub fn workload(&self) -> Option<&WorkloadRef> {
         self.workload.as_ref()
     }
 

@@ -5,11 +5,10 @@ use std::{
     sync::Arc,
 };
 
+use kubernetes::lax::{Flag, List, Sub, Text};
 use serde::Deserialize;
 
 use super::{Config, CustomKind, Id, config::Resource};
-use crate::lax::{Flag, List, Sub, Text};
-
 /// What a cluster says about a kind of its own: the part of a CustomResourceDefinition that matters here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {

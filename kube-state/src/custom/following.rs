@@ -6,15 +6,11 @@ use std::{
     sync::Arc,
 };
 
+use kubernetes::Identity;
 use parking_lot::Mutex;
 
 use super::{Changes, Config, CustomKind, Definition, Discovery, Trouble};
-use crate::{
-    moves::Moves,
-    resources::BadObject,
-    rows::Rows,
-    watch::{Identity, Render},
-};
+use crate::{moves::Moves, resources::BadObject, rows::Rows, watch::Render};
 
 /// Renders a custom kind's objects.
 #[derive(Debug)]

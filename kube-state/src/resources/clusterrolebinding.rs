@@ -1,12 +1,10 @@
 //! ClusterRoleBindings: which role they give. To whom is not read.
 
+use kubernetes::lax::{Sub, Text};
 use serde::Deserialize;
 
 use super::{About, Kind, View};
-use crate::{
-    lax::{Sub, Text},
-    meta::Meta,
-};
+use crate::meta::Meta;
 
 type Family = crate::family::Family<ClusterRoleBindings>;
 

@@ -1,9 +1,10 @@
 //! ConfigMaps, by their metadata only: what they hold is never fetched.
 
+use kubernetes::lax::Sub;
 use serde::Deserialize;
 
 use super::{About, Kind, View};
-use crate::{lax::Sub, meta::Meta};
+use crate::meta::Meta;
 
 type Family = crate::family::Family<ConfigMaps>;
 

@@ -1,14 +1,10 @@
 //! CronJobs: their schedule, when they ran, when they run next.
 
+use kubernetes::lax::{Flag, Int, List, Sub, Text, Time};
 use serde::Deserialize;
 
 use super::{About, Kind, View};
-use crate::{
-    cron::Schedule,
-    lax::{Flag, Int, List, Sub, Text, Time},
-    meta::Meta,
-    rows::Rows,
-};
+use crate::{cron::Schedule, meta::Meta, rows::Rows};
 
 type Family = crate::family::Family<CronJobs>;
 

@@ -1,12 +1,10 @@
 //! DaemonSets: on how many nodes they should run, and on how many they do.
 
+use kubernetes::lax::{Int, Sub};
 use serde::Deserialize;
 
 use super::{About, Kind, View};
-use crate::{
-    lax::{Int, Sub},
-    meta::Meta,
-};
+use crate::meta::Meta;
 
 type Family = crate::family::Family<DaemonSets>;
 

@@ -1,12 +1,10 @@
 //! Endpoints, the older form of EndpointSlices.
 
+use kubernetes::lax::{Int, List, Sub, Text};
 use serde::Deserialize;
 
 use super::{About, Kind, View};
-use crate::{
-    lax::{Int, List, Sub, Text},
-    meta::Meta,
-};
+use crate::meta::Meta;
 
 type Family = crate::family::Family<Endpoints>;
 

@@ -1,12 +1,10 @@
 //! EndpointSlices: addresses behind a service, their state, and the zones they are meant for.
 
+use kubernetes::lax::{Flag, Int, List, Sub, Text};
 use serde::Deserialize;
 
 use super::{About, Kind, View};
-use crate::{
-    lax::{Flag, Int, List, Sub, Text},
-    meta::Meta,
-};
+use crate::meta::Meta;
 
 type Family = crate::family::Family<Slices>;
 

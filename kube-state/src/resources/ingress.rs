@@ -1,13 +1,10 @@
 //! Ingresses: which hosts and paths lead where, and under which certificate.
 
+use kubernetes::lax::{Int, List, Sub, Text};
 use serde::Deserialize;
 
 use super::{About, Kind, View};
-use crate::{
-    lax::{Int, List, Sub, Text},
-    meta::Meta,
-    rows::Rows,
-};
+use crate::{meta::Meta, rows::Rows};
 
 type Family = crate::family::Family<Ingresses>;
 

@@ -1,12 +1,10 @@
 //! Leases: who holds them, and since when not renewed.
 
+use kubernetes::lax::{Sub, Text, Time};
 use serde::Deserialize;
 
 use super::{About, Kind, View};
-use crate::{
-    lax::{Sub, Text, Time},
-    meta::Meta,
-};
+use crate::meta::Meta;
 
 type Family = crate::family::Family<Leases>;
 

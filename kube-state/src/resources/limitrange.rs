@@ -1,14 +1,13 @@
 //! LimitRanges: bounds and defaults for what containers, pods and claims ask for.
 
+use kubernetes::{
+    Quantity,
+    lax::{Dict, List, Sub, Text},
+};
 use serde::Deserialize;
 
 use super::{About, Kind, View};
-use crate::{
-    lax::{Dict, List, Sub, Text},
-    meta::Meta,
-    quantity::Quantity,
-    rows::Amount,
-};
+use crate::{meta::Meta, rows::Amount};
 
 type Family = crate::family::Family<LimitRanges>;
 

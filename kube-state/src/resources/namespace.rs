@@ -1,12 +1,10 @@
 //! Namespaces: whether they live, and what keeps them from going.
 
+use kubernetes::lax::{List, Sub, Text};
 use serde::Deserialize;
 
 use super::{About, Kind, View};
-use crate::{
-    lax::{List, Sub, Text},
-    meta::{Condition, Meta},
-};
+use crate::meta::{Condition, Meta};
 
 type Family = crate::family::Family<Namespaces>;
 

@@ -1,12 +1,10 @@
 //! NetworkPolicies: how many rules they have.
 
+use kubernetes::lax::{List, Sub};
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{About, Kind, View};
-use crate::{
-    lax::{List, Sub},
-    meta::Meta,
-};
+use crate::meta::Meta;
 
 type Family = crate::family::Family<NetworkPolicies>;
 

@@ -1,5 +1,9 @@
 //! Nodes: what they are, what they have, and how they are.
 
+use kubernetes::{
+    Quantity,
+    lax::{Dict, Flag, List, Sub, Text},
+};
 use serde::Deserialize;
 
 use super::{
@@ -7,9 +11,7 @@ use super::{
     amounts::{self, Unit},
 };
 use crate::{
-    lax::{Dict, Flag, List, Sub, Text},
     meta::{Condition, Meta},
-    quantity::Quantity,
     rows::{Amount, Rows},
 };
 

@@ -2,6 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use kubernetes::{
+    Quantity,
+    lax::{Dict, Flag, Int, List, Sub, Text, Time},
+};
 use serde::Deserialize;
 
 use super::{
@@ -9,9 +13,7 @@ use super::{
     amounts::{self, Unit},
 };
 use crate::{
-    lax::{Dict, Flag, Int, List, Sub, Text, Time},
     meta::{Condition, Meta},
-    quantity::Quantity,
     rows::{Amount, LabelValue, Rows, Whole},
 };
 

@@ -1,12 +1,10 @@
 //! PodDisruptionBudgets: how many pods are healthy, and how many may be disturbed.
 
+use kubernetes::lax::{Int, Sub};
 use serde::Deserialize;
 
 use super::{About, Kind, View};
-use crate::{
-    lax::{Int, Sub},
-    meta::Meta,
-};
+use crate::meta::Meta;
 
 type Family = crate::family::Family<Budgets>;
 

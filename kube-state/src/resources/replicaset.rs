@@ -1,12 +1,10 @@
 //! ReplicaSets: replicas asked for, made and ready.
 
+use kubernetes::lax::{Int, Sub};
 use serde::Deserialize;
 
 use super::{About, Kind, View};
-use crate::{
-    lax::{Int, Sub},
-    meta::Meta,
-};
+use crate::meta::Meta;
 
 type Family = crate::family::Family<ReplicaSets>;
 

@@ -1,12 +1,10 @@
 //! ReplicationControllers, the older form of ReplicaSets.
 
+use kubernetes::lax::{Int, Sub};
 use serde::Deserialize;
 
 use super::{About, Kind, View};
-use crate::{
-    lax::{Int, Sub},
-    meta::Meta,
-};
+use crate::meta::Meta;
 
 type Family = crate::family::Family<Controllers>;
 

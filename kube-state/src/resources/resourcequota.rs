@@ -1,14 +1,13 @@
 //! ResourceQuotas: what a namespace may use, and what it uses.
 
+use kubernetes::{
+    Quantity,
+    lax::{Dict, Sub},
+};
 use serde::Deserialize;
 
 use super::{About, Kind, View};
-use crate::{
-    lax::{Dict, Sub},
-    meta::Meta,
-    quantity::Quantity,
-    rows::Amount,
-};
+use crate::{meta::Meta, rows::Amount};
 
 type Family = crate::family::Family<Quotas>;
 

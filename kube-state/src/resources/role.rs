@@ -1,9 +1,10 @@
 //! Roles, by their metadata only.
 
+use kubernetes::lax::Sub;
 use serde::Deserialize;
 
 use super::{About, Kind, View};
-use crate::{lax::Sub, meta::Meta};
+use crate::meta::Meta;
 
 type Family = crate::family::Family<Roles>;
 

@@ -1,12 +1,10 @@
 //! Services: their type and addresses.
 
+use kubernetes::lax::{List, Sub, Text};
 use serde::Deserialize;
 
 use super::{About, Kind, View};
-use crate::{
-    lax::{List, Sub, Text},
-    meta::Meta,
-};
+use crate::meta::Meta;
 
 type Family = crate::family::Family<Services>;
 

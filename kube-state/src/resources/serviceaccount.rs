@@ -1,12 +1,10 @@
 //! ServiceAccounts: which secrets they name, and whether pods get their token.
 
+use kubernetes::lax::{Flag, List, Sub, Text};
 use serde::Deserialize;
 
 use super::{About, Kind, View};
-use crate::{
-    lax::{Flag, List, Sub, Text},
-    meta::Meta,
-};
+use crate::meta::Meta;
 
 type Family = crate::family::Family<Accounts>;
 

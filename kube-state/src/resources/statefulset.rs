@@ -1,12 +1,10 @@
 //! StatefulSets: replicas asked for, made, ready and out of date; revisions; what becomes of their claims.
 
+use kubernetes::lax::{Int, Sub, Text};
 use serde::Deserialize;
 
 use super::{About, Kind, View};
-use crate::{
-    lax::{Int, Sub, Text},
-    meta::Meta,
-};
+use crate::meta::Meta;
 
 type Family = crate::family::Family<StatefulSets>;
 

@@ -1,13 +1,10 @@
 //! StorageClasses: who makes their volumes, and when.
 
+use kubernetes::lax::{Sub, Text};
 use serde::Deserialize;
 
 use super::{About, Kind, View};
-use crate::{
-    lax::{Sub, Text},
-    meta::Meta,
-    rows::LabelValue,
-};
+use crate::{meta::Meta, rows::LabelValue};
 
 type Family = crate::family::Family<StorageClasses>;
 

@@ -1,13 +1,11 @@
 //! ValidatingWebhookConfigurations: which services the API server asks. They belong to the cluster, but their series
 //! carry an empty `namespace` label all the same.
 
+use kubernetes::lax::{List, Sub, Text};
 use serde::Deserialize;
 
 use super::{About, Kind, View};
-use crate::{
-    lax::{List, Sub, Text},
-    meta::Meta,
-};
+use crate::meta::Meta;
 
 type Family = crate::family::Family<ValidatingWebhookConfigurations>;
 

@@ -1,12 +1,10 @@
 //! VolumeAttachments: which volume is at which node. Their labels are shown without being allowed.
 
+use kubernetes::lax::{Dict, Flag, Sub, Text};
 use serde::Deserialize;
 
 use super::{About, Kind, View};
-use crate::{
-    lax::{Dict, Flag, Sub, Text},
-    meta::Meta,
-};
+use crate::meta::Meta;
 
 type Family = crate::family::Family<Attachments>;
 

@@ -10,7 +10,7 @@ use super::{
     LIFETIME_BOUNDS, Ledger, Lifetimes, Limits,
     workload::{Kind, TALLIES, Tally},
 };
-use crate::identity::{Pods, pods};
+use crate::identity::Pods;
 
 impl Ledger {
     /// These books, as they were read from a file, at work again.
@@ -54,7 +54,7 @@ impl Ledger {
 const _: () = assert!(Tally::OomPages as usize + 1 == TALLIES);
 
 pub(super) fn kind<'de, D: Deserializer<'de>>(from: D) -> Result<Kind, D::Error> {
-    String::deserialize(from).map(|name| pods::kind(&name))
+    String::deserialize(from).map(|name| kubernetes::workload::kind(&name))
 }
 
 /// Lifetimes as a list: their keys are no strings.
