@@ -7,18 +7,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use daemon::{Cli, Loaded, Program};
+use daemon::{Cli, Loaded};
 
-use crate::{catalog, check, config::Config, rbac, slices};
-
-/// Who we are.
-pub static PROGRAM: Program = Program {
-    name: env!("CARGO_PKG_NAME"),
-    prefix: "yagura",
-    about: "Shows what every container on this machine does, as Prometheus metrics.",
-    version: env!("CARGO_PKG_VERSION"),
-    revision: option_env!("YAGURA_REVISION"),
-};
+use crate::{catalog, check, config::Config, program::PROGRAM, rbac, slices};
 
 /// The configuration of this process. Ends the process when it is asked to print something, or when something is wrong.
 pub fn parse() -> Loaded<Config> {

@@ -40,7 +40,6 @@ pub mod node_netclass;
 pub mod node_netdev;
 pub mod node_netstat;
 pub mod node_nvme;
-pub mod node_options;
 pub mod node_os;
 pub mod node_powersupplyclass;
 pub mod node_pressure;

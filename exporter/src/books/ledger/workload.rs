@@ -4,50 +4,12 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{super::wire::Totals, saved, unit::Unit};
-use crate::identity::pods::CGROUP;
-
-/// What a workload is: `Deployment`, `cgroup`.
-pub type Kind = &'static str;
-
-/// The name of a workload.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Key {
-    /// Namespace; empty outside Kubernetes.
-    pub namespace: String,
-    /// Its name; outside Kubernetes the path of the parent cgroup.
-    pub workload: String,
-    /// Its kind.
-    #[serde(deserialize_with = "saved::kind")]
-    pub kind: Kind,
-}
-
-impl Key {
-    /// The workload of what is over a limit.
-    pub fn other() -> Self {
-        Self { namespace: String::new(), workload: "other".into(), kind: CGROUP }
-    }
-}
-
-/// What other features count by cgroup and keep on these books.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tally {
-    /// Processes killed because memory ran out.
-    OomKills,
-    /// Programs started.
-    Execs,
-    /// Memory that those processes had which were killed because memory ran out, in pages.
-    OomPages,
-}
-
-/// How many kinds of [`Tally`] there are.
-pub const TALLIES: usize = 3;
-
-/// What the two numbers are that a feature's map has for a cgroup.
-pub type Columns = [Option<Tally>; 2];
-
-/// One number a [`Tally`].
-pub type Tallies = [u64; TALLIES];
+use super::{
+    super::usage::Totals,
+    key::Key,
+    tally::{TALLIES, Tallies},
+    unit::Unit,
+};
 
 /// A workload's sums.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,7 +20,7 @@ pub struct Workload {
     pub totals: Totals,
     /// Containers started.
     pub started: u64,
-    /// Containers ended, by [`Reason`].
+    /// Containers ended, by [`Reason`](super::Reason).
     pub exited: [u64; 5],
     /// Containers that are there.
     pub running: u64,

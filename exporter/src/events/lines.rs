@@ -14,7 +14,8 @@ use std::{
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use crate::{config::Events, identity::flows::FLOWS};
+use super::flow::FLOWS;
+use crate::config::Events;
 
 /// Records that wait for a slow disk.
 const ROOM: usize = 8192;
@@ -66,7 +67,7 @@ fn write<T: Serialize>(records: &Receiver<Arc<T>>, to: impl Write) -> io::Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::flows::{Flow, Stream};
+    use crate::events::{flow::Flow, stream::Stream};
 
     #[test]
     fn a_record_is_a_line() {

@@ -4,24 +4,16 @@ use std::collections::HashSet;
 
 use metric::Histogram;
 
-use super::{Ledger, Member, unit::Reason, workload::Workload};
+use super::{LINGER_NS, Ledger, Member, RETAIN, lifetimes::LIFETIME_BOUNDS, unit::Reason, workload::Workload};
 
-/// How long after a cgroup's removal its books are closed at the earliest: the kernel frees its last tasks a while after they
-/// ended.
-pub const LINGER_NS: u64 = 1_500_000_000;
 /// How long they are waited for at most.
 const LINGER_MOST_NS: u64 = 8_000_000_000;
 /// How long after a cgroup's removal the kernel's row is removed.
 const KEEP_ROW_NS: u64 = 10_000_000_000;
-/// How long a dead container's series stay if not every scraper had them, in seconds.
-pub const RETAIN: f64 = 300.0;
 /// How long a workload without containers stays, in seconds.
 const RETAIN_WORKLOAD: f64 = 3600.0;
 /// How many ids of removed cgroups are remembered, should a task that outlived them be freed.
 const GRAVES: usize = 16_384;
-/// Bounds of lifetimes, in seconds.
-pub const LIFETIME_BOUNDS: &[f64] =
-    &[0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 3600.0, 21_600.0, 86_400.0, 604_800.0];
 
 impl Ledger {
     /// Closes the books of what is gone, and forgets what was gone long enough. Returns the rows that the kernel can

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::owner::{self, Role},
+    key::Key,
     unit::Unit,
-    workload::Key,
 };
 use crate::identity::{Ask, Pods, path, pods::CGROUP};
 

@@ -6,10 +6,13 @@
 //! to its unit's workload; so a workload's sums only rise, whatever becomes of its containers.
 
 mod closing;
+mod key;
+mod lifetimes;
 mod names;
 mod reading;
 mod saved;
 mod scrapers;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod unit;
@@ -17,18 +20,20 @@ mod workload;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use metric::{Batch, Histogram, Of};
+use metric::{Batch, Of};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    closing::{LIFETIME_BOUNDS, LINGER_NS, RETAIN},
+    key::{Key, Kind},
+    lifetimes::{LIFETIME_BOUNDS, Lifetimes},
+    tally::{Columns, TALLIES, Tallies, Tally},
     unit::{Reason, Unit},
-    workload::{Columns, Key, Kind, TALLIES, Tallies, Tally, Workload},
+    workload::Workload,
 };
 use self::{names::Names, scrapers::Scrapers, workload::Workloads};
 use super::{
     owner::{self, Role},
-    wire::{Memory, Totals},
+    usage::{Memory, Totals},
 };
 use crate::identity::{AsContainer, Pods, bundle::Named};
 
@@ -47,21 +52,11 @@ impl Default for Limits {
     }
 }
 
-/// A moment, on both clocks.
-#[derive(Clone, Copy, Debug)]
-pub struct Moment {
-    /// The monotonic clock, in ns, which the kernel's rows use.
-    pub mono_ns: u64,
-    /// Seconds since the Unix epoch.
-    pub wall: f64,
-}
-
-impl Moment {
-    /// The time of day of a reading of the monotonic clock.
-    fn wall_at(self, mono_ns: u64) -> f64 {
-        self.wall - (self.mono_ns as f64 - mono_ns as f64) / 1e9
-    }
-}
+/// How long after a cgroup's removal its books are closed at the earliest: the kernel frees its last tasks a while after they
+/// ended.
+pub const LINGER_NS: u64 = 1_500_000_000;
+/// How long a dead container's series stay if not every scraper had them, in seconds.
+pub const RETAIN: f64 = 300.0;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Member {
@@ -92,9 +87,6 @@ impl Audit {
     }
 }
 
-/// Lifetimes of containers, by namespace and kind of workload.
-pub type Lifetimes = HashMap<(String, &'static str), Histogram>;
-
 /// The books.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Ledger {
@@ -113,7 +105,7 @@ pub struct Ledger {
     /// Rows whose record has not come yet, and when they were first seen.
     #[serde(skip)]
     unclaimed: HashMap<u64, u64>,
-    #[serde(with = "saved::lifetimes")]
+    #[serde(with = "lifetimes")]
     lifetimes: Lifetimes,
     #[serde(skip)]
     scrapers: Scrapers,

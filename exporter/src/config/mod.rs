@@ -7,7 +7,7 @@ use daemon::{LogArgs, WebArgs};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::collectors::node_options;
+pub mod node;
 
 /// The agent's configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -79,35 +79,35 @@ pub struct Collectors {
     /// Switch off all that are not named in `enable`.
     pub disable_defaults: bool,
     /// ARP tables, in the node view.
-    pub arp: node_options::Arp,
+    pub arp: node::Arp,
     /// Time of CPUs, and what they are, in the node view.
-    pub cpu: node_options::Cpu,
+    pub cpu: node::Cpu,
     /// I/O of block devices, in the node view.
-    pub diskstats: node_options::Diskstats,
+    pub diskstats: node::Diskstats,
     /// Space on mounted file systems, in the node view.
-    pub filesystem: node_options::Filesystem,
+    pub filesystem: node::Filesystem,
     /// Sensors, in the node view.
-    pub hwmon: node_options::Hwmon,
+    pub hwmon: node::Hwmon,
     /// Interrupts by CPU, in the node view.
-    pub interrupts: node_options::Interrupts,
+    pub interrupts: node::Interrupts,
     /// Properties of network devices, in the node view.
-    pub netclass: node_options::Netclass,
+    pub netclass: node::Netclass,
     /// The same as netlink tells it.
-    pub netclass_rtnl: node_options::NetclassRtnl,
+    pub netclass_rtnl: node::NetclassRtnl,
     /// Traffic of network devices, in the node view.
-    pub netdev: node_options::Netdev,
+    pub netdev: node::Netdev,
     /// Counters of network protocols, in the node view.
-    pub netstat: node_options::Netstat,
+    pub netstat: node::Netstat,
     /// Batteries and power supplies, in the node view: options of `powersupplyclass`.
-    pub powersupply: node_options::Powersupply,
+    pub powersupply: node::Powersupply,
     /// Interrupts, context switches, forks, in the node view.
-    pub stat: node_options::Stat,
+    pub stat: node::Stat,
     /// Units of systemd, in the node view.
-    pub systemd: node_options::Systemd,
+    pub systemd: node::Systemd,
     /// Metrics that others leave in files, in the node view.
-    pub textfile: node_options::Textfile,
+    pub textfile: node::Textfile,
     /// Counters of virtual memory, in the node view.
-    pub vmstat: node_options::Vmstat,
+    pub vmstat: node::Vmstat,
 }
 
 /// eBPF programs.

@@ -1,9 +1,13 @@
 //! Takes in what the kernel's maps say.
 
 use super::{
-    super::wire::{Memory, Totals, Usage},
-    Ledger, Moment,
-    workload::{Key, Tallies, Tally},
+    super::{
+        moment::Moment,
+        usage::{Row, Totals},
+    },
+    Ledger,
+    key::Key,
+    tally::{Tallies, Tally},
 };
 
 /// How long a row may wait for the record that names it; longer than the pump's period.
@@ -11,11 +15,11 @@ const CLAIM_NS: u64 = 3_000_000_000;
 
 impl Ledger {
     /// Rows of the kernel's map, as they are now.
-    pub fn measured<'u>(&mut self, rows: impl Iterator<Item = (&'u u64, &'u Usage)> + Clone, now: Moment) {
+    pub fn measured(&mut self, rows: impl Iterator<Item = (u64, Row)> + Clone, now: Moment) {
         self.adopt_strays(rows.clone(), now);
-        for (id, usage) in rows {
-            let totals = Totals::from(usage);
-            if *id == 0 {
+        for (id, row) in rows {
+            let totals = row.totals;
+            if id == 0 {
                 let more = totals.since(&self.overflow);
                 self.overflow = totals;
                 self.all += more.cpu_ns;
@@ -23,28 +27,28 @@ impl Ledger {
                     let other = self.workload(Key::other(), now.wall);
                     self.workloads.add(other, more, now.wall);
                 }
-            } else if *id == self.root {
+            } else if id == self.root {
                 let more = totals.cpu_ns.saturating_sub(std::mem::replace(&mut self.root_last_ns, totals.cpu_ns));
                 self.root_ns += more;
                 self.all += more;
             } else {
-                self.apply(*id, usage, &totals, now);
+                self.apply(id, &row, now);
             }
         }
         self.resolve_all(now.wall);
     }
 
     /// Gives rows that have waited for their record long enough a place beside their siblings.
-    fn adopt_strays<'u>(&mut self, rows: impl Iterator<Item = (&'u u64, &'u Usage)>, now: Moment) {
+    fn adopt_strays(&mut self, rows: impl Iterator<Item = (u64, Row)>, now: Moment) {
         let mut due = Vec::new();
-        for (id, usage) in rows {
-            if *id == 0 || *id == self.root || self.members.contains_key(id) {
+        for (id, row) in rows {
+            if id == 0 || id == self.root || self.members.contains_key(&id) {
                 continue;
             }
             // The record may be on its way; the row will not run away.
-            let since = *self.unclaimed.entry(*id).or_insert(now.mono_ns);
+            let since = *self.unclaimed.entry(id).or_insert(now.mono_ns);
             if now.mono_ns.saturating_sub(since) >= CLAIM_NS {
-                due.push((*id, usage.parent));
+                due.push((id, row.parent));
             }
         }
         // Parents are older than their children and have smaller ids.
@@ -108,33 +112,34 @@ impl Ledger {
         }
     }
 
-    fn apply(&mut self, id: u64, usage: &Usage, totals: &Totals, now: Moment) {
+    fn apply(&mut self, id: u64, row: &Row, now: Moment) {
         let Some(member) = self.members.get_mut(&id) else { return };
+        let totals = &row.totals;
         let before = if totals.follows(&member.last) { member.last } else { Totals::default() };
         let more = totals.since(&before);
         member.last = *totals;
-        if usage.closed_ns != 0 {
-            member.closed_ns = usage.closed_ns;
+        if row.closed_ns != 0 {
+            member.closed_ns = row.closed_ns;
         }
         self.all += more.cpu_ns;
         let Some(unit) = self.units.get_mut(&member.unit) else { return };
         unit.totals += more;
-        if usage.last_end_ns > unit.last_end_ns {
-            unit.last_end_ns = usage.last_end_ns;
-            unit.status = Some(usage.last_status);
+        if row.last_end_ns > unit.last_end_ns {
+            unit.last_end_ns = row.last_end_ns;
+            unit.status = Some(row.last_status);
         }
         if unit.path == member.path {
-            unit.emptied_ns = usage.emptied_ns;
+            unit.emptied_ns = row.emptied_ns;
             // Once, for the clocks drift and a beginning does not.
-            if usage.opened_ns != 0 && usage.opened_ns != unit.opened_ns {
-                unit.opened_ns = usage.opened_ns;
-                unit.created = now.wall_at(usage.opened_ns);
+            if row.opened_ns != 0 && row.opened_ns != unit.opened_ns {
+                unit.opened_ns = row.opened_ns;
+                unit.created = now.wall_at(row.opened_ns);
             }
-            if usage.closed_ns != 0 && unit.closed_ns == 0 {
-                unit.closed_ns = usage.closed_ns;
-                unit.closed = Some(now.wall_at(usage.closed_ns).min(now.wall));
+            if row.closed_ns != 0 && unit.closed_ns == 0 {
+                unit.closed_ns = row.closed_ns;
+                unit.closed = Some(now.wall_at(row.closed_ns).min(now.wall));
             }
-            unit.learn_memory(Memory { peak_pages: usage.peak_pages, events: usage.memory_events });
+            unit.learn_memory(row.memory);
         }
     }
 

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     super::{
         owner::{self, Role},
-        wire::{Memory, Totals},
+        usage::{Memory, Totals},
     },
-    workload::{TALLIES, Tallies},
+    tally::{TALLIES, Tallies},
 };
 
 /// How a container ended.

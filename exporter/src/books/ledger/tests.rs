@@ -1,17 +1,22 @@
 //! What is told of more than once, and what another agent goes on with.
 
-use super::{super::wire::Usage, *};
+use metric::Histogram;
+
+use super::{
+    super::{moment::Moment, usage::Row},
+    *,
+};
 
 const SECOND: u64 = 1_000_000_000;
 
 /// A container whose removal the kernel's row tells at two seconds, with these events.
 fn removed_with(ledger: &mut Ledger, peak_pages: u64, memory_events: [u64; 5]) {
     ledger.made(7, "/jobs/a", 1.0);
-    let mut usage = Usage::default();
-    (usage.opened_ns, usage.tasks_started) = (SECOND, 1);
-    (usage.emptied_ns, usage.last_end_ns) = (2 * SECOND, 2 * SECOND);
-    (usage.closed_ns, usage.peak_pages, usage.memory_events) = (2 * SECOND, peak_pages, memory_events);
-    ledger.measured([(&7, &usage)].into_iter(), Moment { mono_ns: 2 * SECOND, wall: 2.0 });
+    let mut row = Row::default();
+    (row.opened_ns, row.totals.tasks_started) = (SECOND, 1);
+    (row.emptied_ns, row.last_end_ns) = (2 * SECOND, 2 * SECOND);
+    (row.closed_ns, row.memory.peak_pages, row.memory.events) = (2 * SECOND, peak_pages, memory_events);
+    ledger.measured([(7, row)].into_iter(), Moment { mono_ns: 2 * SECOND, wall: 2.0 });
 }
 
 fn memory_of_jobs(ledger: &Ledger) -> (u64, [u64; 5]) {
@@ -48,22 +53,22 @@ fn memory_events_in_a_row_read_after_the_books_closed_reach_the_workload() {
 }
 
 /// Rows of a container that is there and of one that is gone, after so many seconds.
-fn rows(seconds: u64) -> [(u64, Usage); 3] {
+fn rows(seconds: u64) -> [(u64, Row); 3] {
     let of = |cpu_ns, opened, closed| {
-        let mut usage = Usage::default();
-        (usage.cpu_ns, usage.tasks_started, usage.opened_ns, usage.closed_ns) = (cpu_ns, 2, opened, closed);
+        let mut row = Row::default();
+        (row.totals.cpu_ns, row.totals.tasks_started, row.opened_ns, row.closed_ns) = (cpu_ns, 2, opened, closed);
         if closed != 0 {
-            (usage.tasks_ended, usage.ended_ok) = (2, 2);
-            (usage.emptied_ns, usage.last_end_ns) = (closed, closed);
+            (row.totals.tasks_ended, row.totals.ended_ok) = (2, 2);
+            (row.emptied_ns, row.last_end_ns) = (closed, closed);
         }
-        usage
+        row
     };
     [(1, of(1000 * seconds, 0, 0)), (7, of(10 * seconds, SECOND, 0)), (8, of(77, SECOND, 2 * SECOND))]
 }
 
-fn read(ledger: &mut Ledger, rows: &[(u64, Usage)], seconds: u64) {
+fn read(ledger: &mut Ledger, rows: &[(u64, Row)], seconds: u64) {
     let now = Moment { mono_ns: seconds * SECOND, wall: seconds as f64 };
-    ledger.measured(rows.iter().map(|(id, usage)| (id, usage)), now);
+    ledger.measured(rows.iter().copied(), now);
 }
 
 /// Through a file.
@@ -124,8 +129,8 @@ fn books_from_a_file_take_new_rows_from_zero() {
 fn a_row_that_was_made_anew_counts_from_zero() {
     let mut ledger = books();
     let [root, mut alive, _] = rows(5);
-    alive.1.cpu_ns = 3;
-    alive.1.tasks_started = 1;
+    alive.1.totals.cpu_ns = 3;
+    alive.1.totals.tasks_started = 1;
     read(&mut ledger, &[root, alive], 6);
     assert_eq!(cpu_of_jobs(&ledger), 50 + 77 + 3);
 }

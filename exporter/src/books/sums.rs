@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::lifetime::ledger::{Key, Ledger};
+use super::ledger::{Key, Ledger};
 
 /// How long a cgroup may be unknown to `lifetime` before what it has is put on `other`, in seconds.
 const CLAIM: f64 = 10.0;
@@ -132,10 +132,7 @@ impl<const N: usize> Sums<N> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probes::lifetime::{
-        ledger::{Limits, Moment},
-        wire::Usage,
-    };
+    use crate::books::{ledger::Limits, moment::Moment, usage::Row};
 
     #[test]
     fn a_workload_keeps_what_its_containers_counted_before_it_was_known_and_after_they_went() {
@@ -144,9 +141,9 @@ mod tests {
         ledger.made(7, "/jobs/a", 0.0);
         sums.read([(7, [5, 1])].into_iter(), &ledger, 1.0);
         assert_eq!(sums.workloads().count(), 0);
-        let mut usage = Usage::default();
-        (usage.opened_ns, usage.tasks_started) = (1, 1);
-        ledger.measured([(&7, &usage)].into_iter(), Moment { mono_ns: 2, wall: 1.0 });
+        let mut row = Row::default();
+        (row.opened_ns, row.totals.tasks_started) = (1, 1);
+        ledger.measured([(7, row)].into_iter(), Moment { mono_ns: 2, wall: 1.0 });
         sums.read([(7, [6, 1])].into_iter(), &ledger, 2.0);
         let total = |sums: &Sums<2>| sums.workloads().find(|(key, _)| key.workload == "/jobs").unwrap().1.sums;
         assert_eq!(total(&sums), [6, 1]);
