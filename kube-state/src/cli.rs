@@ -9,23 +9,15 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use clap::{CommandFactory as _, Parser as _};
-use daemon::Program;
 use metric::Catalog;
 
 use crate::{
     app::Setup,
     custom,
     flags::{Command, Flags},
-    own_metrics, rbac,
-};
-
-/// Who we are.
-pub static PROGRAM: Program = Program {
-    name: "yagura-kube-state",
-    prefix: "yagura_kube_state",
-    about: "Shows the state of a cluster's objects as metrics.",
-    version: env!("CARGO_PKG_VERSION"),
-    revision: option_env!("YAGURA_REVISION"),
+    own_metrics,
+    program::PROGRAM,
+    rbac, serve,
 };
 
 /// The flags of this process, with a configuration that was checked. Ends the process when it is asked to print
@@ -84,7 +76,7 @@ fn end(done: &Result<()>) -> ! {
 /// Starts logging and serves.
 pub fn run() -> ExitCode {
     let flags = parse();
-    let served = daemon::logs::start(&flags.log()).map_err(Into::into).and_then(|()| crate::app::serve(flags));
+    let served = daemon::logs::start(&flags.log()).map_err(Into::into).and_then(|()| serve::serve(flags));
     PROGRAM.ended(served)
 }
 

@@ -1,7 +1,7 @@
 //! Declarations of families. A family is declared where it is computed: in its kind's file, in the kind's list, whose
 //! order is the order of the output.
 
-use crate::{resources::View, rows::Rows};
+use crate::{meta::View, rows::Rows};
 
 /// How a family's numbers behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,14 +3,13 @@
 //! A word about flags with one dash: klog's `-v` is the only one that has a short form.
 
 use std::{
-    io::ErrorKind,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
 };
 
 use clap::Parser;
-use daemon::{ConfigError, Limits, LogArgs, LogFormat, WebArgs, WebConfigFile};
+use daemon::{Limits, LogArgs, LogFormat, WebArgs, WebConfigFile};
 use jiff::tz::TimeZone;
 use kubernetes::Access;
 
@@ -21,7 +20,7 @@ use crate::{
     workloads,
 };
 
-mod file;
+pub mod file;
 
 /// The flags as given.
 #[derive(Clone, Debug, Parser)]
@@ -350,18 +349,6 @@ impl Flags {
     /// How talkative the log is, in upstream's numbers.
     pub fn verbosity(&self) -> u8 {
         self.klog.verbosity
-    }
-
-    /// The flags with what the configuration file says in place of theirs, and the text of that file.
-    pub fn with_file(&self) -> Result<(Self, Option<String>), BadFlags> {
-        let Some(path) = &self.config else { return Ok((self.clone(), None)) };
-        match std::fs::read_to_string(path) {
-            Ok(text) => Ok((file::overlay(self.clone(), &text, path)?, Some(text))),
-            Err(error) if error.kind() == ErrorKind::NotFound && self.continue_without_config => {
-                Ok((self.clone(), None))
-            }
-            Err(error) => Err(ConfigError::whole(path, format!("cannot be read: {error}")).into()),
-        }
     }
 
     /// Where it is said what to show of custom resources.

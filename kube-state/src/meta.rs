@@ -9,6 +9,15 @@ use serde::Deserialize;
 
 use crate::number;
 
+/// What is read of a kind's objects.
+pub trait View: 'static {
+    /// An object, borrowed from its JSON.
+    type Of<'v>: Deserialize<'v>;
+
+    /// Its metadata.
+    fn meta<'a, 'v: 'a>(view: &'a Self::Of<'v>) -> &'a Meta<'v>;
+}
+
 /// `metadata` of an object.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase", bound = "'de: 'v")]

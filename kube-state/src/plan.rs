@@ -7,8 +7,9 @@ use kubernetes::OwnerKind;
 use crate::{
     custom::{CustomKind, OfCustom},
     flags::{Config, Pods},
+    kind::Resource,
     peers::{self, Peers},
-    resources::{self, Resource},
+    resources,
     rows::Options,
     store::Head,
     watch::{Form, Known, Render, Target},

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt::Write as _};
 use kubernetes::{Quantity, time};
 use serde_json::{Number, Value};
 
-use super::path::Found;
+use super::found::Found;
 use crate::number;
 
 /// A value that is no number.

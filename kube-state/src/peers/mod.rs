@@ -27,7 +27,7 @@ mod tests;
 use state::State;
 
 use crate::{
-    resources::{BadObject, Resource},
+    kind::{BadObject, Resource},
     rows::Rows,
     watch::Render,
     workloads::Workloads,

@@ -4,8 +4,10 @@
 use kubernetes::lax::{Base64Length, List, Sub, Text};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
-use crate::meta::{Condition, Meta};
+use crate::{
+    kind::{About, Kind},
+    meta::{Condition, Meta, View},
+};
 
 type Family = crate::family::Family<Requests>;
 

@@ -3,8 +3,10 @@
 use kubernetes::lax::Sub;
 use serde::Deserialize;
 
-use super::{About, Kind, View};
-use crate::meta::Meta;
+use crate::{
+    kind::{About, Kind},
+    meta::{Meta, View},
+};
 
 type Family = crate::family::Family<ClusterRoles>;
 

@@ -3,8 +3,12 @@
 use kubernetes::lax::{Flag, Int, List, Sub, Text, Time};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
-use crate::{cron::Schedule, meta::Meta, rows::Rows};
+use crate::{
+    cron::Schedule,
+    kind::{About, Kind},
+    meta::{Meta, View},
+    rows::Rows,
+};
 
 type Family = crate::family::Family<CronJobs>;
 

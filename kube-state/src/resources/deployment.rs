@@ -3,9 +3,9 @@
 use kubernetes::lax::{Flag, Int, IntOrPercent, List, Rounding, Sub};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    meta::{Condition, Meta},
+    kind::{About, Kind},
+    meta::{Condition, Meta, View},
     rows::Rows,
 };
 

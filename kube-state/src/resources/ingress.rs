@@ -3,8 +3,11 @@
 use kubernetes::lax::{Int, List, Sub, Text};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
-use crate::{meta::Meta, rows::Rows};
+use crate::{
+    kind::{About, Kind},
+    meta::{Meta, View},
+    rows::Rows,
+};
 
 type Family = crate::family::Family<Ingresses>;
 

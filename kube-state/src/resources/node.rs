@@ -6,12 +6,10 @@ use kubernetes::{
 };
 use serde::Deserialize;
 
-use super::{
-    About, Kind, View,
-    amounts::{self, Unit},
-};
+use super::amounts::{self, Unit};
 use crate::{
-    meta::{Condition, Meta},
+    kind::{About, Kind},
+    meta::{Condition, Meta, View},
     rows::{Amount, Rows},
 };
 

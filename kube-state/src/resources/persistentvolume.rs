@@ -6,9 +6,9 @@ use kubernetes::{
 };
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    meta::Meta,
+    kind::{About, Kind},
+    meta::{Meta, View},
     rows::{LabelValue, Rows, Whole},
 };
 

@@ -6,9 +6,9 @@ use kubernetes::{
 };
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    meta::{Condition, Meta},
+    kind::{About, Kind},
+    meta::{Condition, Meta, View},
     rows::Whole,
 };
 

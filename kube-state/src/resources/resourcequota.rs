@@ -6,8 +6,11 @@ use kubernetes::{
 };
 use serde::Deserialize;
 
-use super::{About, Kind, View};
-use crate::{meta::Meta, rows::Amount};
+use crate::{
+    kind::{About, Kind},
+    meta::{Meta, View},
+    rows::Amount,
+};
 
 type Family = crate::family::Family<Quotas>;
 

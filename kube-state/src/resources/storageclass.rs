@@ -3,8 +3,11 @@
 use kubernetes::lax::{Sub, Text};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
-use crate::{meta::Meta, rows::LabelValue};
+use crate::{
+    kind::{About, Kind},
+    meta::{Meta, View},
+    rows::LabelValue,
+};
 
 type Family = crate::family::Family<StorageClasses>;
 

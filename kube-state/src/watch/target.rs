@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kubernetes::Query;
 
 use crate::{
-    resources::{BadObject, Resource},
+    kind::{BadObject, Resource},
     rows::{Options, Rows},
     store::Head,
 };

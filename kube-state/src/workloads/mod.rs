@@ -25,7 +25,7 @@ mod state;
 pub use config::{BadConfig, Config};
 use state::{State, Workload};
 
-use crate::{resources::BadObject, rows::Rows, watch::Render};
+use crate::{kind::BadObject, rows::Rows, watch::Render};
 
 /// What a pod belongs to.
 #[derive(Clone, Debug)]
