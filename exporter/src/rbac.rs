@@ -23,7 +23,7 @@ mod tests {
     #[test]
     fn pods_are_watched_and_owners_looked_up_and_no_more() {
         let rule = |group: &str, resources: &[&str], verbs: &str| {
-            let resources: String = resources.iter().map(|resource| format!("  - {resource}\n")).collect();
+            let resources = resources.iter().map(|resource| format!("  - {resource}\n")).collect::<Vec<_>>().concat();
             format!("- apiGroups: [\"{group}\"]\n  resources:\n{resources}  verbs: [{verbs}]")
         };
         let usual = [

@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::lax::{Flag, Sub, Text};
+use crate::{
+    lax::{Flag, Sub, Text},
+    request::collection,
+};
 
 /// A chain of owners is not longer, or it is a ring.
 pub const LONGEST_CHAIN: usize = 8;
@@ -100,9 +103,7 @@ impl OwnerKind {
 
     /// The path of its objects below the server's address; of those in one namespace, when one is named.
     pub fn collection(&self, namespace: Option<&str>) -> String {
-        let root = if self.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", self.group) };
-        let within = namespace.filter(|_| self.namespaced).map(|name| format!("/namespaces/{name}"));
-        format!("{root}/{}{}/{}", self.version, within.unwrap_or_default(), self.plural)
+        collection(&self.group, &self.version, &self.plural, namespace.filter(|_| self.namespaced))
     }
 
     /// The path of one of its objects.

@@ -187,11 +187,11 @@ impl Line<'_> {
             }
             Self::Set { kind, id, record } => serde_json::to_vec(&Wire {
                 set: Some(kind.name().into()),
-                id: borrowed(id),
-                namespace: borrowed(&record.namespace),
-                name: borrowed(&record.name),
-                workload_kind: borrowed(&record.workload_kind),
-                workload: borrowed(&record.workload),
+                id: Cow::Borrowed(id),
+                namespace: Cow::Borrowed(&record.namespace),
+                name: Cow::Borrowed(&record.name),
+                workload_kind: Cow::Borrowed(&record.workload_kind),
+                workload: Cow::Borrowed(&record.workload),
                 role: if record.answers_dns { DNS } else { "" }.into(),
                 addresses: Cow::Borrowed(&record.addresses),
                 node_ports: Cow::Borrowed(&record.node_ports),
@@ -199,10 +199,10 @@ impl Line<'_> {
                 ..Wire::default()
             }),
             Self::Gone { kind, id } => {
-                serde_json::to_vec(&Wire { gone: Some(kind.name().into()), id: borrowed(id), ..Wire::default() })
+                serde_json::to_vec(&Wire { gone: Some(kind.name().into()), id: Cow::Borrowed(id), ..Wire::default() })
             }
             Self::Ends { token, records } => {
-                let end = End { token: borrowed(token), records: *records };
+                let end = End { token: Cow::Borrowed(token), records: *records };
                 serde_json::to_vec(&Wire { end: Some(end), ..Wire::default() })
             }
             Self::Passed => return,
@@ -211,10 +211,6 @@ impl Line<'_> {
         out.extend_from_slice(&text.unwrap_or_default());
         out.push(b'\n');
     }
-}
-
-fn borrowed<'a>(text: &'a Cow<'_, str>) -> Cow<'a, str> {
-    Cow::Borrowed(text)
 }
 
 #[cfg(test)]

@@ -262,6 +262,14 @@ impl std::fmt::Debug for Answer {
     }
 }
 
+/// The path of a kind's objects below a server's address; of those in one namespace, when one is named. The core group
+/// is empty.
+pub fn collection(group: &str, version: &str, plural: &str, namespace: Option<&str>) -> String {
+    let root = if group.is_empty() { "/api".to_owned() } else { format!("/apis/{group}") };
+    let within = namespace.map(|name| format!("/namespaces/{name}")).unwrap_or_default();
+    format!("{root}/{version}{within}/{plural}")
+}
+
 /// What may stand in a query as it is.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
