@@ -1,14 +1,13 @@
 //! Who is at an address: a workload, a service, a node, a name that was looked up, a network.
 //!
 //! Pods of this node are known by themselves, well-known and configured networks always; addresses of the rest of the
-//! cluster are told by yagura-kube-state ([`record`], `docs/decisions/0008`), names by the answers that containers got.
+//! cluster are told by yagura-kube-state ([`kubernetes::peers`], `docs/decisions/0008`), names by the answers that containers got.
 //! Nothing here waits for the network.
 
 mod directory;
 mod networks;
 mod own;
 mod poll;
-mod record;
 
 use std::{
     net::IpAddr,
@@ -20,14 +19,12 @@ use std::{
 };
 
 use kernfs::{Host, Reader};
+use kubernetes::{Credentials, Load, WorkloadRef};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use self::{directory::Directory, networks::Network};
-use super::{
-    api::{Credentials, Load},
-    pods::{Pods, Workload},
-};
+use super::pods::Pods;
 use crate::config;
 
 /// What can be at an address, as label values.
@@ -112,7 +109,7 @@ pub struct Peers(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    load: Load,
+    load: Arc<Load>,
     changes: AtomicU64,
     asking: Mutex<Option<(oneshot::Sender<()>, Servers)>>,
 }
@@ -228,7 +225,7 @@ impl Peers {
         if networks::is_metadata(address) {
             return sure(Who::of("metadata", "", ""));
         }
-        if let Some(Workload { namespace, name, kind }) = state.pods.at(&address) {
+        if let Some(WorkloadRef { namespace, name, kind }) = state.pods.at(&address) {
             let answers_names = &*namespace == "kube-system" && matches!(&*name, "coredns" | "kube-dns");
             return sure(Who::workload(&namespace, kind, &name, answers_names));
         }
@@ -263,7 +260,7 @@ impl Peers {
     /// What is known, and how.
     pub fn figures(&self) -> Figures {
         let state = self.0.state.lock();
-        let Load { requests, failed, bytes } = &self.0.load;
+        let Load { requests, failed, bytes } = &*self.0.load;
         Figures {
             is_on: state.told.is_on,
             age: state.told.heard.map(|heard| heard.elapsed()),
