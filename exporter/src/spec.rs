@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::{
     config::Config,
+    events::{self, Feeds},
     identity::{Peers, Pods, Tree},
     privilege,
 };
@@ -52,6 +53,8 @@ pub enum Need {
     Btf,
     /// A hook that an eBPF program is attached to.
     Hook(&'static str),
+    /// Events of this type, which another slice produces while a slice that needs them is switched on.
+    Events(events::Kind),
 }
 
 impl std::fmt::Display for Need {
@@ -62,6 +65,7 @@ impl std::fmt::Display for Need {
             Self::Capability(name) => f.write_str(name),
             Self::Btf => f.write_str("BTF"),
             Self::Hook(name) => write!(f, "hook {name}"),
+            Self::Events(kind) => write!(f, "events of type {}", kind.name()),
         }
     }
 }
@@ -87,6 +91,14 @@ impl Spec {
     /// Whether it has families in a view.
     pub fn is_in(&self, view: View) -> bool {
         self.shows.iter().any(|(shown, _)| *shown == view)
+    }
+
+    /// The types of event that it listens to.
+    pub fn listens(&self) -> impl Iterator<Item = events::Kind> {
+        self.needs.iter().filter_map(|need| match need {
+            Need::Events(kind) => Some(*kind),
+            _ => None,
+        })
     }
 
     /// The capabilities that it declares.
@@ -136,12 +148,15 @@ pub struct Context {
     pub pods: Pods,
     /// Who is at which address.
     pub peers: Peers,
+    /// Streams of single events.
+    pub feeds: Feeds,
 }
 
 impl Context {
     /// Of a machine that belongs to no cluster.
-    pub fn alone(host: Arc<Host>, config: Config) -> Self {
-        Self { host, config: Arc::new(config), pods: Pods::default(), peers: Peers::default() }
+    pub fn alone(host: Arc<Host>, config: impl Into<Arc<Config>>) -> Self {
+        let config = config.into();
+        Self { host, config, pods: Pods::default(), peers: Peers::default(), feeds: Feeds::default() }
     }
 }
 

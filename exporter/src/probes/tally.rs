@@ -1,6 +1,6 @@
 //! Features that count something by cgroup, in a map of their own, and keep the sums on `lifetime`'s books.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use kernfs::Host;
 
@@ -9,7 +9,11 @@ use super::{
     lifetime::Books,
     object::{Object, Plan, Table},
 };
-use crate::{books::ledger::Columns, spec::Unavailable};
+use crate::{
+    books::ledger::Columns,
+    events::{Feeds, Kind},
+    spec::Unavailable,
+};
 
 /// A feature at work. Dropping it detaches its programs.
 #[derive(Debug)]
@@ -18,6 +22,8 @@ pub struct Counting {
     counts: Arc<Table>,
     losses: Table,
     kinds: &'static [&'static str],
+    /// Where its events are told, and what those that a follower lost are called.
+    followed: OnceLock<(Feeds, Kind, &'static str)>,
     /// Where its counts stand.
     pub books: Books,
 }
@@ -49,9 +55,14 @@ impl Counting {
         object.attach(&plan)?;
         object.pin()?;
         books.follow(columns, &counts, is_new);
-        let feature = Arc::new(Self { object, counts, losses, kinds, books });
+        let feature = Arc::new(Self { object, counts, losses, kinds, followed: OnceLock::new(), books });
         health::watch(&feature);
         Ok(feature)
+    }
+
+    /// Says where its events are told; `lost` is what those that a follower loses are called in the losses.
+    pub fn tells(&self, feeds: &Feeds, kind: Kind, lost: &'static str) {
+        self.followed.get_or_init(|| (feeds.clone(), kind, lost));
     }
 
     /// The object, for its other maps.
@@ -70,7 +81,8 @@ impl Feature for Counting {
         let lost = (0_u32..)
             .zip(self.kinds)
             .map(|(index, what)| (*what, self.losses.get::<u32, u64>(&index).ok().flatten().unwrap_or(0)));
-        let lost = lost.collect();
+        let followed = self.followed.get().map(|(feeds, kind, what)| (*what, feeds.lost(*kind)));
+        let lost = lost.chain(followed).collect();
         Vitals { feature: self.object.name(), costs: self.object.costs(), lost, resyncs: 0 }
     }
 }
