@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::{
     books::Books,
     config::Config,
+    events::{self, Feeds},
     identity::{Peers, Pods, Tree},
     privilege,
 };
@@ -56,6 +57,8 @@ pub enum Need {
     Btf,
     /// A hook that an eBPF program is attached to.
     Hook(&'static str),
+    /// Events of this type, which another slice produces while a slice that needs them is switched on.
+    Events(events::Kind),
 }
 
 impl std::fmt::Display for Need {
@@ -66,6 +69,7 @@ impl std::fmt::Display for Need {
             Self::Capability(name) => f.write_str(name),
             Self::Btf => f.write_str("BTF"),
             Self::Hook(name) => write!(f, "hook {name}"),
+            Self::Events(kind) => write!(f, "events of type {}", kind.name()),
         }
     }
 }
@@ -91,6 +95,14 @@ impl Spec {
     /// Whether it has families in a view.
     pub fn is_in(&self, view: View) -> bool {
         self.shows.iter().any(|(shown, _)| *shown == view)
+    }
+
+    /// The types of event that it listens to.
+    pub fn listens(&self) -> impl Iterator<Item = events::Kind> {
+        self.needs.iter().filter_map(|need| match need {
+            Need::Events(kind) => Some(*kind),
+            _ => None,
+        })
     }
 
     /// The capabilities that it declares.
@@ -140,15 +152,17 @@ pub struct Context {
     pub pods: Pods,
     /// Who is at which address.
     pub peers: Peers,
+    /// Streams of single events.
+    pub feeds: Feeds,
     /// The books, once the slice that keeps them is built.
     pub books: Arc<OnceLock<Books>>,
 }
 
 impl Context {
     /// Of a machine that belongs to no cluster.
-    pub fn alone(host: Arc<Host>, config: Config) -> Self {
-        let (pods, peers, books) = (Pods::default(), Peers::default(), Arc::default());
-        Self { host, config: Arc::new(config), pods, peers, books }
+    pub fn alone(host: Arc<Host>, config: impl Into<Arc<Config>>) -> Self {
+        let (config, pods, peers) = (config.into(), Pods::default(), Peers::default());
+        Self { host, config, pods, peers, feeds: Feeds::default(), books: Arc::default() }
     }
 
     /// The books, for slices that count by the same cgroups.
