@@ -107,6 +107,7 @@ impl App {
             peers: known.peers.clone(),
             books: Arc::default(),
             feeds: known.feeds.clone(),
+            declared: slices::declared,
         };
         known.feeds.set_listened(slices::all().filter(|spec| slices::wants(config, spec)).flat_map(Spec::listens));
         let (of_node, of_containers): (Vec<&'static Spec>, Vec<&'static Spec>) =

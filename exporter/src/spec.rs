@@ -1,6 +1,7 @@
 //! What an operator must know of a slice, said once: its name, what it needs, what it shows, how it is built.
 
 use std::{
+    collections::HashSet,
     sync::{Arc, OnceLock},
     time::Instant,
 };
@@ -154,6 +155,8 @@ pub struct Context {
     pub peers: Peers,
     /// Streams of single events.
     pub feeds: Feeds,
+    /// Names of all families that slices declare for a view.
+    pub declared: fn(View) -> HashSet<&'static str>,
     /// The books, once the slice that keeps them is built.
     pub books: Arc<OnceLock<Books>>,
 }
@@ -162,7 +165,7 @@ impl Context {
     /// Of a machine that belongs to no cluster.
     pub fn alone(host: Arc<Host>, config: impl Into<Arc<Config>>) -> Self {
         let (config, pods, peers) = (config.into(), Pods::default(), Peers::default());
-        Self { host, config, pods, peers, feeds: Feeds::default(), books: Arc::default() }
+        Self { host, config, pods, peers, feeds: Feeds::default(), declared: |_| HashSet::new(), books: Arc::default() }
     }
 
     /// The books, for slices that count by the same cgroups.

@@ -11,7 +11,7 @@ use kubernetes::{
     workload,
 };
 
-use super::Who;
+use super::who::Who;
 
 /// Who has addresses of this name; many pods share one.
 type Shared = Arc<Who>;
