@@ -265,6 +265,7 @@ fn every_format_can_carry_the_telemetry() {
     server.telemetry.register(
         "own_things",
         "Things of the program's own",
+        &[],
         prometheus_client::metrics::counter::Counter::<u64>::default(),
     );
     server.get("/metrics");
@@ -286,4 +287,33 @@ fn every_format_can_carry_the_telemetry() {
             Some(1.0)
         );
     }
+}
+
+#[test]
+fn the_registry_is_declared_as_it_is_shown() {
+    let server = standard();
+    server.telemetry.register(
+        "own_things",
+        "Things of the program's own",
+        &[],
+        prometheus_client::metrics::counter::Counter::<u64>::default(),
+    );
+    for path in ["/metrics", "/nothing", "/broken"] {
+        server.get(path);
+    }
+    let declared = server.telemetry.families("/metrics");
+    let shown = server.telemetry.exposition().unwrap();
+    assert!(shown.families.len() > 15, "{}", shown.families.len());
+    for family in &shown.families {
+        let entry = declared.iter().find(|entry| entry.name == family.name);
+        let entry = entry.unwrap_or_else(|| panic!("{} is not declared", family.name));
+        assert_eq!((entry.kind.name(), &entry.help), (family.kind.name(), &family.help), "{}", family.name);
+        for sample in &family.samples {
+            let labels: Vec<&str> =
+                sample.labels.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "le").collect();
+            assert_eq!(entry.labels.iter().map(|label| &label.name).collect::<Vec<_>>(), labels, "{}", family.name);
+        }
+    }
+    let own = declared.iter().find(|entry| entry.name == "own_things_total").unwrap();
+    assert_eq!((own.endpoint.as_str(), own.help.as_str()), ("/metrics", "Things of the program's own."));
 }
