@@ -49,6 +49,7 @@ impl Bound {
         }
         tasks.close();
         stop.cancelled().await;
+        shared.draining.cancel();
         if tokio::time::timeout(shared.drain, tasks.wait()).await.is_err() {
             let left = shared.connections.crowd_out_all();
             tracing::warn!(connections = left, "shutdown timeout reached, closing what is left");

@@ -27,6 +27,9 @@ static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 const LINGER_BYTES: usize = 4 << 20;
 const LINGER: Duration = Duration::from_secs(2);
 
+/// When an answer without an end is due.
+const A_LONG_TIME: Duration = Duration::from_hours(24 * 365);
+
 /// Now, in ticks; never 0, which stands for "not".
 fn now() -> u64 {
     ticks(Instant::now())
@@ -120,6 +123,13 @@ impl Activity {
 /// A request that is being answered.
 #[derive(Debug)]
 pub(crate) struct Answering(Arc<Activity>);
+
+impl Answering {
+    /// The answer takes as long as it takes. A client that takes nothing of it is still cut.
+    pub(crate) fn takes_its_time(&self) {
+        self.0.answer_due.fetch_max(ticks(Instant::now() + A_LONG_TIME), Relaxed);
+    }
+}
 
 impl Drop for Answering {
     fn drop(&mut self) {

@@ -18,6 +18,9 @@ pub struct Limits {
     pub header_bytes: u32,
     /// HTTP/2 streams of one connection that are open at the same time.
     pub streams: u32,
+    /// Requests to handlers, streamed answers among them, that are answered at the same time. They have threads of their
+    /// own, so that they take none from scrapes.
+    pub handlers: usize,
 }
 
 impl Default for Limits {
@@ -29,6 +32,7 @@ impl Default for Limits {
             write: Duration::from_secs(15),
             header_bytes: 32 << 10,
             streams: 32,
+            handlers: 16,
         }
     }
 }

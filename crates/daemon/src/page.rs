@@ -69,6 +69,9 @@ impl<P: Page + ?Sized> Page for Arc<P> {
     }
 }
 
+/// The content type of plain text.
+pub(crate) const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
+
 /// A small answer that is made at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
@@ -88,7 +91,7 @@ impl Reply {
 
     /// Plain text with a status.
     pub fn status(status: u16, text: impl Into<String>) -> Self {
-        Self { status, content_type: "text/plain; charset=utf-8", body: text.into().into_bytes() }
+        Self { status, content_type: PLAIN_TEXT, body: text.into().into_bytes() }
     }
 
     /// Status 200 with JSON.
@@ -120,38 +123,7 @@ pub(crate) fn time_for_scrape(header: Option<&str>) -> Duration {
 
 /// The parameters of a query string, percent-decoded.
 pub(crate) fn query(text: &str) -> Vec<(String, String)> {
-    let pair = |part: &str| {
-        let (key, value) = part.split_once('=').unwrap_or((part, ""));
-        (decoded(key), decoded(value))
-    };
-    text.split('&').filter(|part| !part.is_empty()).map(pair).collect()
-}
-
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        rest = tail;
-        match first {
-            b'+' => bytes.push(b' '),
-            b'%' => match tail.get(..2).and_then(hex) {
-                Some(byte) => {
-                    bytes.push(byte);
-                    rest = tail.get(2..).unwrap_or(&[]);
-                }
-                None => bytes.push(b'%'),
-            },
-            other => bytes.push(other),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn hex(digits: &[u8]) -> Option<u8> {
-    digits.iter().try_fold(0_u8, |byte, digit| {
-        let value = char::from(*digit).to_digit(16).and_then(|value| u8::try_from(value).ok())?;
-        Some(byte << 4 | value)
-    })
+    form_urlencoded::parse(text.as_bytes()).into_owned().collect()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::{
     args::WebArgs,
     bound::{Background, Bound},
     connections::Connections,
+    handler::{Answer, Request},
     landing::{Endpoint, Landing},
     lifecycle,
     limits::Limits,
@@ -74,6 +75,20 @@ impl Server {
         answer: impl Fn(&[(String, String)]) -> Reply + Send + Sync + 'static,
     ) -> Self {
         self.route(path, title, description, Route::Plain(Arc::new(answer)))
+    }
+
+    /// Adds an answer of any content type at `path`: whole, or a stream. It may block, and a stream may last as long as
+    /// the client stays. No more than [`Limits::handlers`] run at the same time, beside as many scrapes as ever; who comes
+    /// then gets status 503.
+    #[must_use]
+    pub fn handle(
+        self,
+        path: &str,
+        title: &str,
+        description: &str,
+        handler: impl Fn(&Request) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        self.route(path, title, description, Route::Handler(Arc::new(handler)))
     }
 
     /// What the landing page shows. Without endpoints it gets those that were added here.
@@ -157,8 +172,11 @@ impl Server {
         let (reloads, asked) = mpsc::channel(4);
         let shared = Shared {
             program: self.program,
-            pool: Pool::new(self.args.max_requests),
+            pool: Pool::new("scrape", self.args.max_requests),
             scrapes: Arc::new(Semaphore::new(self.args.max_requests)),
+            handler_pool: Pool::new("handler", self.limits.handlers),
+            handlers: Arc::new(Semaphore::new(self.limits.handlers)),
+            draining: CancellationToken::new(),
             connections: Connections::new(self.args.max_connections),
             drain: self.args.shutdown_timeout.0,
             lifecycle_enabled: self.args.enable_lifecycle,

@@ -3,9 +3,11 @@
 use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     connections::Connections,
+    handler::Handler,
     landing::{Endpoint, Landing},
     limits::Limits,
     page::{Page, Reply},
@@ -29,6 +31,8 @@ pub(crate) enum Route {
     Page(String, Arc<dyn Page>),
     /// What answers.
     Plain(Arc<Plain>),
+    /// What answers, with a body of unknown length if it takes one.
+    Handler(Arc<Handler>),
 }
 
 /// Somebody wants a reload, and may want to know how it went.
@@ -39,6 +43,11 @@ pub(crate) struct Shared {
     pub(crate) program: &'static Program,
     pub(crate) pool: Pool,
     pub(crate) scrapes: Arc<Semaphore>,
+    /// Threads and turns of handlers, apart from those of scrapes.
+    pub(crate) handler_pool: Pool,
+    pub(crate) handlers: Arc<Semaphore>,
+    /// Cancelled when the server begins to drain.
+    pub(crate) draining: CancellationToken,
     pub(crate) connections: Connections,
     pub(crate) drain: Duration,
     pub(crate) lifecycle_enabled: bool,

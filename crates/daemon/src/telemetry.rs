@@ -108,6 +108,7 @@ const TLS_ERROR: Label = Label::closed(
     ],
 );
 const PAGE_FAILURE: Label = Label::closed("reason", &["error", "panic", "abandoned"]);
+const STREAM_FAILURE: Label = Label::closed("reason", &["error", "panic"]);
 const BUILD: &[Label] = &[Label::open("program", "1"), Label::open("version", "1"), Label::open("revision", "1")];
 
 #[derive(Debug)]
@@ -123,6 +124,9 @@ struct Http {
     page_bytes: Family<Labels, Counter>,
     page_series: Family<Labels, Gauge>,
     page_failures: Family<Labels, Counter>,
+    streams: Family<Labels, Gauge>,
+    stream_bytes: Family<Labels, Counter>,
+    stream_failures: Family<Labels, Counter>,
 }
 
 /// Why the registry cannot be shown: a metric of the program's own that no format can express.
@@ -288,6 +292,19 @@ impl Telemetry {
         self.0.http.page_series.get_or_create(&labels).set(i64::try_from(series).unwrap_or(i64::MAX));
     }
 
+    pub(crate) fn streams(&self, handler: &str) -> Gauge {
+        self.0.http.streams.get_or_create(&vec![("handler", handler.to_owned())]).clone()
+    }
+
+    pub(crate) fn stream_sent(&self, handler: &str, bytes: u64) {
+        self.0.http.stream_bytes.get_or_create(&vec![("handler", handler.to_owned())]).inc_by(bytes);
+    }
+
+    pub(crate) fn stream_failed(&self, handler: &str, reason: &'static str) {
+        let labels = vec![("handler", handler.to_owned()), ("reason", reason.to_owned())];
+        self.0.http.stream_failures.get_or_create(&labels).inc();
+    }
+
     pub(crate) fn page_failed(&self, page: &str, reason: &'static str) {
         let labels = vec![("page", page.to_owned()), ("reason", reason.to_owned())];
         self.0.http.page_failures.get_or_create(&labels).inc();
@@ -310,6 +327,9 @@ impl Http {
             page_bytes: Family::default(),
             page_series: Family::default(),
             page_failures: Family::default(),
+            streams: Family::default(),
+            stream_bytes: Family::default(),
+            stream_failures: Family::default(),
         };
         for why in Rejection::ALL {
             let _zero = http.rejected.get_or_create(&vec![("reason", why.name().to_owned())]);
@@ -342,6 +362,11 @@ impl Http {
         put.put("page_series", help, &[PAGE, FORMAT], self.page_series.clone());
         let help = "Pages of metrics that could not be sent whole";
         put.put("page_failures", help, &[PAGE, PAGE_FAILURE], self.page_failures.clone());
+        put.put("http_streams", "Streams that are being sent", &[HANDLER], self.streams.clone());
+        let help = "Bytes of streams that have ended, as they were sent";
+        put.put_with_unit("http_stream_sent", help, Unit::Bytes, &[HANDLER], self.stream_bytes.clone());
+        let help = "Streams that were cut because their handler failed";
+        put.put("http_stream_failures", help, &[HANDLER, STREAM_FAILURE], self.stream_failures.clone());
     }
 }
 

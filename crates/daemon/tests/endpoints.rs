@@ -317,3 +317,23 @@ fn the_registry_is_declared_as_it_is_shown() {
     let own = declared.iter().find(|entry| entry.name == "own_things_total").unwrap();
     assert_eq!((own.endpoint.as_str(), own.help.as_str()), ("/metrics", "Things of the program's own."));
 }
+
+#[test]
+fn a_browser_gets_errors_as_pages_and_others_as_text() {
+    let server = standard();
+    let browser = [("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
+    for (method, path, code) in [("GET", "/nothing", 404), ("POST", "/metrics", 405), ("GET", "/-/reload", 405)] {
+        let page = fetch(server.address, method, path, &browser);
+        assert_eq!((page.status, page.header("content-type")), (code, "text/html; charset=utf-8"), "{path}");
+        assert!(page.header("content-security-policy").starts_with("default-src 'none'"), "{:?}", page.headers);
+        assert!(page.text().contains(&format!("<h2>{code} ")) && page.text().contains("<a href=\"/\">"), "{path}");
+        for accept in ["*/*", "application/openmetrics-text;version=1.0.0,*/*;q=0.1", ""] {
+            let plain = fetch(server.address, method, path, &[("Accept", accept)]);
+            assert_eq!((plain.status, plain.header("content-type")), (code, "text/plain; charset=utf-8"), "{path}");
+            assert!(!plain.text().contains('<'), "{path}");
+        }
+    }
+    assert_eq!(fetch(server.address, "POST", "/metrics", &browser).header("allow"), "GET, HEAD");
+    assert_eq!(fetch(server.address, "GET", "/-/healthy", &browser).text(), "ok\n");
+    assert_eq!(fetch(server.address, "HEAD", "/nothing", &browser).body.len(), 0);
+}

@@ -64,6 +64,13 @@ pub(super) struct RawTls {
 pub(super) struct Wrong(pub(super) &'static str, pub(super) String);
 
 /// The TLS configuration of this section. Adds the files that it reads to `files`, so that changes are noticed.
+impl RawTls {
+    /// Whether a client's certificate, if it has one, is checked.
+    pub(super) fn verifies_clients(&self) -> bool {
+        matches!(self.client_auth_type.as_deref(), Some("VerifyClientCertIfGiven" | "RequireAndVerifyClientCert"))
+    }
+}
+
 pub(super) fn build(
     raw: &RawTls,
     folder: &Path,
