@@ -50,7 +50,7 @@ pub(crate) async fn accept(listener: TcpListener, shared: Arc<Shared>, tasks: Ta
             Err(error) => {
                 shared.telemetry.accept_failed();
                 if !std::mem::replace(&mut failing, true) {
-                    tracing::error!(error = %error, "cannot accept connections");
+                    tracing::error!(error = %error, "cannot accept connections, trying again; the limit of open files may be too low");
                 }
                 // Most likely there are no file descriptors left: an idle connection has one to give.
                 shared.connections.shed();

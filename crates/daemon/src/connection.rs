@@ -22,7 +22,7 @@ use crate::{limits::Limits, telemetry::Closing};
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// How much is read and thrown away after an answer to a request that was not read to its end, and for how long, so
+/// Bytes and time that are read and thrown away after an answer to a request that was not read to its end, so
 /// that the client sees the answer instead of a reset.
 const LINGER_BYTES: usize = 4 << 20;
 const LINGER: Duration = Duration::from_secs(2);
@@ -39,7 +39,7 @@ fn ticks(at: Instant) -> u64 {
     1 + u64::try_from(at.saturating_duration_since(*START).as_millis()).unwrap_or(u64::MAX / 2)
 }
 
-/// How far a connection is.
+/// The progress of a connection.
 #[derive(Debug)]
 pub(crate) struct Activity {
     opened: u64,

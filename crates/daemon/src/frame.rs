@@ -14,16 +14,16 @@ const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'
 /// The `Content-Security-Policy` of HTML pages.
 pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Where to read on.
+/// A link to more documentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// What one reads.
+    /// The text of the link.
     pub text: String,
     /// `https://…` or a path.
     pub target: String,
 }
 
-/// Whose page it is, and which.
+/// The program and the page that a frame is for.
 #[derive(Debug)]
 pub(crate) struct Frame<'a> {
     /// The program's name.
@@ -34,7 +34,7 @@ pub(crate) struct Frame<'a> {
     pub(crate) tagline: &'a str,
     /// The page's title; `None` for the first page.
     pub(crate) page: Option<&'a str>,
-    /// Where to read on.
+    /// Links to more documentation.
     pub(crate) links: &'a [Link],
 }
 

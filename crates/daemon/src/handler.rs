@@ -38,10 +38,10 @@ impl Request {
     }
 }
 
-/// What a handler answers.
+/// The answer of a handler.
 #[derive(Debug)]
 pub enum Answer {
-    /// What is known whole.
+    /// A reply that is known whole.
     Whole(Reply),
     /// A body of unknown length.
     Streamed(Stream),
@@ -82,5 +82,5 @@ impl fmt::Debug for Stream {
     }
 }
 
-/// What answers.
+/// A function that answers requests.
 pub(crate) type Handler = dyn Fn(&Request) -> Answer + Send + Sync;

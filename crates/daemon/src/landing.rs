@@ -1,11 +1,11 @@
-//! The landing page: what the program serves, what is on, and why the rest is off.
+//! The landing page: endpoints, features that are on, and the reasons of those that are off.
 
 use crate::{
     frame::{Frame, Link, escape, put, target},
     program::Program,
 };
 
-/// What the landing page shows.
+/// The contents of the landing page.
 #[derive(Clone, Debug, Default)]
 pub struct Landing {
     /// The product's name.
@@ -14,11 +14,11 @@ pub struct Landing {
     pub version: String,
     /// One line under the name.
     pub tagline: String,
-    /// What can be fetched. When empty, the server fills in what it serves.
+    /// Paths that can be fetched. When empty, the server fills in those that it serves.
     pub endpoints: Vec<Endpoint>,
-    /// What is on, and what is off for which reason.
+    /// Features that are on or off, with reasons.
     pub features: Vec<Feature>,
-    /// Where to read on.
+    /// Links to more documentation.
     pub links: Vec<Link>,
     /// About this machine and process.
     pub facts: Vec<Fact>,
@@ -44,7 +44,7 @@ pub struct Feature {
     pub enabled: bool,
     /// Why it is off, or on with less than all.
     pub reason: Option<String>,
-    /// What it gives, in one line.
+    /// Its purpose, in one line.
     pub about: String,
 }
 

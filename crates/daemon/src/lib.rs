@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
-//! What a long-running program does around its work: command line and configuration, logs, HTTP with TLS and
+//! The frame of a long-running program: command line and configuration, logs, HTTP with TLS and
 //! authentication, landing page, health, reload, drain, and metrics about itself.
 //!
 //! ```no_run

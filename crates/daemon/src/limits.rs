@@ -1,4 +1,4 @@
-//! How much one client may cost.
+//! Limits of time and size for one client.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub struct Limits {
     pub handshake: Duration,
     /// Between two requests of a connection.
     pub idle: Duration,
-    /// How long a client may take nothing of what is sent to it.
+    /// Time for which a client may take nothing of what is sent to it.
     pub write: Duration,
     /// Bytes of a request's head.
     pub header_bytes: u32,

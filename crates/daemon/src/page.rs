@@ -1,4 +1,4 @@
-//! Pages: what the program serves.
+//! Pages of metrics, and small replies.
 
 use std::{
     io::{self, Write},
@@ -8,14 +8,14 @@ use std::{
 
 use expo::{Encoding, Format};
 
-/// What a scraper asked for.
+/// The request of a scraper.
 #[derive(Clone, Debug)]
 pub struct ScrapeRequest {
     /// The format to write.
     pub format: Format,
     /// When the scraper gives up, less a margin for the way. What is not there by then is better left out.
     pub deadline: Instant,
-    /// Who asks: address and user agent, as far as they are known. Two scrapers behind one address that call themselves
+    /// The scraper: address and user agent, as far as they are known. Two scrapers behind one address that call themselves
     /// the same are one.
     pub scraper: String,
     /// The decoded query: `?collect[]=cpu` is `("collect[]", "cpu")`. In order, repeated names are kept.
@@ -29,7 +29,7 @@ impl ScrapeRequest {
     }
 }
 
-/// What was written.
+/// Counts of a page that was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// Series on the page.

@@ -7,7 +7,7 @@ use parking_lot::{Condvar, Mutex};
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// How long a thread waits for work before it ends. Longer than most scrape intervals, so that a regular scrape finds
+/// Time that a thread waits for work before it ends. Longer than most scrape intervals, so that a regular scrape finds
 /// a thread, and what the thread keeps, warm.
 const IDLE_THREAD_STAYS: Duration = Duration::from_mins(2);
 

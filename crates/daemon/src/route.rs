@@ -34,7 +34,7 @@ type Answer = Response<PageBody>;
 /// Answers below this are not worth compressing.
 const WORTH_COMPRESSING: usize = 1024;
 
-/// What answers the requests of one connection.
+/// The service of one connection.
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) shared: Arc<Shared>,
@@ -188,7 +188,7 @@ async fn routed(shared: &Arc<Shared>, route: &Arc<Route>, head_only: bool, asked
     }
 }
 
-/// What a handler decided, told before its stream begins.
+/// The decision of a handler, sent before its stream begins.
 enum Decided {
     Whole(Reply),
     Streamed(&'static str),

@@ -1,4 +1,4 @@
-//! What a program serves, and where.
+//! Servers: the pages of a program, its addresses and its limits.
 
 use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
@@ -26,7 +26,7 @@ use crate::{
     web,
 };
 
-/// What a program serves. Add pages, then [`Server::run`].
+/// The HTTP server of a program. Add pages, then [`Server::run`].
 pub struct Server {
     program: &'static Program,
     args: WebArgs,
@@ -91,7 +91,7 @@ impl Server {
         self.route(path, title, description, Route::Handler(Arc::new(handler)))
     }
 
-    /// What the landing page shows. Without endpoints it gets those that were added here.
+    /// The contents of the landing page. Without endpoints it gets those that were added here.
     #[must_use]
     pub fn landing(mut self, landing: impl Fn() -> Landing + Send + Sync + 'static) -> Self {
         self.landing = Some(Box::new(landing));
@@ -106,14 +106,14 @@ impl Server {
         self
     }
 
-    /// What to do on SIGHUP and `/-/reload`: read the configuration, and take it over only if it is good. May block.
+    /// The reload on SIGHUP and `/-/reload`: read the configuration, and take it over only if it is good. May block.
     #[must_use]
     pub fn reload(mut self, reload: impl Fn() -> anyhow::Result<()> + Send + Sync + 'static) -> Self {
         self.reload = Some(Arc::new(reload));
         self
     }
 
-    /// Who may have the pages that were added here, asked before each answer with the path and the bearer token; an
+    /// The check of who may have the pages that were added here, asked before each answer with the path and the bearer token; an
     /// error is the status to refuse with.
     #[must_use]
     pub fn guard<F, R>(mut self, guard: F) -> Self

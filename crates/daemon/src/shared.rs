@@ -1,4 +1,4 @@
-//! What all connections share: what is served, within which limits, and who counts.
+//! State that all connections share: routes, limits, counters.
 
 use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -17,28 +17,28 @@ use crate::{
     web,
 };
 
-/// Who may have a path: gets the path and the bearer token, and gives the status to refuse with.
+/// The check of who may have a path: gets the path and the bearer token, and gives the status to refuse with.
 pub(crate) type Guard =
     dyn Fn(String, Option<String>) -> Pin<Box<dyn Future<Output = Result<(), u16>> + Send>> + Send + Sync;
 pub(crate) type Readiness = dyn Fn() -> Result<(), String> + Send + Sync;
 pub(crate) type Reload = dyn Fn() -> anyhow::Result<()> + Send + Sync;
-/// What answers a small request; gets the decoded query.
+/// The function that answers a small request; gets the decoded query.
 pub(crate) type Plain = dyn Fn(&[(String, String)]) -> Reply + Send + Sync;
 
 /// Something the program serves.
 pub(crate) enum Route {
     /// Its path, and the page.
     Page(String, Arc<dyn Page>),
-    /// What answers.
+    /// The function that answers.
     Plain(Arc<Plain>),
-    /// What answers, with a body of unknown length if it takes one.
+    /// The handler, whose answer may be a stream.
     Handler(Arc<Handler>),
 }
 
 /// Somebody wants a reload, and may want to know how it went.
 pub(crate) struct ReloadAsked(pub(crate) Option<oneshot::Sender<Result<(), String>>>);
 
-/// What all connections share.
+/// State that all connections share.
 pub(crate) struct Shared {
     pub(crate) program: &'static Program,
     pub(crate) pool: Pool,

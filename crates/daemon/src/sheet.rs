@@ -8,17 +8,17 @@ use crate::{
 /// A table for people, a page of its own.
 #[derive(Clone, Debug, Default)]
 pub struct Sheet {
-    /// What it lists.
+    /// Its title.
     pub title: String,
-    /// How many, or the like.
+    /// A note beside the title: the number of rows, for example.
     pub note: String,
-    /// What one should know to read it.
+    /// An explanation above the table.
     pub about: String,
     /// Heads of columns.
     pub columns: &'static [&'static str],
     /// Rows of cells of lines. The first cell's first line names the row.
     pub rows: Vec<Vec<Vec<String>>>,
-    /// What is said instead when there are no rows.
+    /// The text in place of the table when there are no rows.
     pub empty: String,
 }
 

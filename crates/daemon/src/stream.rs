@@ -21,12 +21,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::page::{Page, ScrapeRequest, Written};
 
-/// What goes to the socket at once.
+/// Size of the pieces that go to the socket.
 const CHUNK: usize = 64 * 1024;
 /// Chunks that may wait for the client. Together they bound what a slow client costs.
 const AHEAD: usize = 4;
 
-/// What the writing thread sends to the socket's task.
+/// Messages of the writing thread to the socket's task.
 pub(crate) enum Part {
     /// A piece of the body, more follows.
     Chunk(Bytes),
@@ -36,7 +36,7 @@ pub(crate) enum Part {
     Failed(io::Error),
 }
 
-/// How writing a page ended.
+/// The end of writing a page or stream.
 #[derive(Debug)]
 pub(crate) enum Ended {
     /// All was written: series, and bytes as they were sent.
@@ -54,13 +54,13 @@ pub(crate) fn channel() -> (mpsc::Sender<Part>, mpsc::Receiver<Part>) {
     mpsc::channel(AHEAD)
 }
 
-/// Where a body goes: to whom, and how long is waited for them.
+/// The destination of a body.
 pub(crate) struct Sink {
     /// The writing end of the body.
     pub(crate) parts: mpsc::Sender<Part>,
-    /// Whose sockets the body goes to.
+    /// The runtime of the socket's task.
     pub(crate) runtime: Handle,
-    /// How long a client may take nothing.
+    /// Time for which a client may take nothing.
     pub(crate) stall: Duration,
 }
 
@@ -156,7 +156,7 @@ impl std::fmt::Debug for BodyWriter<'_> {
     }
 }
 
-/// What a flush of the writer means.
+/// The effect of flushing the writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flush {
     /// Nothing: a page has no use for small chunks.
@@ -250,7 +250,7 @@ impl PageBody {
         Self { ready: (!body.is_empty()).then_some(body), rest: None, held: Vec::new() }
     }
 
-    /// What is being written, after the first piece if it is there.
+    /// A body that is still being written, after its first piece if that is there.
     pub(crate) fn streamed(first: Option<Bytes>, rest: mpsc::Receiver<Part>) -> Self {
         Self { ready: first, rest: Some(rest), held: Vec::new() }
     }

@@ -1,4 +1,4 @@
-//! What the program says about itself: a `prometheus-client` registry with the daemon's own metrics, to which the
+//! Metrics of the program about itself: a `prometheus-client` registry with the daemon's own metrics, to which the
 //! program adds its own.
 
 use std::{
@@ -33,7 +33,7 @@ struct Inner {
     web_config: Reloads,
 }
 
-/// The registry, and what the catalogue says of it.
+/// The registry, and its declarations for the catalogue.
 #[derive(Debug, Default)]
 struct Registered {
     registry: Registry,
@@ -135,7 +135,7 @@ pub enum TelemetryError {
     /// The registry does not encode it.
     #[error("cannot encode the registry")]
     Encode(#[from] fmt::Error),
-    /// What the registry encodes is no OpenMetrics.
+    /// The text of the registry is not valid OpenMetrics.
     #[error("the registry's text is not valid")]
     Parse(#[from] expo::ParseError),
 }

@@ -213,7 +213,7 @@ fn more_scrapes_than_allowed_are_turned_away() {
     let address = server.address;
     let scrapes: Vec<_> = (0..2).map(|_| std::thread::spawn(move || fetch(address, "GET", "/metrics", &[]))).collect();
     for _ in 0..2 {
-        entries.recv_timeout(lab::PATIENCE).unwrap();
+        entries.recv_timeout(lab::TEST_TIMEOUT).unwrap();
     }
     let third = server.get("/metrics");
     assert_eq!((third.status, third.header("retry-after")), (503, "5"));

@@ -28,7 +28,7 @@ pub struct Section {
     pub about: String,
     /// Whether it is on by default.
     pub default_on: bool,
-    /// What it needs: kernel files, versions, capabilities.
+    /// Requirements: kernel files, versions, capabilities.
     pub needs: Vec<String>,
     /// Its families, by the endpoint that shows them, in declared order.
     pub families: Vec<FamilyEntry>,
@@ -62,7 +62,7 @@ pub struct LabelEntry {
     /// All its values, when they are fixed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values: Option<Vec<String>>,
-    /// What bounds their number, when they are not.
+    /// The bound of their number in words, when they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound: Option<String>,
 }

@@ -39,7 +39,7 @@ pub(crate) struct RateLimit {
     pub(crate) burst: u32,
 }
 
-/// Who may come in.
+/// Users and rate limit.
 pub(crate) struct Auth {
     users: BTreeMap<String, String>,
     rate_limit: Option<RateLimit>,
@@ -53,14 +53,14 @@ struct State {
     bucket: Mutex<Option<(Instant, f64)>>,
 }
 
-/// Whether a request may go on.
+/// The decision on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Nobody has to say who they are.
+    /// No users are configured.
     Open,
-    /// A user of ours.
+    /// A configured user with the right password.
     Known,
-    /// Nobody of ours.
+    /// No credentials, or wrong ones.
     Unknown,
     /// Over the rate limit.
     TooMany,

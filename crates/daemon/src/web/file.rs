@@ -27,7 +27,7 @@ const HEADERS: [(&str, &[&str]); 5] = [
     ("X-XSS-Protection", &[]),
 ];
 
-/// What a web configuration file comes to.
+/// The contents of a web configuration file, checked and built.
 pub(crate) struct Web {
     /// The TLS configuration; `None` serves plain HTTP.
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
