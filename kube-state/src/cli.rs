@@ -34,7 +34,7 @@ pub fn parse() -> Flags {
         end(&pages(check, folder));
     }
     if flags.print_catalog {
-        print(&(serde_json::to_string_pretty(&own_metrics::catalog()).unwrap_or_default() + "\n"));
+        print(&(serde_json::to_string_pretty(&own_metrics::catalog(&PROGRAM)).unwrap_or_default() + "\n"));
     }
     match flags.command {
         Some(Command::Version) => print(&format!("{} {}\n", PROGRAM.name, PROGRAM.long_version())),
@@ -86,7 +86,7 @@ pub fn pages() -> Vec<(&'static str, String)> {
     let role =
         flags.check().map(|config| rbac::cluster_role(&flags, &config, &custom::Config::default())).unwrap_or_default();
     vec![
-        ("metrics/kube-state.md", metrics_page(&own_metrics::catalog())),
+        ("metrics/kube-state.md", metrics_page(&own_metrics::catalog(&PROGRAM))),
         ("config/kube-state.md", flags_page()),
         ("config/kube-state-rbac.yaml", role),
     ]
@@ -107,7 +107,7 @@ fn metrics_page(catalog: &Catalog) -> String {
         page.push_str("\n| family | type | labels | what |\n|---|---|---|---|\n");
         for family in &section.families {
             let labels: Vec<String> = family.labels.iter().map(|label| format!("`{}`", label.name)).collect();
-            let (name, kind, help) = (family.name, family.kind, family.help.replace('|', "\\|"));
+            let (name, kind, help) = (&family.name, family.kind.name(), family.help.replace('|', "\\|"));
             let _ = writeln!(page, "| `{name}` | {kind} | {} | {help} |", labels.join(", "));
         }
     }
