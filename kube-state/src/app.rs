@@ -18,7 +18,7 @@ use crate::{
     api::Api,
     custom::{CustomKind, Follower, Loaded, Source},
     engine::{Engine, Part, Shown},
-    flags::{BadFlags, Config, Flags, file::with_file},
+    flags::{BadFlags, Config, Flags, with_file},
     namespaces::Namespaces,
     own_metrics::{self, OwnMetrics},
     peers::Peers,

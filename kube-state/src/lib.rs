@@ -20,6 +20,7 @@ pub mod guard;
 pub mod kind;
 pub mod labels;
 pub mod lax;
+pub mod literal;
 pub mod meta;
 pub mod moves;
 pub mod namespaces;
