@@ -10,7 +10,7 @@ pub fn truth(text: &str) -> Option<bool> {
 }
 
 /// A whole number, as Go's `ParseInt` reads it when the digits say their base: `8080`, `0x1f90`, `0o17`, `017`, `0b11`,
-/// with `_` between digits where there is a prefix.
+/// `8_080`.
 pub fn whole(text: &str) -> Option<i64> {
     let (is_negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -29,7 +29,7 @@ pub fn whole(text: &str) -> Option<i64> {
         (10, unsigned)
     };
     // A bar stands between two digits, or between a prefix and a digit.
-    let may_have_bars = base != 10 && !digits.ends_with('_') && !digits.contains("__");
+    let may_have_bars = !digits.ends_with('_') && !digits.contains("__") && (base != 10 || !digits.starts_with('_'));
     let plain = if may_have_bars { digits.replace('_', "") } else { digits.to_owned() };
     if plain.starts_with(['+', '-']) {
         return None;
@@ -55,7 +55,8 @@ mod tests {
             ("0o17", Some(15)),
             ("0x_ff", Some(255)),
             ("0_7", Some(7)),
-            ("1_000", None),
+            ("1_000", Some(1000)),
+            ("_1", None),
             ("0x", None),
             ("", None),
             ("-", None),

@@ -77,8 +77,8 @@ pub(super) enum Value<T: 'static> {
     Level(fn(&mut T) -> &mut u8),
     /// Taken and passed over: true or false.
     IgnoredSwitch,
-    /// Taken and passed over.
-    Ignored,
+    /// Taken and passed over, if this says that it is such a value.
+    Ignored(fn(&str) -> bool),
 }
 
 impl<T> Flag<T> {
@@ -119,7 +119,8 @@ impl<T> Flag<T> {
                 let level: i32 = text.parse().map_err(|_| "it is a whole number")?;
                 *to(flags) = u8::try_from(level.max(0)).unwrap_or(u8::MAX);
             }
-            Value::Ignored => {}
+            Value::Ignored(is_one) if is_one(text) => {}
+            Value::Ignored(_) => return Err("it is none of the flag's values".to_owned()),
         }
         Ok(())
     }
@@ -160,7 +161,7 @@ impl<T> Flag<T> {
                 let time = Option::<String>::deserialize(file)?.map(|text| duration(&text)).transpose();
                 setting(to, time.map_err(D::Error::custom)?)
             }
-            Value::IgnoredSwitch | Value::Ignored => {
+            Value::IgnoredSwitch | Value::Ignored(_) => {
                 IgnoredAny::deserialize(file)?;
                 Box::new(|_| {})
             }

@@ -7,6 +7,7 @@ use super::{
     flag::{Flag, Group, Value},
     subcommand::Command,
 };
+use crate::literal;
 
 /// `field: Type, Group Value "name" = "default" ["key in the file", "other key"];` below the text that says what it is for.
 macro_rules! flags {
@@ -151,16 +152,16 @@ flags! {
 
 /// Flags of upstream's logger that mean nothing here. They are taken all the same.
 const KLOG: &[Flag<Flags>] = &[
-    klog("vmodule", Value::Ignored),
+    klog("vmodule", Value::Ignored(is_vmodule)),
     klog("logtostderr", Value::IgnoredSwitch),
     klog("alsologtostderr", Value::IgnoredSwitch),
-    klog("alsologtostderrthreshold", Value::Ignored),
+    klog("alsologtostderrthreshold", Value::Ignored(is_severity)),
     klog("legacy_stderr_threshold_behavior", Value::IgnoredSwitch),
-    klog("stderrthreshold", Value::Ignored),
-    klog("log_dir", Value::Ignored),
-    klog("log_file", Value::Ignored),
-    klog("log_file_max_size", Value::Ignored),
-    klog("log_backtrace_at", Value::Ignored),
+    klog("stderrthreshold", Value::Ignored(is_severity)),
+    klog("log_dir", Value::Ignored(|_| true)),
+    klog("log_file", Value::Ignored(|_| true)),
+    klog("log_file_max_size", Value::Ignored(is_size)),
+    klog("log_backtrace_at", Value::Ignored(is_place)),
     klog("one_output", Value::IgnoredSwitch),
     klog("skip_headers", Value::IgnoredSwitch),
     klog("skip_log_headers", Value::IgnoredSwitch),
@@ -169,6 +170,32 @@ const KLOG: &[Flag<Flags>] = &[
 
 const fn klog(name: &'static str, value: Value<Flags>) -> Flag<Flags> {
     Flag { name, keys: &[], default: "", about: "Taken for compatibility.", group: Group::Klog, value }
+}
+
+/// `INFO`, or a number.
+fn is_severity(text: &str) -> bool {
+    ["INFO", "WARNING", "ERROR", "FATAL"].iter().any(|name| text.eq_ignore_ascii_case(name))
+        || text.parse::<i32>().is_ok()
+}
+
+/// Megabytes.
+fn is_size(text: &str) -> bool {
+    literal::whole(text).is_some_and(|size| size >= 0)
+}
+
+/// `pattern=2,other=3`.
+fn is_vmodule(text: &str) -> bool {
+    let is_one = |one: &str| match one.split_once('=') {
+        Some((pattern, level)) => !pattern.is_empty() && level.parse::<u32>().is_ok(),
+        None => one.is_empty(),
+    };
+    text.split(',').all(is_one)
+}
+
+/// `file.go:7`, or nothing.
+fn is_place(text: &str) -> bool {
+    let is_file = |(file, line): (&str, &str)| file.contains('.') && line.parse::<u32>().is_ok_and(|line| line > 0);
+    text.is_empty() || text.split_once(':').is_some_and(is_file)
 }
 
 /// All flags, in the order in which they are shown.

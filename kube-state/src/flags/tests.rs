@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use clap::{CommandFactory as _, Parser as _};
 
@@ -6,7 +6,7 @@ use super::{
     flag::{Flag, Group, Value},
     table, *,
 };
-use crate::shard::Shard;
+use crate::{select::AllowLists, shard::Shard};
 
 fn flags(args: &[&str]) -> Flags {
     Flags::try_parse_from(std::iter::once(&"x").chain(args)).unwrap()
@@ -90,7 +90,16 @@ fn other_value(flag: &Flag<Flags>) -> (&'static str, &'static str) {
         Value::Port(_) | Value::Count(_) | Value::Limit(_) | Value::Level(_) => ("7", "7"),
         Value::Ratio(_) => ("0.25", "0.25"),
         Value::Time(_) => ("7m", "7m"),
-        Value::Ignored => ("x", "x"),
+        Value::Ignored(_) => (ignored_value(flag.name), ""),
+    }
+}
+
+/// A value that upstream's logger knows.
+fn ignored_value(flag: &str) -> &'static str {
+    match flag {
+        "vmodule" => "a=1",
+        "log_backtrace_at" => "a.go:1",
+        _ => "1",
     }
 }
 
@@ -117,7 +126,7 @@ fn each_flag_is_parsed_and_is_in_the_file_on_the_page_and_in_the_completion() {
     for flag in table::all() {
         let (on_line, in_file) = other_value(flag);
         let set = flags(&[&format!("--{}={on_line}", flag.name)]);
-        let is_ignored = matches!(flag.value, Value::Ignored | Value::IgnoredSwitch);
+        let is_ignored = matches!(flag.value, Value::Ignored(_) | Value::IgnoredSwitch);
         assert_eq!(set == default, is_ignored, "--{}", flag.name);
         for key in flag.keys {
             let by_file = with_text(&format!("{key}: {in_file}\n"), &[]).unwrap();
@@ -161,4 +170,141 @@ fn upstreams_flags_are_there_under_its_names_with_its_defaults() {
     let ours = table::all().filter(|flag| flag.group == Group::Upstream);
     let ours: Vec<String> = ours.map(|flag| format!("{}={}", flag.name, flag.default)).collect();
     assert_eq!(ours.join(" "), upstream.split_whitespace().collect::<Vec<_>>().join(" "));
+}
+
+/// What is no upstream value, or no upstream mistake, here.
+const DIFFERENT: &[(&str, &str)] = &[
+    ("-allowlist=pods", "an allowlist without brackets is refused, where upstream shows nothing"),
+    ("-5s", "a time below zero is refused"),
+    ("--v=-1", "a level below zero is zero"),
+    ("-v=-1", "a level below zero is zero"),
+    ("--v=300", "a level above 255 is 255"),
+    ("-v=300", "a level above 255 is 255"),
+];
+
+/// The value of a flag as the record has it.
+fn recorded(flag: &Flag<Flags>, flags: &mut Flags) -> String {
+    match flag.value {
+        Value::Switch(to) => to(flags).to_string(),
+        Value::Text(to) | Value::Word(_, to) => to(flags).clone(),
+        Value::Path(to) => to(flags).as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
+        Value::Names(to) | Value::List(to) => {
+            let mut names = to(flags).clone();
+            if matches!(flag.value, Value::Names(_)) {
+                names.sort_unstable();
+                names.dedup();
+            }
+            names.join(",")
+        }
+        Value::Keys(to) => to(flags).clone(),
+        Value::Selectors(to) => to(flags).join(" "),
+        Value::Port(to) => to(flags).to_string(),
+        Value::Count(to) => to(flags).to_string(),
+        Value::Limit(to) => to(flags).to_string(),
+        Value::Ratio(to) => to(flags).to_string(),
+        Value::Time(to) => to(flags).as_nanos().to_string(),
+        Value::Level(to) => to(flags).to_string(),
+        Value::IgnoredSwitch | Value::Ignored(_) => String::new(),
+    }
+}
+
+#[test]
+fn command_lines_mean_what_they_mean_to_upstream() {
+    #[derive(serde::Deserialize)]
+    struct Case {
+        args: Vec<String>,
+        /// None when the command line is refused.
+        values: Option<BTreeMap<String, String>>,
+    }
+    // Each flag of kube-state-metrics 2.20 in each form that pflag knows, and what its own options package makes of it.
+    let cases = include_str!("../../tests/flags/upstream.jsonl").lines();
+    let cases: Vec<Case> = cases.map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut wrong = Vec::new();
+    for Case { args, values } in &cases {
+        if args.iter().any(|arg| DIFFERENT.iter().any(|(end, _)| arg.ends_with(end))) {
+            continue;
+        }
+        let lists = |flags: &Flags| {
+            let lists = [&flags.metric_labels_allowlist, &flags.metric_annotations_allowlist];
+            lists.iter().all(|list| AllowLists::parse(list).is_ok())
+        };
+        let read = Flags::try_parse_from(std::iter::once("x").chain(args.iter().map(String::as_str)));
+        let read = read
+            .map_err(|error| error.to_string())
+            .and_then(|flags| if lists(&flags) { Ok(flags) } else { Err("allowlist".to_owned()) });
+        match (read, values) {
+            (Err(_), None) => {}
+            (Ok(_), None) => wrong.push(format!("{args:?} is taken")),
+            (Err(error), Some(_)) => wrong.push(format!("{args:?} is refused: {error}")),
+            (Ok(mut flags), Some(values)) => {
+                for flag in table::all() {
+                    let Some(theirs) = values.get(flag.name) else { continue };
+                    let ours = recorded(flag, &mut flags);
+                    let is_same = match flag.value {
+                        Value::Keys(_) => AllowLists::parse(&ours).unwrap() == AllowLists::parse(theirs).unwrap(),
+                        Value::Ignored(_) | Value::IgnoredSwitch => true,
+                        _ => ours == *theirs,
+                    };
+                    if !is_same {
+                        wrong.push(format!("{args:?}: {ours:?}, there {theirs:?}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+    assert!(cases.len() > 600);
+}
+
+#[test]
+fn the_file_takes_what_flags_take() {
+    let given = &["--resources=pods", "--namespaces=a", "--metric-labels-allowlist=pods=[a]", "--kubeconfig=k"][..];
+    type Check = fn(&Flags) -> bool;
+    let cases: &[(&str, Check)] = &[
+        ("host: localhost", |flags| flags.host == "localhost"),
+        ("enable_gzip_encoding: FALSE", |flags| !flags.enable_gzip_encoding),
+        ("auth_filter: True", |flags| flags.auth_filter),
+        ("auth_filter: 't'", |flags| flags.auth_filter),
+        ("auth_filter: 1", |flags| flags.auth_filter),
+        ("kubeconfig: ''", |flags| flags.kubeconfig.is_none()),
+        ("kubeconfig:", |flags| flags.kubeconfig.as_deref() == Some(Path::new("k"))),
+        ("resources: {}", |flags| flags.resources == ["pods"]),
+        ("resources: [nodes]", |flags| flags.resources == ["nodes"]),
+        ("resources: {nodes: {}, jobs: }", |flags| flags.resources == ["jobs", "nodes"]),
+        ("namespaces: []", |flags| flags.namespaces.is_empty()),
+        ("labels_allow_list: {}", |flags| flags.metric_labels_allowlist == "pods=[a]"),
+        ("labels_allow_list: {nodes: }", |flags| flags.metric_labels_allowlist == "nodes=[]"),
+        ("metric_allowlist: ['kube_(a{1,2})']", |flags| flags.metric_allowlist == ["kube_(a{1,2})"]),
+        ("custom_resource_config_file: old", |flags| {
+            flags.custom_resource_state_config_file.as_deref() == Some(Path::new("old"))
+        }),
+        ("custom_resource_state_config_file: new\ncustom_resource_config_file: old", |flags| {
+            flags.custom_resource_state_config_file.as_deref() == Some(Path::new("new"))
+        }),
+    ];
+    for (text, is_right) in cases {
+        let flags = with_text(text, given).unwrap();
+        assert!(is_right(&flags), "{text}: {flags:?}");
+    }
+    for text in ["auth_filter: maybe", "port: 65536", "resources: pods", "server_read_timeout: -1s", "pods: 1"] {
+        with_text(text, given).unwrap_err();
+    }
+}
+
+#[test]
+fn a_host_may_be_a_name() {
+    let listens = |host: &str| flags(&[&format!("--host={host}"), "--port=7"]).web().listen_address;
+    assert_eq!(listens("localhost"), ["127.0.0.1:7"]);
+    assert_eq!((listens("::"), listens("")), (vec![":7".to_owned()], vec![":7".to_owned()]));
+    assert_eq!((listens("::1"), listens("0.0.0.0")), (vec!["[::1]:7".to_owned()], vec!["0.0.0.0:7".to_owned()]));
+    let error = flags(&["--host=no such host"]).check().unwrap_err();
+    assert!(error.to_string().contains("no such host"), "{error}");
+}
+
+#[test]
+fn an_empty_text_is_as_good_as_none() {
+    let empty =
+        flags(&["--config=", "--kubeconfig=", "--tls-config=", "--custom-resource-state-config-file=", "--apiserver="]);
+    assert_eq!(empty, flags(&[]));
+    assert!(with_file(&empty).unwrap().1.is_none());
 }
