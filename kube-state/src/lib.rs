@@ -17,6 +17,7 @@ pub mod engine;
 pub mod family;
 pub mod flags;
 pub mod guard;
+mod hash;
 pub mod kind;
 pub mod labels;
 pub mod lax;

@@ -256,10 +256,12 @@ fn command_lines_mean_what_they_mean_to_upstream() {
     assert!(cases.len() > 600);
 }
 
+/// What must be so of flags.
+type Check = fn(&Flags) -> bool;
+
 #[test]
 fn the_file_takes_what_flags_take() {
     let given = &["--resources=pods", "--namespaces=a", "--metric-labels-allowlist=pods=[a]", "--kubeconfig=k"][..];
-    type Check = fn(&Flags) -> bool;
     let cases: &[(&str, Check)] = &[
         ("host: localhost", |flags| flags.host == "localhost"),
         ("enable_gzip_encoding: FALSE", |flags| !flags.enable_gzip_encoding),
