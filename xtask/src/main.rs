@@ -62,8 +62,14 @@ const RECIPES: &[Recipe] = &[
     Recipe {
         name: "lint",
         usage: "",
-        about: "formatting, structure and clippy, warnings are errors",
+        about: "formatting, structure, clippy and rustdoc, warnings are errors",
         run: tasks::lint,
+    },
+    Recipe {
+        name: "deny",
+        usage: "",
+        about: "licences, second versions and advisories of dependencies",
+        run: tasks::deny,
     },
     Recipe {
         name: "lines",

@@ -24,12 +24,14 @@ enum When {
 
 /// A step's name, its time, and when it runs, in the order of the steps.
 const STEPS: &[(&str, Duration, When)] = &[
-    ("setup", Duration::from_secs(40), When::EachRun),
+    ("setup", Duration::from_secs(30), When::EachRun),
     ("format", Duration::from_secs(10), When::EachRun),
+    ("C format", Duration::from_secs(5), When::EachRun),
     ("structure", Duration::from_secs(10), When::EachRun),
     ("clippy", Duration::from_secs(110), When::EachRun),
-    ("cargo test", Duration::from_secs(400), When::EachRun),
-    ("build", Duration::from_secs(170), When::EachRun),
+    ("rustdoc", Duration::from_secs(40), When::EachRun),
+    ("cargo test", Duration::from_secs(380), When::EachRun),
+    ("build", Duration::from_secs(160), When::EachRun),
     ("docs", Duration::from_secs(10), When::EachRun),
     ("views have no duplicate series", Duration::from_secs(5), When::EachRun),
     ("promtool 2 reads every view", Duration::from_secs(15), When::EachRun),
@@ -44,6 +46,7 @@ const STEPS: &[(&str, Duration, When)] = &[
     ("parity kubelet", Duration::from_secs(45), When::EachRun),
     ("kernels", Duration::from_mins(8), When::Rotating),
     ("parity ksm", Duration::from_mins(5), When::Nightly),
+    ("deny", Duration::from_mins(10), When::Nightly),
     ("fuzz", Duration::from_mins(15), When::Nightly),
 ];
 

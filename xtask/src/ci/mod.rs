@@ -84,8 +84,10 @@ fn steps(parts: &[String], nightly: bool) -> Vec<Step> {
     let mut steps = vec![
         step("setup", |tally| tally.need("setup", setup::run(&mut Args::default()))),
         one("format", || process::run(&mut tasks::format_check())),
+        one("C format", tasks::c_format_check),
         one("structure", || structure::check(&places::repo(), Imports::Counted)),
         one("clippy", || process::run(&mut tasks::clippy())),
+        one("rustdoc", || process::run(&mut tasks::rustdoc())),
         step("cargo test", |tally| {
             let ran = cargo_test(tally);
             tally.need("cargo test", ran);
@@ -105,6 +107,7 @@ fn steps(parts: &[String], nightly: bool) -> Vec<Step> {
     }));
     if nightly {
         steps.push(one("parity ksm", || parity::ksm::compare(None)));
+        steps.push(one("deny", || tasks::deny(&mut Args::default())));
         steps.push(one("fuzz", || tasks::fuzz(&mut Args::default())));
     }
     steps
