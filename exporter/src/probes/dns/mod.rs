@@ -42,11 +42,18 @@ pub static SPEC: Spec = Spec {
         Need::Btf,
         Need::Capability("CAP_BPF"),
         Need::Capability("CAP_PERFMON"),
-        Need::Capability("CAP_NET_ADMIN"),
-        Need::Hook(
-            "ip_send_skb, ip6_send_skb, __udp_enqueue_schedule_skb, ip_queue_xmit, inet6_csk_xmit, tcp_probe and \
-             tcp_rcv_state_process, else cgroup_skb, which alone takes CAP_NET_ADMIN",
-        ),
+        Need::OneOf(&[
+            &[
+                Need::Hook("ip_send_skb"),
+                Need::Hook("ip6_send_skb"),
+                Need::Hook("__udp_enqueue_schedule_skb"),
+                Need::Hook("ip_queue_xmit"),
+                Need::Hook("inet6_csk_xmit"),
+                Need::Hook("tcp_probe"),
+                Need::Hook("tcp_rcv_state_process"),
+            ],
+            &[Need::Hook("cgroup_skb"), Need::Capability("CAP_NET_ADMIN")],
+        ]),
     ],
     shows: &[(View::Own, metrics::FAMILIES)],
     build,

@@ -38,10 +38,10 @@ pub static SPEC: Spec = Spec {
         Need::Btf,
         Need::Capability("CAP_BPF"),
         Need::Capability("CAP_PERFMON"),
-        Need::Capability("CAP_NET_ADMIN"),
-        Need::Hook(
-            "ip_send_skb, ip6_send_skb and __udp_enqueue_schedule_skb, else cgroup_skb, which alone takes CAP_NET_ADMIN",
-        ),
+        Need::OneOf(&[
+            &[Need::Hook("ip_send_skb"), Need::Hook("ip6_send_skb"), Need::Hook("__udp_enqueue_schedule_skb")],
+            &[Need::Hook("cgroup_skb"), Need::Capability("CAP_NET_ADMIN")],
+        ]),
         Need::Hook("udp_fail_queue_rcv_skb"),
     ],
     shows: &[(View::Own, FAMILIES)],
