@@ -20,7 +20,7 @@ use machine::{engine_of, page, series, this_host};
 use testkit::{Cgroup, Child, Limits, container_id, pod_path};
 use yagura_exporter::{
     collectors,
-    identity::{Controller, CountedMemory, CountedPressure, CountedTasks, Layout},
+    identity::{CgroupId, Controller, CountedMemory, CountedPressure, CountedTasks, Layout},
     probes::iterators::{self, Iterators},
     slices,
     spec::{Spec, View},
@@ -65,8 +65,8 @@ impl Groups {
         Some(root.join(cgroup.path().trim_start_matches('/'))).filter(|folder| folder.exists())
     }
 
-    fn id(&self, cgroup: &Cgroup, controller: Controller) -> Option<u64> {
-        Some(std::fs::metadata(self.folder(cgroup, controller)?).unwrap().ino())
+    fn id(&self, cgroup: &Cgroup, controller: Controller) -> Option<CgroupId> {
+        Some(CgroupId(std::fs::metadata(self.folder(cgroup, controller)?).unwrap().ino()))
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::stream::Stream;
+use crate::identity::CgroupId;
 
 /// One end of a connection, when it was over.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -28,7 +29,7 @@ pub struct Flow {
     /// Its workload.
     pub workload: String,
     /// Number of its cgroup.
-    pub cgroup: u64,
+    pub cgroup: CgroupId,
     /// The process that connected or listens, as the machine numbers it; 0: not known.
     pub process: u32,
     /// Its name, at most 15 bytes.

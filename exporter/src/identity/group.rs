@@ -8,6 +8,7 @@ use metric::Of;
 use super::{
     counted::Counted,
     folders::Folders,
+    ids::CgroupId,
     layout::{Controller, Layout},
     limits::{Asked, CpuLimits, CpusetLimits, Limits, MemoryLimits},
     pods::Workload,
@@ -132,7 +133,7 @@ impl Group {
     }
 
     /// Its id in the hierarchy of a controller: the inode of its folder.
-    pub fn id(&mut self, layout: &Layout, controller: Controller) -> Option<u64> {
+    pub fn id(&mut self, layout: &Layout, controller: Controller) -> Option<CgroupId> {
         self.folders.id(layout, controller)
     }
 

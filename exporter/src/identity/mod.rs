@@ -7,6 +7,7 @@ pub mod bundle;
 mod counted;
 mod folders;
 mod group;
+mod ids;
 mod layout;
 mod limits;
 pub mod names;
@@ -21,6 +22,7 @@ mod watch;
 
 pub use counted::{Counted, CountedMemory, CountedPressure, CountedTasks};
 pub use group::{Group, GroupKind, Labels, Pid};
+pub use ids::CgroupId;
 pub use layout::{Controller, Layout, LayoutError, Mode, Version};
 pub use limits::{CpuLimits, CpusetLimits, MemoryLimits};
 pub use peers::Peers;

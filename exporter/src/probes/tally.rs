@@ -15,6 +15,7 @@ use crate::{
         ledger::{Columns, Ledger},
         moment::Moment,
     },
+    identity::CgroupId,
     spec::Unavailable,
 };
 
@@ -28,11 +29,11 @@ pub struct Counting {
     columns: Columns,
     books: Books,
     /// Held while rows are read and put in the ledger, so that an older reading never follows a newer one.
-    rows: Mutex<Entries<u64, [u64; 2]>>,
+    rows: Mutex<Entries<CgroupId, [u64; 2]>>,
 }
 
 impl Counting {
-    /// Loads and attaches. `map` has `u64` keys and two numbers a value, which `columns` puts on the books; `kinds` are
+    /// Loads and attaches. `map` has cgroups for keys and two numbers a value, which `columns` puts on the books; `kinds` are
     /// the losses that it counts. With the books, it stays at work when the agent ends.
     pub fn start(
         host: &Host,
@@ -52,7 +53,7 @@ impl Counting {
         // What finds no room is counted under cgroup 0.
         if is_new {
             counts
-                .set(&0_u64, &[0_u64; 2])
+                .set(&CgroupId::NO_ROOM, &[0_u64; 2])
                 .map_err(|error| Unavailable(format!("cannot prepare the maps: {error}")))?;
         }
         object.attach(&plan)?;
@@ -93,7 +94,7 @@ impl Counting {
     }
 
     /// What is counted of one cgroup; `None` when nothing was.
-    pub fn count_of(&self, cgroup: u64) -> Option<[u64; 2]> {
+    pub fn count_of(&self, cgroup: CgroupId) -> Option<[u64; 2]> {
         self.counts.get(&cgroup).ok().flatten()
     }
 }
@@ -105,7 +106,7 @@ impl Follower for Counting {
         }
     }
 
-    fn forget(&self, cgroups: &[u64]) {
+    fn forget(&self, cgroups: &[CgroupId]) {
         for cgroup in cgroups {
             if let Err(error) = self.counts.remove(cgroup) {
                 tracing::debug!(feature = self.object.name(), %error, "cannot forget what a cgroup counted");
