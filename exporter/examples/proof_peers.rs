@@ -23,7 +23,8 @@ use common::{
 use testkit::{ApiServer, pod_uid, wait_for};
 use yagura_exporter::{
     config,
-    identity::{CgroupId, Peers, Pods, names::NAMES},
+    identity::{Peers, Pods, names::NAMES},
+    ids::CgroupId,
     probes::{
         lifetime::{Lifetime, Options},
         tcp::{self, Tcp, named::Named},

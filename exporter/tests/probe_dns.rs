@@ -14,7 +14,8 @@ use std::{
 
 use common::{Folder, alone, host, on, owner_root, unable};
 use yagura_exporter::{
-    identity::{CgroupId, names::NAMES},
+    identity::names::NAMES,
+    ids::CgroupId,
     probes::{
         dns::{
             Dns,

@@ -20,7 +20,8 @@ use machine::{engine_of, page, series, this_host};
 use testkit::{Cgroup, Child, Limits, container_id, pod_path};
 use yagura_exporter::{
     collectors,
-    identity::{CgroupId, Controller, CountedMemory, CountedPressure, CountedTasks, Layout},
+    identity::{Controller, CountedMemory, CountedPressure, CountedTasks, Layout},
+    ids::CgroupId,
     probes::iterators::{self, Iterators},
     slices,
     spec::{Spec, View},

@@ -10,12 +10,12 @@ use std::{
 use anyhow::Result;
 use arc_swap::ArcSwap;
 use daemon::{CancellationToken, Landing, Telemetry};
+use kubernetes::{Access, Api, Manner, NoAccess, Trouble};
 use metric::Batch;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    api::Api,
     custom::{CustomKind, Follower, Loaded, Source},
     engine::{Engine, Part, Shown},
     flags::{BadFlags, Config, Flags, file::with_file},
@@ -168,8 +168,8 @@ impl App {
     /// Watches until `stop`. Fails when there is no way to the API server; that the server does not answer is only
     /// waited for.
     pub async fn watch(self: Arc<Self>, stop: CancellationToken) -> Result<()> {
-        let client = self.setup.load_full().config.access.client().await?;
-        let api = self.api.get_or_init(|| Api::new(client)).clone();
+        let api = open(&self.setup.load_full().config.access).await?;
+        let api = self.api.get_or_init(|| api).clone();
         let begun = tokio::select! {
             () = stop.cancelled() => return Ok(()),
             streams = self.begin(&api) => streams,
@@ -295,7 +295,7 @@ impl App {
         })?;
         let before = self.setup.load_full();
         if let Some(api) = self.api.get() {
-            api.replace(tokio::runtime::Handle::current().block_on(setup.config.access.client())?);
+            tokio::runtime::Handle::current().block_on(api.replace(&setup.config.access))?;
         }
         for (what, differs) in [
             ("addresses and TLS", before.flags.web() != setup.flags.web()),
@@ -403,7 +403,14 @@ impl std::fmt::Debug for App {
 }
 
 /// The API server's version, and whether it is one that has streaming lists.
-async fn greet(api: &Api) -> Result<(String, bool), crate::api::Trouble> {
+/// The way to the API server, which gives up after a minute itself.
+async fn open(access: &Access) -> Result<Api, NoAccess> {
+    let agent = concat!("yagura-kube-state/", env!("CARGO_PKG_VERSION"));
+    let manner = Manner { agent, server: "the API server", answer: Duration::from_secs(75), most: 8 << 20 };
+    Api::open(access, manner).await
+}
+
+async fn greet(api: &Api) -> Result<(String, bool), Trouble> {
     #[derive(Default, Deserialize)]
     #[serde(default, rename_all = "camelCase")]
     struct Version {

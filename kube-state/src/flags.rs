@@ -11,9 +11,9 @@ use std::{
 use clap::Parser;
 use daemon::{Limits, LogArgs, LogFormat, WebArgs, WebConfigFile};
 use jiff::tz::TimeZone;
+use kubernetes::Access;
 
 use crate::{
-    api::Access,
     custom,
     select::{AllowLists, BadSelection, Families, Selection, Selectors, comma_list},
     shard::{NoSuchShard, Shard},
@@ -450,10 +450,10 @@ impl Flags {
             label_selectors: Selectors::parse(&self.label_selector).map_err(at("label-selector"))?,
             field_selectors: Selectors::parse(&self.field_selector).map_err(at("field-selector"))?,
             without_namespaces: split(&self.namespaces_denylist),
-            access: Access {
-                kubeconfig: self.kubeconfig.clone(),
-                server: Some(self.apiserver.clone()).filter(|address| !address.is_empty()),
-            },
+            access: Access::api_server(
+                self.kubeconfig.clone(),
+                Some(self.apiserver.clone()).filter(|address| !address.is_empty()),
+            ),
             object_limit: Some(self.object_limit).filter(|limit| *limit > 0),
             from_cache: self.use_apiserver_cache,
             pod: (!self.pod.is_empty() && !self.pod_namespace.is_empty())

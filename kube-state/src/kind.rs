@@ -3,6 +3,8 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use kubernetes::request::collection;
+
 use crate::{
     family::{Desc, Family, Gate},
     labels::AllowList,
@@ -43,10 +45,7 @@ impl About {
 
     /// The path of the kind's objects below the server's address; in one namespace when one is named.
     pub fn path(&self, namespace: Option<&str>) -> String {
-        let root = if self.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", self.group) };
-        let within =
-            namespace.filter(|_| self.namespaced).map(|name| format!("/namespaces/{name}")).unwrap_or_default();
-        format!("{root}/{}{within}/{}", self.version, self.plural)
+        collection(self.group, self.version, self.plural, namespace.filter(|_| self.namespaced))
     }
 
     /// The name of the kind's Go type, which is the `resource` label of upstream's own metrics.

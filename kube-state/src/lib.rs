@@ -7,7 +7,6 @@
 #![expect(clippy::doc_markdown, reason = "kinds are written as Kubernetes writes them")]
 #![expect(clippy::struct_field_names, reason = "fields are named as the API names them")]
 
-pub mod api;
 pub mod app;
 pub mod cli;
 pub mod conformance;
@@ -19,7 +18,6 @@ pub mod flags;
 pub mod guard;
 pub mod kind;
 pub mod labels;
-pub mod lax;
 pub mod meta;
 pub mod moves;
 pub mod namespaces;
@@ -29,7 +27,6 @@ pub mod page;
 pub mod peers;
 pub mod plan;
 pub mod program;
-pub mod quantity;
 pub mod rbac;
 pub mod resources;
 pub mod rows;
@@ -38,6 +35,5 @@ pub mod serve;
 pub mod shard;
 pub mod shards;
 pub mod store;
-pub mod time;
 pub mod watch;
 pub mod workloads;

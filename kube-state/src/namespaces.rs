@@ -2,16 +2,11 @@
 
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
+use kubernetes::lax::{Sub, Text};
 use parking_lot::Mutex;
 use serde::Deserialize;
 
-use crate::{
-    kind::BadObject,
-    lax::{Sub, Text},
-    moves::Moves,
-    rows::Rows,
-    watch::Render,
-};
+use crate::{kind::BadObject, moves::Moves, rows::Rows, watch::Render};
 
 /// Follows the namespaces that a selector finds; clones are the same follower. It is what renders them.
 #[derive(Clone, Debug, Default)]

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use kubernetes::What;
 use md5::{Digest as _, Md5};
 use metric::{Batch, Bytes, Catalog, Count, Desc, Family, FamilyEntry, HistogramVec, Kind, Label, Seconds, Section};
 use parking_lot::Mutex;
@@ -18,7 +19,7 @@ use crate::{
     custom,
     engine::{Engine, Health},
     shard::Shard,
-    watch::{Counts, What, Why},
+    watch::{Counts, Why},
 };
 
 const UPSTREAM: &str = "kube-state-metrics";

@@ -12,7 +12,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{ledger::Ledger, moment::Moment};
-use crate::identity::CgroupId;
+use crate::ids::CgroupId;
 
 /// Which cgroup owns a task, and where programs stay: what features that count by the same cgroups are loaded with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::ledger::{Key, Ledger, UnitId};
-use crate::identity::CgroupId;
+use crate::ids::CgroupId;
 
 /// How long a cgroup may be unknown to `lifetime` before what it has is put on `other`, in seconds.
 const CLAIM: f64 = 10.0;

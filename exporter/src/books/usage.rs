@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
-use crate::identity::CgroupId;
+use crate::ids::CgroupId;
 
 /// Names of memory events, in the order of [`Memory::events`].
 pub const MEMORY_EVENTS: [&str; 5] = ["low", "high", "max", "oom", "oom_kill"];

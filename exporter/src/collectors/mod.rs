@@ -80,7 +80,7 @@ pub static ALL: &[&Spec] = &[
     &container_process::REFERENCED,
     &container_spec::SPEC,
     &machine::SPEC,
-    &machine::TOPOLOGY,
+    &machine::topology::SPEC,
     &node_arp::SPEC,
     &node_bonding::SPEC,
     &node_conntrack::SPEC,

@@ -4,10 +4,8 @@ use std::{os::unix::fs::MetadataExt as _, sync::Arc};
 
 use kernfs::{Budget, Kept, ReadError, Reader};
 
-use super::{
-    ids::CgroupId,
-    layout::{Controller, Layout},
-};
+use super::layout::{Controller, Layout};
+use crate::ids::CgroupId;
 
 /// A cgroup's folders, one per hierarchy.
 #[derive(Debug)]

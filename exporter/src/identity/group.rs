@@ -3,17 +3,17 @@
 use std::path::Path;
 
 use kernfs::{ReadError, Reader, text};
+use kubernetes::WorkloadRef;
 use metric::Of;
 
 use super::{
     counted::Counted,
     folders::Folders,
-    ids::CgroupId,
     layout::{Controller, Layout},
     limits::{Asked, CpuLimits, CpusetLimits, Limits, MemoryLimits},
-    pods::Workload,
     rows::{AsCadvisor, AsContainer},
 };
+use crate::ids::CgroupId;
 
 /// What kind of thing a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub struct Group {
     pub own: Option<Of<AsContainer>>,
     /// What the kernel counted of it for the running scrape.
     pub counted: Counted,
-    pub(super) workload: Option<Workload>,
+    pub(super) workload: Option<WorkloadRef>,
     /// What was known of pods when the workload was looked up.
     pub(super) workload_as_of: u64,
     pub(super) pod_uid: Option<Box<str>>,
@@ -173,7 +173,7 @@ impl Group {
     }
 
     /// What it belongs to, once that is known.
-    pub fn workload(&self) -> Option<&Workload> {
+    pub fn workload(&self) -> Option<&WorkloadRef> {
         self.workload.as_ref()
     }
 

@@ -8,7 +8,7 @@ use std::{collections::HashMap, net::Ipv6Addr, sync::Arc};
 
 use parking_lot::Mutex;
 
-use super::ids::CgroupId;
+use crate::ids::CgroupId;
 
 /// How long a name is good at least: programs go on with what they have for a while.
 const LEAST_NS: u64 = 30_000_000_000;

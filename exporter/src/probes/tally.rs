@@ -1,6 +1,6 @@
 //! Features that count something by cgroup, in a map of their own, and keep the sums in the ledger.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use kernfs::Host;
 use parking_lot::Mutex;
@@ -15,7 +15,8 @@ use crate::{
         ledger::{Columns, Ledger},
         moment::Moment,
     },
-    identity::CgroupId,
+    events::{Feeds, Kind},
+    ids::CgroupId,
     spec::Unavailable,
 };
 
@@ -30,6 +31,8 @@ pub struct Counting {
     books: Books,
     /// Held while rows are read and put in the ledger, so that an older reading never follows a newer one.
     rows: Mutex<Entries<CgroupId, [u64; 2]>>,
+    /// Where its events are told, and what those that a follower lost are called.
+    followed: OnceLock<(Feeds, Kind, &'static str)>,
 }
 
 impl Counting {
@@ -61,10 +64,24 @@ impl Counting {
         if is_new {
             books.change(|ledger| columns.into_iter().flatten().for_each(|tally| ledger.tally_is_new(tally)));
         }
-        let feature = Arc::new(Self { object, counts, losses, kinds, columns, books, rows: Mutex::default() });
+        let feature = Arc::new(Self {
+            object,
+            counts,
+            losses,
+            kinds,
+            columns,
+            books,
+            rows: Mutex::default(),
+            followed: OnceLock::new(),
+        });
         feature.books.follow(&feature);
         health::watch(&feature);
         Ok(feature)
+    }
+
+    /// Says where its events are told; `lost` is what those that a follower loses are called in the losses.
+    pub fn tells(&self, feeds: &Feeds, kind: Kind, lost: &'static str) {
+        self.followed.get_or_init(|| (feeds.clone(), kind, lost));
     }
 
     /// The object, for its other maps.
@@ -120,7 +137,8 @@ impl Feature for Counting {
         let lost = (0_u32..)
             .zip(self.kinds)
             .map(|(index, what)| (*what, self.losses.get::<u32, u64>(&index).ok().flatten().unwrap_or(0)));
-        let lost = lost.collect();
+        let followed = self.followed.get().map(|(feeds, kind, what)| (*what, feeds.lost(*kind)));
+        let lost = lost.chain(followed).collect();
         Vitals { feature: self.object.name(), costs: self.object.costs(), lost, resyncs: 0 }
     }
 }

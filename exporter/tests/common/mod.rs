@@ -16,7 +16,7 @@ use std::{
 };
 
 use kernfs::Host;
-use yagura_exporter::{identity::CgroupId, spec::Unavailable};
+use yagura_exporter::{ids::CgroupId, spec::Unavailable};
 
 /// This machine.
 pub(crate) fn host() -> Arc<Host> {

@@ -5,16 +5,14 @@ use std::{
     sync::Arc,
 };
 
+use kubernetes::lax::{Flag, List, Sub, Text};
 use serde::Deserialize;
 
 use super::{
     config::{Config, Resource},
     kind::{CustomKind, Id},
 };
-use crate::{
-    kind::BadObject,
-    lax::{Flag, List, Sub, Text},
-};
+use crate::kind::BadObject;
 
 /// What a cluster says about a kind of its own: the part of a CustomResourceDefinition that matters here.
 #[derive(Clone, Debug, PartialEq, Eq)]

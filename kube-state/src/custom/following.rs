@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use kubernetes::Identity;
 use parking_lot::Mutex;
 
 use super::{
@@ -14,12 +15,7 @@ use super::{
     family::Trouble,
     kind::CustomKind,
 };
-use crate::{
-    kind::BadObject,
-    moves::Moves,
-    rows::Rows,
-    watch::{Identity, Render},
-};
+use crate::{kind::BadObject, moves::Moves, rows::Rows, watch::Render};
 
 /// Renders a custom kind's objects.
 #[derive(Debug)]

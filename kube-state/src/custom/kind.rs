@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kubernetes::request::collection;
 use serde_json::Value;
 
 use super::{
@@ -85,8 +86,7 @@ impl CustomKind {
 
     /// The path of the kind's objects below the server's address; in one namespace when one is named.
     pub fn path(&self, namespace: Option<&str>) -> String {
-        let within = namespace.filter(|_| self.namespaced).map(|name| format!("/namespaces/{name}"));
-        format!("/apis/{}/{}{}/{}", self.id.group, self.id.version, within.unwrap_or_default(), self.plural)
+        collection(&self.id.group, &self.id.version, &self.plural, namespace.filter(|_| self.namespaced))
     }
 
     /// The names of its families, in the order of the output.

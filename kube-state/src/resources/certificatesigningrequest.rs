@@ -1,11 +1,11 @@
 //! CertificateSigningRequests: who should sign, what was decided, how long the certificate is. The certificate itself
 //! is not kept.
 
+use kubernetes::lax::{Base64Length, List, Sub, Text};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Base64Length, List, Sub, Text},
     meta::{Condition, Meta, View},
 };
 

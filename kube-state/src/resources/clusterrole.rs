@@ -1,10 +1,10 @@
 //! ClusterRoles, by their metadata only.
 
+use kubernetes::lax::Sub;
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::Sub,
     meta::{Meta, View},
 };
 

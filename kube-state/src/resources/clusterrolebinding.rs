@@ -1,10 +1,10 @@
 //! ClusterRoleBindings: which role they give. To whom is not read.
 
+use kubernetes::lax::{Sub, Text};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Sub, Text},
     meta::{Meta, View},
 };
 

@@ -1,10 +1,10 @@
 //! ConfigMaps, by their metadata only: what they hold is never fetched.
 
+use kubernetes::lax::Sub;
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::Sub,
     meta::{Meta, View},
 };
 

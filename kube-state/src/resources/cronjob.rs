@@ -1,11 +1,11 @@
 //! CronJobs: their schedule, when they ran, when they run next.
 
+use kubernetes::lax::{Flag, Int, List, Sub, Text, Time};
 use serde::Deserialize;
 
 use crate::{
     cron::Schedule,
     kind::{About, Kind},
-    lax::{Flag, Int, List, Sub, Text, Time},
     meta::{Meta, View},
     rows::Rows,
 };

@@ -1,10 +1,10 @@
 //! DaemonSets: on how many nodes they should run, and on how many they do.
 
+use kubernetes::lax::{Int, Sub};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Int, Sub},
     meta::{Meta, View},
 };
 

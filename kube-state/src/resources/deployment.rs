@@ -1,10 +1,10 @@
 //! Deployments: replicas asked for, made, ready and out of date; how a rollout goes.
 
+use kubernetes::lax::{Flag, Int, IntOrPercent, List, Rounding, Sub};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Flag, Int, IntOrPercent, List, Rounding, Sub},
     meta::{Condition, Meta, View},
     rows::Rows,
 };

@@ -1,10 +1,10 @@
 //! Endpoints, the older form of EndpointSlices.
 
+use kubernetes::lax::{Int, List, Sub, Text};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Int, List, Sub, Text},
     meta::{Meta, View},
 };
 

@@ -1,10 +1,10 @@
 //! EndpointSlices: addresses behind a service, their state, and the zones they are meant for.
 
+use kubernetes::lax::{Flag, Int, List, Sub, Text};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Flag, Int, List, Sub, Text},
     meta::{Meta, View},
 };
 

@@ -1,12 +1,14 @@
 //! HorizontalPodAutoscalers: what they scale, between which bounds, and by which numbers.
 
+use kubernetes::{
+    Quantity,
+    lax::{Int, List, Sub, Text},
+};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Int, List, Sub, Text},
     meta::{Condition, Meta, View},
-    quantity::Quantity,
     rows::{Amount, Reading, Rows},
 };
 

@@ -1,10 +1,10 @@
 //! Ingresses: which hosts and paths lead where, and under which certificate.
 
+use kubernetes::lax::{Int, List, Sub, Text};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Int, List, Sub, Text},
     meta::{Meta, View},
     rows::Rows,
 };

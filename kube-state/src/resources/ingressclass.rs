@@ -1,10 +1,10 @@
 //! IngressClasses: who serves the Ingresses of a class.
 
+use kubernetes::lax::{Sub, Text};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Sub, Text},
     meta::{Meta, View},
 };
 

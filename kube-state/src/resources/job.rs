@@ -1,10 +1,10 @@
 //! Jobs: how many pods they want, how many ended well, and why they failed.
 
+use kubernetes::lax::{Int, List, Sub, Time};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Int, List, Sub, Time},
     meta::{Condition, Meta, View},
     rows::Rows,
 };

@@ -1,10 +1,10 @@
 //! Leases: who holds them, and since when not renewed.
 
+use kubernetes::lax::{Sub, Text, Time};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Sub, Text, Time},
     meta::{Meta, View},
 };
 

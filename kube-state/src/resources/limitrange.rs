@@ -1,12 +1,14 @@
 //! LimitRanges: bounds and defaults for what containers, pods and claims ask for.
 
+use kubernetes::{
+    Quantity,
+    lax::{Dict, List, Sub, Text},
+};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Dict, List, Sub, Text},
     meta::{Meta, View},
-    quantity::Quantity,
     rows::Amount,
 };
 

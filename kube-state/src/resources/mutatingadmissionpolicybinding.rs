@@ -1,11 +1,11 @@
 //! MutatingAdmissionPolicyBinding objects: which policy they bind, with which parameters. They belong to the cluster,
 //! but their series carry an empty `namespace` label all the same.
 
+use kubernetes::lax::{Sub, Text};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Sub, Text},
     meta::{Meta, View},
 };
 

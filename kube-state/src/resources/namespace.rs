@@ -1,10 +1,10 @@
 //! Namespaces: whether they live, and what keeps them from going.
 
+use kubernetes::lax::{List, Sub, Text};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{List, Sub, Text},
     meta::{Condition, Meta, View},
 };
 

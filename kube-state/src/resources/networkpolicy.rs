@@ -1,10 +1,10 @@
 //! NetworkPolicies: how many rules they have.
 
+use kubernetes::lax::{List, Sub};
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
     kind::{About, Kind},
-    lax::{List, Sub},
     meta::{Meta, View},
 };
 

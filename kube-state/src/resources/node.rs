@@ -1,13 +1,15 @@
 //! Nodes: what they are, what they have, and how they are.
 
+use kubernetes::{
+    Quantity,
+    lax::{Dict, Flag, List, Sub, Text},
+};
 use serde::Deserialize;
 
 use super::amounts::{self, Unit};
 use crate::{
     kind::{About, Kind},
-    lax::{Dict, Flag, List, Sub, Text},
     meta::{Condition, Meta, View},
-    quantity::Quantity,
     rows::{Amount, Rows},
 };
 

@@ -1,12 +1,14 @@
 //! PersistentVolumes: what backs them, how large they are, and which claim has them.
 
+use kubernetes::{
+    Quantity,
+    lax::{Dict, Int, List, Sub, Text},
+};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Dict, Int, List, Sub, Text},
     meta::{Meta, View},
-    quantity::Quantity,
     rows::{LabelValue, Rows, Whole},
 };
 

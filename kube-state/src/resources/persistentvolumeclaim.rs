@@ -1,12 +1,14 @@
 //! PersistentVolumeClaims: what they ask for and which volume they got.
 
+use kubernetes::{
+    Quantity,
+    lax::{Dict, List, Sub, Text},
+};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Dict, List, Sub, Text},
     meta::{Condition, Meta, View},
-    quantity::Quantity,
     rows::Whole,
 };
 

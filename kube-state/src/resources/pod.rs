@@ -2,14 +2,16 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use kubernetes::{
+    Quantity,
+    lax::{Dict, Flag, Int, List, Sub, Text, Time},
+};
 use serde::Deserialize;
 
 use super::amounts::{self, Unit};
 use crate::{
     kind::{About, Kind},
-    lax::{Dict, Flag, Int, List, Sub, Text, Time},
     meta::{Condition, Meta, View},
-    quantity::Quantity,
     rows::{Amount, LabelValue, Rows, Whole},
 };
 

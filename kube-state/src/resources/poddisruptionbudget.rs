@@ -1,10 +1,10 @@
 //! PodDisruptionBudgets: how many pods are healthy, and how many may be disturbed.
 
+use kubernetes::lax::{Int, Sub};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Int, Sub},
     meta::{Meta, View},
 };
 

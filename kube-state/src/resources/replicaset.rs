@@ -1,10 +1,10 @@
 //! ReplicaSets: replicas asked for, made and ready.
 
+use kubernetes::lax::{Int, Sub};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Int, Sub},
     meta::{Meta, View},
 };
 

@@ -1,10 +1,10 @@
 //! ReplicationControllers, the older form of ReplicaSets.
 
+use kubernetes::lax::{Int, Sub};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Int, Sub},
     meta::{Meta, View},
 };
 

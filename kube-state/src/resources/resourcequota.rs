@@ -1,12 +1,14 @@
 //! ResourceQuotas: what a namespace may use, and what it uses.
 
+use kubernetes::{
+    Quantity,
+    lax::{Dict, Sub},
+};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Dict, Sub},
     meta::{Meta, View},
-    quantity::Quantity,
     rows::Amount,
 };
 

@@ -1,10 +1,10 @@
 //! Secrets: that they exist, their type and owner. What they hold is not read.
 
+use kubernetes::lax::{Sub, Text};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Sub, Text},
     meta::{Meta, View},
 };
 

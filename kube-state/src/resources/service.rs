@@ -1,10 +1,10 @@
 //! Services: their type and addresses.
 
+use kubernetes::lax::{List, Sub, Text};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{List, Sub, Text},
     meta::{Meta, View},
 };
 

@@ -1,10 +1,10 @@
 //! ServiceAccounts: which secrets they name, and whether pods get their token.
 
+use kubernetes::lax::{Flag, List, Sub, Text};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Flag, List, Sub, Text},
     meta::{Meta, View},
 };
 

@@ -1,10 +1,10 @@
 //! StatefulSets: replicas asked for, made, ready and out of date; revisions; what becomes of their claims.
 
+use kubernetes::lax::{Int, Sub, Text};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Int, Sub, Text},
     meta::{Meta, View},
 };
 

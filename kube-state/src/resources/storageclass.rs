@@ -1,10 +1,10 @@
 //! StorageClasses: who makes their volumes, and when.
 
+use kubernetes::lax::{Sub, Text};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Sub, Text},
     meta::{Meta, View},
     rows::LabelValue,
 };

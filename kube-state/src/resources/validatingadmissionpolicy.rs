@@ -1,11 +1,11 @@
 //! ValidatingAdmissionPolicy objects: what they take as parameters and what happens when they fail. They belong to
 //! the cluster, but their series carry an empty `namespace` label all the same.
 
+use kubernetes::lax::{Sub, Text};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Sub, Text},
     meta::{Meta, View},
 };
 

@@ -1,11 +1,11 @@
 //! ValidatingAdmissionPolicyBinding objects: which policy they bind, with which parameters. They belong to the cluster,
 //! but their series carry an empty `namespace` label all the same.
 
+use kubernetes::lax::{List, Sub, Text};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{List, Sub, Text},
     meta::{Meta, View},
 };
 

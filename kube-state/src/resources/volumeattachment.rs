@@ -1,10 +1,10 @@
 //! VolumeAttachments: which volume is at which node. Their labels are shown without being allowed.
 
+use kubernetes::lax::{Dict, Flag, Sub, Text};
 use serde::Deserialize;
 
 use crate::{
     kind::{About, Kind},
-    lax::{Dict, Flag, Sub, Text},
     meta::{Meta, View},
 };
 

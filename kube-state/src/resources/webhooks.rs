@@ -1,10 +1,10 @@
 //! What the two kinds of webhook configuration have in common, which is everything but their names. They belong to the
 //! cluster, but their series carry an empty `namespace` label all the same.
 
+use kubernetes::lax::{List, Sub, Text};
 use serde::Deserialize;
 
 use crate::{
-    lax::{List, Sub, Text},
     meta::{Meta, View},
     rows::Rows,
 };

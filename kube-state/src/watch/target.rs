@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use kubernetes::Query;
+
 use crate::{
-    api::Query,
     kind::{BadObject, Resource},
     rows::{Options, Rows},
     store::Head,

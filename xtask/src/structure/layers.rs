@@ -34,7 +34,7 @@ pub(super) const ALL: &[Layers] = &[
         package: "yagura-exporter",
         uses: &["metric", "kernfs", "expo", "daemon", "kubernetes", "yagura-exporter"],
         floors: &[
-            &["bpf", "privilege", "config", "program", "mounts"],
+            &["bpf", "privilege", "config", "ids", "program", "mounts"],
             &["events"],
             &["identity", "books"],
             &["spec", "report"],
@@ -77,7 +77,7 @@ pub(super) const ALL: &[Layers] = &[
             &["cluster"],
             &["account", "shop", "e2e", "vm"],
             &["parity", "proof"],
-            &["kube_names", "structure"],
+            &["kube_names", "lines", "structure"],
             &["checks", "demo", "tasks"],
             &["ci", "main"],
         ],

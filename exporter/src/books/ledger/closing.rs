@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use metric::Histogram;
 
-use crate::identity::CgroupId;
+use crate::ids::CgroupId;
 
 use super::{
     super::moment::Moment,

@@ -10,7 +10,7 @@ use super::{
     tally::{Tallies, Tally},
     unit::UnitId,
 };
-use crate::identity::CgroupId;
+use crate::ids::CgroupId;
 
 /// How long a row may wait for the record that names it; longer than the pump's period.
 const CLAIM_NS: u64 = 3_000_000_000;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{super::usage::Totals, Ledger, Limits, tally::Tally};
-use crate::identity::{CgroupId, Pods};
+use crate::{identity::Pods, ids::CgroupId};
 
 impl Ledger {
     /// These books, as they were read from a file, at work again.

@@ -28,7 +28,8 @@ use super::{
 };
 use crate::{
     books::{Books, Follower, ledger::Ledger, moment::Moment, sums::Sums},
-    identity::{AsWorkload, CgroupId, names::NAMES},
+    identity::{AsWorkload, names::NAMES},
+    ids::CgroupId,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 

@@ -7,7 +7,7 @@ use std::{
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::identity::CgroupId;
+use crate::ids::CgroupId;
 
 const KEPT: usize = 512;
 

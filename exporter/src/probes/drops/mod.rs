@@ -33,7 +33,8 @@ use crate::{
         moment::Moment,
         sums::{Account, Sums},
     },
-    identity::{AsContainer, AsWorkload, CgroupId},
+    identity::{AsContainer, AsWorkload},
+    ids::CgroupId,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 

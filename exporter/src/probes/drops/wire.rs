@@ -4,7 +4,7 @@ use std::mem::offset_of;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::identity::CgroupId;
+use crate::ids::CgroupId;
 
 /// Where packets were dropped, and why (`struct drop_key`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]

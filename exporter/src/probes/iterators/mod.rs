@@ -22,7 +22,8 @@ use self::{
 };
 use super::{object::Hook, running::Running};
 use crate::{
-    identity::{CgroupId, Counted, Layout},
+    identity::{Counted, Layout},
+    ids::CgroupId,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 

@@ -11,7 +11,7 @@ use kernfs::Host;
 
 use super::wire::Reading;
 use crate::{
-    identity::CgroupId,
+    ids::CgroupId,
     probes::{
         health::{self, Feature, Vitals},
         object::{Entries, Hook, Iterator, Object, Plan, Table},

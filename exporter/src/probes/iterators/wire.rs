@@ -2,7 +2,10 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::identity::{CgroupId, Controller, CountedMemory, CountedPressure, CountedTasks};
+use crate::{
+    identity::{Controller, CountedMemory, CountedPressure, CountedTasks},
+    ids::CgroupId,
+};
 
 /// What a pass leaves of a cgroup.
 pub trait Reading: FromBytes + IntoBytes + Immutable + Clone + std::fmt::Debug + Send + 'static {

@@ -15,10 +15,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::wire::{LOSSES, Record};
-use crate::{
-    books::ledger::Ledger,
-    identity::{CgroupId, bundle::Named},
-};
+use crate::{books::ledger::Ledger, identity::bundle::Named, ids::CgroupId};
 
 /// Both files, held by one agent at a time.
 #[derive(Debug)]

@@ -3,7 +3,8 @@
 use kernfs::{Dir, Host, Reader, text};
 
 use crate::{
-    identity::{CgroupId, Controller, Layout, Mode},
+    identity::{Controller, Layout, Mode},
+    ids::CgroupId,
     spec::Unavailable,
 };
 

@@ -37,7 +37,8 @@ use crate::{
         ledger::{self, Ledger},
         moment::Moment,
     },
-    identity::{CgroupId, Pods},
+    identity::Pods,
+    ids::CgroupId,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 

@@ -30,7 +30,8 @@ use crate::{
         moment::Moment,
         usage::Row,
     },
-    identity::{CgroupId, Pods, bundle},
+    identity::{Pods, bundle},
+    ids::CgroupId,
     probes::{
         health::{Feature, Vitals},
         object::{Entries, Iterator, Object, Table},

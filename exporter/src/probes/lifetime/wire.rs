@@ -7,7 +7,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{
     books::usage::{Memory, Row, Totals},
-    identity::CgroupId,
+    ids::CgroupId,
 };
 
 /// What the tasks of one cgroup have used, its own and not those of cgroups inside it. Only rises.

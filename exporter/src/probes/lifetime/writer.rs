@@ -135,7 +135,7 @@ mod tests {
     use super::*;
     use crate::{
         books::ledger::{Ledger, Limits},
-        identity::CgroupId,
+        ids::CgroupId,
         probes::lifetime::wire::Record,
     };
 

@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     books::{Books, ledger::Unit},
-    identity::{AsContainer, CgroupId},
+    identity::AsContainer,
+    ids::CgroupId,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 

@@ -16,7 +16,7 @@ use crate::{
         ledger::{Key, Ledger, UnitId},
         times::Times,
     },
-    identity::CgroupId,
+    ids::CgroupId,
 };
 
 /// How long a cgroup may be unknown to `lifetime` before what it has is put on `other`, in seconds.

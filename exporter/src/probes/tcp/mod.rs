@@ -19,7 +19,7 @@ pub mod wire;
 
 use std::{
     net::IpAddr,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -44,8 +44,9 @@ use crate::{
         ledger::{Key, Ledger},
         moment::Moment,
     },
-    events::flow::FLOWS,
-    identity::{AsWorkload, CgroupId, Peers, names::NAMES},
+    events::{Feeds, Kind, flow::Flow},
+    identity::{AsWorkload, Peers, names::NAMES},
+    ids::CgroupId,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -221,6 +222,8 @@ pub struct Tcp {
     losses: Table,
     living: Iterator,
     names: Names,
+    /// Where single connections are told, if they are.
+    followed: OnceLock<Feeds>,
     state: Mutex<State>,
 }
 
@@ -269,6 +272,7 @@ impl Tcp {
             losses: object.table("losses")?,
             living: object.iterator("count_living")?,
             names: Names { prefixes: [options.prefix_v4, options.prefix_v6] },
+            followed: OnceLock::new(),
             state: Mutex::new(state),
             object,
             books,
@@ -402,7 +406,8 @@ impl Feature for Tcp {
         let lost = (0_u32..)
             .zip(LOSSES)
             .map(|(index, what)| (what, self.losses.get::<u32, u64>(&index).ok().flatten().unwrap_or(0)));
-        let lost = lost.chain([("flow_of_follower", FLOWS.lost())]).collect();
+        let lost =
+            lost.chain([("flow_of_follower", self.followed.get().map_or(0, |feeds| feeds.lost(Kind::Flow)))]).collect();
         Vitals { feature: "tcp", costs: self.object.costs(), lost, resyncs: 0 }
     }
 }
@@ -426,12 +431,17 @@ static RUNNING: Running<AtWork> = Running::none();
 
 fn start_once(context: &Context) -> Result<Arc<AtWork>, Unavailable> {
     let events = &context.config.events;
-    let sampled = if events.flows.as_os_str().is_empty() { 0 } else { events.flows_sample.max(1) };
+    let sampled = if context.feeds.is_wanted::<Flow>() { events.flows_sample.max(1) } else { 0 };
     RUNNING.or_start(|| {
         let options = Options { stream: sampled, ..Options::default() };
         let books = context.books()?;
         let tcp = Tcp::start(&context.host, books.clone(), &options)?;
-        let telling = if sampled > 0 { Some(telling::start(tcp.flows()?, books, sampled)?) } else { None };
+        let telling = if sampled > 0 {
+            let feeds = tcp.followed.get_or_init(|| context.feeds.clone()).clone();
+            Some(telling::start(tcp.flows()?, books, feeds, sampled)?)
+        } else {
+            None
+        };
         Ok(Arc::new(AtWork { tcp, _telling: telling }))
     })
 }

@@ -13,10 +13,8 @@ use std::{
 use super::wire::{Peer, PeerId};
 use crate::{
     books::ledger::{Key, UnitId},
-    identity::{
-        CgroupId,
-        peers::{Found, PATIENCE, Who},
-    },
+    identity::peers::{Found, PATIENCE, Who},
+    ids::CgroupId,
 };
 
 /// How long an account is kept that nothing comes to, in seconds.

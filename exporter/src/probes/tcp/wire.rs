@@ -6,7 +6,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{
     books::times::{CLASSIC_SLOTS, NATIVE_SLOTS, Times},
-    identity::CgroupId,
+    ids::CgroupId,
 };
 
 /// Why a connection did not come about, in wire order.
