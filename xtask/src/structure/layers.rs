@@ -34,7 +34,7 @@ pub(super) const ALL: &[Layers] = &[
         package: "yagura-exporter",
         uses: &["metric", "kernfs", "expo", "daemon", "kubernetes", "yagura-exporter"],
         floors: &[
-            &["bpf", "privilege", "config", "program", "mounts"],
+            &["bpf", "privilege", "config", "ids", "program", "mounts"],
             &["events"],
             &["identity", "books"],
             &["spec", "report"],

@@ -29,6 +29,7 @@ use super::{
 use crate::{
     books::{Books, Follower, ledger::Ledger, moment::Moment, sums::Sums},
     identity::{AsWorkload, names::NAMES},
+    ids::CgroupId,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -132,7 +133,7 @@ impl Dns {
     }
 
     /// What was counted of each cgroup so far, for those who want to see cgroups.
-    pub fn rows(&self) -> HashMap<u64, Counts> {
+    pub fn rows(&self) -> HashMap<CgroupId, Counts> {
         self.shared.talk.lock().counts().map(|(cgroup, counts)| (cgroup, counts.clone())).collect()
     }
 
@@ -218,7 +219,7 @@ impl Follower for Shared {
         self.update(&mut self.sums.lock(), now.wall);
     }
 
-    fn forget(&self, cgroups: &[u64]) {
+    fn forget(&self, cgroups: &[CgroupId]) {
         NAMES.forget(cgroups);
         self.talk.lock().forget(cgroups);
         self.sums.lock().forget(cgroups);
