@@ -49,7 +49,7 @@ pub(super) const ALL: &[Layers] = &[
         package: "yagura-kube-state",
         uses: &["metric", "expo", "daemon", "kubernetes", "yagura-kube-state"],
         floors: &[
-            &["cron", "lax", "moves", "number", "program", "quantity", "time"],
+            &["cron", "hash", "lax", "literal", "moves", "number", "program", "quantity", "time"],
             &["labels", "meta", "rows", "shard"],
             &["family"],
             &["kind"],
@@ -60,8 +60,8 @@ pub(super) const ALL: &[Layers] = &[
             &["custom", "engine", "namespaces", "shards", "workloads"],
             &["peers"],
             &["flags"],
-            &["conformance", "own_metrics", "page", "plan", "rbac"],
-            &["serve", "app"],
+            &["conformance", "own_metrics", "plan", "rbac"],
+            &["app", "page", "serve"],
             &["bin", "cli", "lib", "main"],
         ],
         ..PLATFORM
