@@ -14,6 +14,7 @@ use kubernetes::{Access, Api, Manner, NoAccess, Trouble};
 use metric::Batch;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 
 use crate::{
     custom::{CustomKind, Follower, Loaded, Source},
@@ -185,8 +186,9 @@ impl App {
         let setup = self.setup.load_full();
         self.apply(&engine, &setup);
         let engine = self.engine.get_or_init(|| engine);
-        tokio::spawn(Arc::clone(&self).follow_definitions(stop.clone()));
-        tokio::spawn(Arc::clone(&self).follow_namespaces(stop.clone()));
+        let mut followers = JoinSet::new();
+        followers.spawn(Arc::clone(&self).follow_definitions(stop.clone()));
+        followers.spawn(Arc::clone(&self).follow_namespaces(stop.clone()));
         match &setup.config.pod {
             Some((namespace, pod)) => {
                 let (namespace, pod) = (namespace.clone(), pod.clone());
@@ -194,6 +196,7 @@ impl App {
             }
             None => engine.run().await,
         }
+        followers.join_all().await;
         Ok(())
     }
 

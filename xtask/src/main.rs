@@ -22,6 +22,7 @@ mod go;
 mod http;
 mod kube_names;
 mod lines;
+mod new;
 mod parity;
 mod peers;
 mod places;
@@ -65,6 +66,7 @@ const RECIPES: &[Recipe] = &[
         about: "formatting, structure, clippy and rustdoc, warnings are errors",
         run: tasks::lint,
     },
+    Recipe { name: "new", usage: new::USAGE, about: "a collector that compiles, to start from", run: new::run },
     Recipe {
         name: "deny",
         usage: "",
@@ -128,7 +130,9 @@ fn main() -> ExitCode {
         return help();
     }
     let Some(recipe) = RECIPES.iter().find(|recipe| recipe.name == name) else {
-        eprintln!("error: unknown recipe {name:?}; `cargo xtask help` lists them");
+        let near = RECIPES.iter().map(|recipe| recipe.name).find(|known| strsim::damerau_levenshtein(known, &name) < 3);
+        let hint = near.map_or_else(String::new, |near| format!(", did you mean {near:?}?"));
+        eprintln!("error: unknown recipe {name:?}{hint}; `cargo xtask help` lists them");
         return ExitCode::from(2);
     };
     match (recipe.run)(&mut args) {

@@ -61,7 +61,7 @@ pub(super) const ALL: &[Layers] = &[
             &["peers"],
             &["flags"],
             &["conformance", "own_metrics", "plan", "rbac"],
-            &["serve", "app", "page"],
+            &["app", "page", "serve"],
             &["bin", "cli", "lib", "main"],
         ],
         ..PLATFORM
@@ -77,7 +77,7 @@ pub(super) const ALL: &[Layers] = &[
             &["cluster"],
             &["account", "shop", "e2e", "vm"],
             &["parity", "proof"],
-            &["kube_names", "lines", "structure"],
+            &["kube_names", "lines", "new", "structure"],
             &["checks", "demo", "tasks"],
             &["ci", "main"],
         ],
