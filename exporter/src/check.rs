@@ -33,6 +33,7 @@ pub fn check(config: &Config) -> Result<(), Invalid> {
         ("diskstats", config.collector.diskstats.check()),
         ("filesystem", config.collector.filesystem.check()),
         ("hwmon", config.collector.hwmon.check()),
+        ("infiniband", config.collector.infiniband.check()),
         ("interrupts", config.collector.interrupts.check()),
         ("netdev", config.collector.netdev.check()),
     ] {

@@ -80,6 +80,8 @@ pub struct Collectors {
     pub disable_defaults: bool,
     /// ARP tables, in the node view.
     pub arp: node_options::Arp,
+    /// bcache, in the node view.
+    pub bcache: node_options::Bcache,
     /// Time of CPUs, and what they are, in the node view.
     pub cpu: node_options::Cpu,
     /// I/O of block devices, in the node view.
@@ -88,8 +90,12 @@ pub struct Collectors {
     pub filesystem: node_options::Filesystem,
     /// Sensors, in the node view.
     pub hwmon: node_options::Hwmon,
+    /// InfiniBand and `RoCE` ports, in the node view.
+    pub infiniband: node_options::Infiniband,
     /// Interrupts by CPU, in the node view.
     pub interrupts: node_options::Interrupts,
+    /// The kernel's load balancer, in the node view.
+    pub ipvs: node_options::Ipvs,
     /// Properties of network devices, in the node view.
     pub netclass: node_options::Netclass,
     /// The same as netlink tells it.
@@ -100,10 +106,14 @@ pub struct Collectors {
     pub netstat: node_options::Netstat,
     /// Batteries and power supplies, in the node view: options of `powersupplyclass`.
     pub powersupply: node_options::Powersupply,
+    /// Energy that processors and memory have used, in the node view.
+    pub rapl: node_options::Rapl,
     /// Interrupts, context switches, forks, in the node view.
     pub stat: node_options::Stat,
     /// Units of systemd, in the node view.
     pub systemd: node_options::Systemd,
+    /// Tape drives, in the node view.
+    pub tapestats: node_options::Tapestats,
     /// Metrics that others leave in files, in the node view.
     pub textfile: node_options::Textfile,
     /// Counters of virtual memory, in the node view.

@@ -26,6 +26,8 @@ use crate::{
 pub enum Outcome {
     /// All its rows are there.
     Complete,
+    /// The machine has nothing that the collector reads, and nothing failed.
+    Absent,
     /// Some rows are missing; how many reads failed.
     Partial(usize),
     /// Its rows are missing: it failed or panicked.
@@ -73,7 +75,10 @@ pub struct Delivered {
 impl Report {
     /// The page of this scrape has reached this scraper.
     pub fn delivered(&self, scraper: &str) -> Delivered {
-        let shown = self.runs.iter().filter(|run| matches!(run.outcome, Outcome::Complete | Outcome::Partial(_)));
+        let shown = self
+            .runs
+            .iter()
+            .filter(|run| matches!(run.outcome, Outcome::Complete | Outcome::Absent | Outcome::Partial(_)));
         let collectors = shown.map(|run| run.collector).collect();
         Delivered { scraper: scraper.to_owned(), at: self.at, collectors }
     }
@@ -190,14 +195,19 @@ impl Engine {
                     deadline,
                     problems: &mut problems,
                     others: &mut others,
+                    absent: false,
                 };
                 let result = catch_unwind(AssertUnwindSafe(|| slot.collector.collect(&mut scrape)));
+                let absent = scrape.absent;
                 if !matches!(result, Ok(Ok(()))) {
                     batch.rollback(&mark);
                     others.families.truncate(others_before);
                 }
                 let before = slot.lacks.clone();
-                let outcome = slot.judge(view, result, &mut problems);
+                let outcome = match slot.judge(view, result, &mut problems) {
+                    Outcome::Complete if absent => Outcome::Absent,
+                    outcome => outcome,
+                };
                 if slot.lacks != before {
                     report.lacks.push((slot.spec.name, before, slot.lacks.clone()));
                 }

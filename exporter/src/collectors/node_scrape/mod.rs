@@ -1,8 +1,9 @@
 //! How long each collector of the node view took, and whether it worked; and what agent this is. The agent's own page
 //! says the same under names of its own; these are for dashboards that know the others.
 //!
-//! What became of the other collectors can be told only when they are done, so the agent calls [`emit`] then. A
-//! collector that found no such hardware has worked; `node_exporter` says it has not.
+//! What became of the other collectors can be told only when they are done, so the agent calls [`emit`] then. As
+//! `node_exporter` has it, a collector that found no such hardware shows 0, as one that failed does; the agent's own
+//! `yagura_collector_success` tells the two apart.
 
 use kernfs::ReadError;
 use metric::{Batch, Count, Desc, Family, Label, Seconds};
