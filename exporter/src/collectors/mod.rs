@@ -20,6 +20,7 @@ pub mod machine;
 mod netlink;
 mod node;
 pub mod node_arp;
+pub mod node_bcache;
 pub mod node_bonding;
 pub mod node_conntrack;
 pub mod node_cpu;
@@ -83,6 +84,7 @@ pub static ALL: &[&Spec] = &[
     &machine::SPEC,
     &machine::TOPOLOGY,
     &node_arp::SPEC,
+    &node_bcache::SPEC,
     &node_bonding::SPEC,
     &node_conntrack::SPEC,
     &node_cpu::SPEC,
