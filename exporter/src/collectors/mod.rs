@@ -21,6 +21,7 @@ mod netlink;
 mod node;
 pub mod node_arp;
 pub mod node_bcache;
+pub mod node_bcachefs;
 pub mod node_bonding;
 pub mod node_conntrack;
 pub mod node_cpu;
@@ -85,6 +86,7 @@ pub static ALL: &[&Spec] = &[
     &machine::TOPOLOGY,
     &node_arp::SPEC,
     &node_bcache::SPEC,
+    &node_bcachefs::SPEC,
     &node_bonding::SPEC,
     &node_conntrack::SPEC,
     &node_cpu::SPEC,
