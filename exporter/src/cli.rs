@@ -86,7 +86,6 @@ fn check(path: &Path, text: &str) -> Result<()> {
 
 /// Collectors that `node_exporter` 1.12 has and the agent has not.
 const NOT_OURS: &[&str] = &[
-    "btrfs",
     "buddyinfo",
     "cgroups",
     "cpu_vulnerabilities",

@@ -23,6 +23,7 @@ pub mod node_arp;
 pub mod node_bcache;
 pub mod node_bcachefs;
 pub mod node_bonding;
+pub mod node_btrfs;
 pub mod node_conntrack;
 pub mod node_cpu;
 pub mod node_cpufreq;
@@ -88,6 +89,7 @@ pub static ALL: &[&Spec] = &[
     &node_bcache::SPEC,
     &node_bcachefs::SPEC,
     &node_bonding::SPEC,
+    &node_btrfs::SPEC,
     &node_conntrack::SPEC,
     &node_cpu::SPEC,
     &node_cpufreq::SPEC,
