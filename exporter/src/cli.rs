@@ -89,7 +89,6 @@ const NOT_OURS: &[&str] = &[
     "buddyinfo",
     "cgroups",
     "cpu_vulnerabilities",
-    "dmmultipath",
     "drbd",
     "drm",
     "ethtool",

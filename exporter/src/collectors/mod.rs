@@ -29,6 +29,7 @@ pub mod node_cpu;
 pub mod node_cpufreq;
 pub mod node_diskstats;
 pub mod node_dmi;
+pub mod node_dmmultipath;
 pub mod node_edac;
 pub mod node_entropy;
 pub mod node_filefd;
@@ -95,6 +96,7 @@ pub static ALL: &[&Spec] = &[
     &node_cpufreq::SPEC,
     &node_diskstats::SPEC,
     &node_dmi::SPEC,
+    &node_dmmultipath::SPEC,
     &node_edac::SPEC,
     &node_entropy::SPEC,
     &node_filefd::SPEC,
