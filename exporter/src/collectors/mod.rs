@@ -32,6 +32,7 @@ pub mod node_dmi;
 pub mod node_dmmultipath;
 pub mod node_edac;
 pub mod node_entropy;
+pub mod node_fibrechannel;
 pub mod node_filefd;
 pub mod node_filesystem;
 pub mod node_hwmon;
@@ -99,6 +100,7 @@ pub static ALL: &[&Spec] = &[
     &node_dmmultipath::SPEC,
     &node_edac::SPEC,
     &node_entropy::SPEC,
+    &node_fibrechannel::SPEC,
     &node_filefd::SPEC,
     &node_filesystem::SPEC,
     &node_hwmon::SPEC,
