@@ -92,7 +92,6 @@ const NOT_OURS: &[&str] = &[
     "drbd",
     "drm",
     "ethtool",
-    "infiniband",
     "ipvs",
     "ksmd",
     "lnstat",

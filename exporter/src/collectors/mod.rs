@@ -36,6 +36,7 @@ pub mod node_fibrechannel;
 pub mod node_filefd;
 pub mod node_filesystem;
 pub mod node_hwmon;
+pub mod node_infiniband;
 pub mod node_interrupts;
 pub mod node_kernel_hung;
 pub mod node_loadavg;
@@ -104,6 +105,7 @@ pub static ALL: &[&Spec] = &[
     &node_filefd::SPEC,
     &node_filesystem::SPEC,
     &node_hwmon::SPEC,
+    &node_infiniband::SPEC,
     &node_interrupts::SPEC,
     &node_kernel_hung::SPEC,
     &node_loadavg::SPEC,
