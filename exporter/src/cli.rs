@@ -92,7 +92,6 @@ const NOT_OURS: &[&str] = &[
     "drbd",
     "drm",
     "ethtool",
-    "ipvs",
     "ksmd",
     "lnstat",
     "logind",

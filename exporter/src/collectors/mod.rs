@@ -38,6 +38,7 @@ pub mod node_filesystem;
 pub mod node_hwmon;
 pub mod node_infiniband;
 pub mod node_interrupts;
+pub mod node_ipvs;
 pub mod node_kernel_hung;
 pub mod node_loadavg;
 pub mod node_mdadm;
@@ -107,6 +108,7 @@ pub static ALL: &[&Spec] = &[
     &node_hwmon::SPEC,
     &node_infiniband::SPEC,
     &node_interrupts::SPEC,
+    &node_ipvs::SPEC,
     &node_kernel_hung::SPEC,
     &node_loadavg::SPEC,
     &node_mdadm::SPEC,
