@@ -46,6 +46,7 @@ pub mod node_meminfo;
 pub mod node_netclass;
 pub mod node_netdev;
 pub mod node_netstat;
+pub mod node_nfs;
 pub mod node_nvme;
 pub mod node_options;
 pub mod node_os;
@@ -116,6 +117,7 @@ pub static ALL: &[&Spec] = &[
     &node_netclass::SPEC,
     &node_netdev::SPEC,
     &node_netstat::SPEC,
+    &node_nfs::SPEC,
     &node_nvme::SPEC,
     &node_os::SPEC,
     &node_powersupplyclass::SPEC,
