@@ -98,7 +98,6 @@ const NOT_OURS: &[&str] = &[
     "meminfo_numa",
     "mountstats",
     "network_route",
-    "nfsd",
     "ntp",
     "nvmesubsystem",
     "pcidevice",

@@ -47,6 +47,7 @@ pub mod node_netclass;
 pub mod node_netdev;
 pub mod node_netstat;
 pub mod node_nfs;
+pub mod node_nfsd;
 pub mod node_nvme;
 pub mod node_options;
 pub mod node_os;
@@ -118,6 +119,7 @@ pub static ALL: &[&Spec] = &[
     &node_netdev::SPEC,
     &node_netstat::SPEC,
     &node_nfs::SPEC,
+    &node_nfsd::SPEC,
     &node_nvme::SPEC,
     &node_os::SPEC,
     &node_powersupplyclass::SPEC,
