@@ -103,7 +103,6 @@ const NOT_OURS: &[&str] = &[
     "pcidevice",
     "perf",
     "qdisc",
-    "rapl",
     "runit",
     "slabinfo",
     "softirqs",

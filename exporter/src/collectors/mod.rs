@@ -54,6 +54,7 @@ pub mod node_os;
 pub mod node_powersupplyclass;
 pub mod node_pressure;
 pub mod node_processes;
+pub mod node_rapl;
 pub mod node_schedstat;
 pub mod node_scrape;
 pub mod node_selinux;
@@ -125,6 +126,7 @@ pub static ALL: &[&Spec] = &[
     &node_powersupplyclass::SPEC,
     &node_pressure::SPEC,
     &node_processes::SPEC,
+    &node_rapl::SPEC,
     &node_schedstat::SPEC,
     &node_scrape::SPEC,
     &node_selinux::SPEC,
