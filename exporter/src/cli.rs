@@ -109,7 +109,6 @@ const NOT_OURS: &[&str] = &[
     "supervisord",
     "swap",
     "sysctl",
-    "tapestats",
     "tcpstat",
     "watchdog",
     "wifi",

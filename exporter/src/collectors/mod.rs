@@ -62,6 +62,7 @@ pub mod node_sockstat;
 pub mod node_softnet;
 pub mod node_stat;
 pub mod node_systemd;
+pub mod node_tapestats;
 pub mod node_textfile;
 pub mod node_thermal_zone;
 pub mod node_time;
@@ -134,6 +135,7 @@ pub static ALL: &[&Spec] = &[
     &node_softnet::SPEC,
     &node_stat::SPEC,
     &node_systemd::SPEC,
+    &node_tapestats::SPEC,
     &node_textfile::SPEC,
     &node_thermal_zone::SPEC,
     &node_time::SPEC,
