@@ -110,7 +110,6 @@ const NOT_OURS: &[&str] = &[
     "swap",
     "sysctl",
     "tcpstat",
-    "watchdog",
     "wifi",
     "xfrm",
     "xfs",
