@@ -112,7 +112,6 @@ const NOT_OURS: &[&str] = &[
     "tcpstat",
     "wifi",
     "xfrm",
-    "xfs",
     "zoneinfo",
 ];
 

@@ -71,6 +71,7 @@ pub mod node_udp_queues;
 pub mod node_uname;
 pub mod node_vmstat;
 pub mod node_watchdog;
+pub mod node_xfs;
 pub mod node_zfs;
 pub mod workload_backends;
 pub mod workload_capacity;
@@ -145,6 +146,7 @@ pub static ALL: &[&Spec] = &[
     &node_uname::SPEC,
     &node_vmstat::SPEC,
     &node_watchdog::SPEC,
+    &node_xfs::SPEC,
     &node_zfs::SPEC,
     &workload_backends::SPEC,
     &workload_capacity::SPEC,
