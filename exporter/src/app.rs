@@ -15,15 +15,16 @@ use metric::{Batch, Limits};
 use parking_lot::Mutex;
 
 use crate::{
-    cli::PROGRAM,
     collectors,
     config::{Config, is_called},
-    events,
+    events::lines,
     identity::{Layout, Peers, Pods, Tree},
     own_metrics::OwnMetrics,
     privilege,
     probes::object,
-    scrape::{Delivered, Engine, Off, Report},
+    program::PROGRAM,
+    report::{Delivered, Report},
+    scrape::{Engine, Off},
     slices,
     spec::{Context, Spec, View},
     workloads,
@@ -260,8 +261,8 @@ pub fn serve(loaded: &Loaded<Config>) -> Result<()> {
     object::keep_one_heap();
     let telemetry = Telemetry::new(&PROGRAM);
     let own = Arc::new(OwnMetrics::register(&telemetry));
-    events::start(&loaded.config.events)?;
-    privilege::begin(&loaded.config);
+    lines::start(&loaded.config.events)?;
+    privilege::begin(&slices::needed(&loaded.config), loaded.config.security.keep_capabilities);
     let known = Known::default();
     let first = App::new(&Arc::new(loaded.config.clone()), &known, &telemetry, &own)?;
     privilege::settle();

@@ -36,6 +36,7 @@ pub fn check(config: &Config) -> Result<(), Invalid> {
         ("infiniband", config.collector.infiniband.check()),
         ("interrupts", config.collector.interrupts.check()),
         ("netdev", config.collector.netdev.check()),
+        ("qdisc", config.collector.qdisc.check()),
     ] {
         if let Err((key, what)) = checked {
             return Err(Invalid::new(&format!("collector.{section}.{key}"), what));

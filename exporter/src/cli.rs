@@ -7,18 +7,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use daemon::{Cli, Loaded, Program};
+use daemon::{Cli, Loaded};
 
-use crate::{catalog, check, config::Config, rbac, slices};
-
-/// Who we are.
-pub static PROGRAM: Program = Program {
-    name: env!("CARGO_PKG_NAME"),
-    prefix: "yagura",
-    about: "Shows what every container on this machine does, as Prometheus metrics.",
-    version: env!("CARGO_PKG_VERSION"),
-    revision: option_env!("YAGURA_REVISION"),
-};
+use crate::{catalog, check, config::Config, program::PROGRAM, rbac, slices};
 
 /// The configuration of this process. Ends the process when it is asked to print something, or when something is wrong.
 pub fn parse() -> Loaded<Config> {
@@ -86,33 +77,20 @@ fn check(path: &Path, text: &str) -> Result<()> {
 
 /// Collectors that `node_exporter` 1.12 has and the agent has not.
 const NOT_OURS: &[&str] = &[
-    "buddyinfo",
-    "cgroups",
     "cpu_vulnerabilities",
-    "drbd",
     "drm",
     "ethtool",
-    "ksmd",
-    "lnstat",
     "logind",
-    "meminfo_numa",
     "mountstats",
-    "network_route",
     "ntp",
     "nvmesubsystem",
     "pcidevice",
     "perf",
-    "qdisc",
     "runit",
-    "slabinfo",
-    "softirqs",
     "supervisord",
-    "swap",
     "sysctl",
-    "tcpstat",
     "wifi",
     "xfrm",
-    "zoneinfo",
 ];
 
 /// Whether the flag switches off what is not there. Command lines that were written for `node_exporter` do that

@@ -8,7 +8,7 @@ use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge}
 
 use crate::{
     identity::{peers, pods::Figures},
-    scrape::{Outcome, Report},
+    report::{Outcome, Report},
     spec::View,
 };
 

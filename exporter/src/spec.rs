@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use caps::Capability;
 use expo::Exposition;
 use kernfs::{Host, ReadError, Reader};
 use metric::{Batch, Desc};
@@ -10,6 +11,7 @@ use thiserror::Error;
 use crate::{
     config::Config,
     identity::{Peers, Pods, Tree},
+    privilege,
 };
 
 /// An endpoint: which families it shows, under which names and labels.
@@ -85,6 +87,41 @@ impl Spec {
     /// Whether it has families in a view.
     pub fn is_in(&self, view: View) -> bool {
         self.shows.iter().any(|(shown, _)| *shown == view)
+    }
+
+    /// The capabilities that it declares.
+    pub fn capabilities(&self) -> impl Iterator<Item = Capability> {
+        self.needs.iter().filter_map(|need| match need {
+            Need::Capability(name) => name.parse().ok(),
+            _ => None,
+        })
+    }
+
+    /// What would bring the rows that it may not read: the capabilities that it declares and the process has not got,
+    /// else who may read its files.
+    pub fn remedy(&self) -> String {
+        if let Some(missing) = self.missing() {
+            return format!("some rows are missing, for want of {missing}");
+        }
+        let files = self.needs.iter().filter_map(|need| match need {
+            Need::File(path) => Some(*path),
+            _ => None,
+        });
+        let files: Vec<&str> = files.collect();
+        format!("some rows are missing: {} may not be read by this process", files.join(", "))
+    }
+
+    /// Why it is off, with the capabilities that it lacks where the reason does not name them.
+    pub fn explained(&self, reason: String) -> String {
+        match self.missing() {
+            Some(missing) if !reason.contains("CAP_") => format!("{reason}; {missing} missing"),
+            _ => reason,
+        }
+    }
+
+    fn missing(&self) -> Option<String> {
+        let names: Vec<String> = privilege::missing(self.capabilities()).iter().map(ToString::to_string).collect();
+        (!names.is_empty()).then(|| names.join(" and "))
     }
 }
 

@@ -9,7 +9,7 @@ use daemon::{Sheet, sheet_page};
 use expo::Exposition;
 use metric::Batch;
 
-use crate::cli::PROGRAM;
+use crate::program::PROGRAM;
 
 /// Path of the page.
 pub(crate) const PATH: &str = "/workloads";

@@ -15,7 +15,8 @@ use yagura_exporter::{
     config::Config,
     identity::{Layout, Tree, bundle, path},
     mounts,
-    scrape::{Engine, Outcome},
+    report::Outcome,
+    scrape::Engine,
     spec::{Context, Need, Spec, View},
 };
 

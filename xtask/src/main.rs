@@ -8,6 +8,7 @@
 mod account;
 mod agent;
 mod args;
+mod cargo;
 mod checks;
 mod ci;
 mod cluster;
@@ -24,9 +25,13 @@ mod parity;
 mod peers;
 mod places;
 mod process;
+mod prometheus;
 mod proof;
 mod setup;
 mod shop;
+mod skip;
+mod source;
+mod structure;
 mod tasks;
 mod vm;
 
@@ -53,7 +58,18 @@ const RECIPES: &[Recipe] = &[
         run: demo::run,
     },
     Recipe { name: "test", usage: "[ARGS]", about: "cargo test --workspace", run: tasks::test },
-    Recipe { name: "lint", usage: "", about: "formatting and clippy, warnings are errors", run: tasks::lint },
+    Recipe {
+        name: "lint",
+        usage: "",
+        about: "formatting, structure and clippy, warnings are errors",
+        run: tasks::lint,
+    },
+    Recipe {
+        name: "structure",
+        usage: structure::USAGE,
+        about: "import circles and imports from a higher layer: there are none",
+        run: structure::run,
+    },
     Recipe { name: "docs", usage: "[--check]", about: "write the generated pages, or check them", run: tasks::docs },
     Recipe {
         name: "bench",

@@ -18,6 +18,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
+    invalid::Invalid,
     program::Program,
     schema::{self, Knob, Shape},
     yaml::{self, ConfigError},
@@ -27,34 +28,6 @@ use crate::{
 pub trait Settings: DeserializeOwned + Serialize + JsonSchema + Default {}
 
 impl<T: DeserializeOwned + Serialize + JsonSchema + Default> Settings for T {}
-
-/// A value that types allow and sense does not: what a program's check of its own configuration says.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", self.text())]
-pub struct Invalid {
-    /// The dotted key.
-    pub key: String,
-    /// What is wrong, lower case.
-    pub what: String,
-    /// The message stands alone: it names another file, line and key.
-    other_file: bool,
-}
-
-impl Invalid {
-    /// `key` is wrong because of `what`.
-    pub fn new(key: &str, what: impl Into<String>) -> Self {
-        Self { key: key.to_owned(), what: what.into(), other_file: false }
-    }
-
-    /// The file that `key` names is wrong.
-    pub fn in_other_file(key: &str, error: &ConfigError) -> Self {
-        Self { key: key.to_owned(), what: error.to_string(), other_file: true }
-    }
-
-    fn text(&self) -> String {
-        if self.other_file { self.what.clone() } else { format!("{}: {}", self.key, self.what) }
-    }
-}
 
 /// The command line of a program whose configuration is a `T`.
 #[derive(Debug)]

@@ -43,11 +43,13 @@
 mod accept;
 mod args;
 mod bound;
+mod chain;
 mod cli;
 mod connection;
 mod connections;
 #[doc(hidden)]
 pub mod foreign;
+mod invalid;
 mod landing;
 mod lifecycle;
 mod limits;
@@ -71,27 +73,18 @@ mod yaml;
 
 pub use args::{WebArgs, WebConfigFile};
 pub use bound::Bound;
-pub use cli::{Cli, CliError, Invalid, Loaded, Settings, Source, print};
+pub use chain::chain;
+pub use cli::{Cli, CliError, Loaded, Settings, Source, print};
+pub use invalid::Invalid;
 pub use landing::{Endpoint, Fact, Feature, Landing, Link, Sheet, landing_page, sheet_page};
 pub use limits::Limits;
 pub use logs::{LogArgs, LogFormat};
 pub use page::{Page, Reply, ScrapeRequest, Written};
 pub use period::{NoPeriod, Period};
+pub use process::ProcessUsage;
 pub use program::Program;
 pub use reference::{options_reference, options_schema};
 pub use server::Server;
 pub use telemetry::{Telemetry, TelemetryError};
 pub use tokio_util::sync::CancellationToken;
 pub use yaml::{ConfigError, load_yaml, parse_yaml};
-
-/// An error and its causes, in one line.
-pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
-}

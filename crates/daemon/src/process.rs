@@ -14,6 +14,34 @@ use prometheus_client::{
     metrics::{counter::ConstCounter, gauge::ConstGauge},
 };
 
+/// What this process has used, and what it may use. `None` where the kernel does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ProcessUsage {
+    /// CPU time in user and system mode, in seconds.
+    pub cpu_seconds: Option<f64>,
+    /// When it started, in seconds since the Unix epoch.
+    pub started: Option<f64>,
+    /// Memory in RAM, in bytes.
+    pub resident: Option<f64>,
+    /// Address space, in bytes.
+    pub virtual_memory: Option<f64>,
+    /// How much address space it may have, in bytes; `u64::MAX` when there is no limit.
+    pub virtual_memory_max: f64,
+    /// Its threads.
+    pub threads: Option<f64>,
+    /// File descriptors that are open.
+    pub open_fds: Option<f64>,
+    /// File descriptors that may be open; `None` when there is no limit.
+    pub max_fds: Option<f64>,
+}
+
+impl ProcessUsage {
+    /// Now, from procfs as this process sees it.
+    pub fn now() -> Self {
+        Process::new().usage()
+    }
+}
+
 /// Reads this process' own usage at each scrape.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -27,6 +55,24 @@ impl Process {
         let boot_time = boot_time(&proc);
         Self { proc, boot_time }
     }
+
+    fn usage(&self) -> ProcessUsage {
+        let stat = Stat::from_file(self.proc.join("self/stat")).ok();
+        let stat = stat.as_ref();
+        let ticks = rustix::param::clock_ticks_per_second() as f64;
+        let page = rustix::param::page_size() as f64;
+        let address_space = rustix::process::getrlimit(rustix::process::Resource::As).current;
+        ProcessUsage {
+            cpu_seconds: stat.map(|stat| (stat.utime + stat.stime) as f64 / ticks),
+            started: stat.zip(self.boot_time).map(|(stat, boot)| boot as f64 + stat.starttime as f64 / ticks),
+            resident: stat.map(|stat| stat.rss as f64 * page),
+            virtual_memory: stat.map(|stat| stat.vsize as f64),
+            virtual_memory_max: address_space.unwrap_or(u64::MAX) as f64,
+            threads: stat.map(|stat| stat.num_threads as f64),
+            open_fds: open_fds(&self.proc),
+            max_fds: max_fds().map(|fds| fds as f64),
+        }
+    }
 }
 
 impl Collector for Process {
@@ -36,21 +82,20 @@ impl Collector for Process {
             let gauge = ConstGauge::new(value);
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
         };
-        let stat = Stat::from_file(self.proc.join("self/stat")).ok();
-        let stat = stat.as_ref();
-        let ticks = rustix::param::clock_ticks_per_second() as f64;
-        let page = rustix::param::page_size() as f64;
-        let started = stat.zip(self.boot_time).map(|(stat, boot)| boot as f64 + stat.starttime as f64 / ticks);
-        gauge("process_start_time_seconds", "When the process started, in seconds since the Unix epoch.", started)?;
-        let resident = stat.map(|stat| stat.rss as f64 * page);
-        gauge("process_resident_memory_bytes", "Memory of the process that is in RAM.", resident)?;
-        let virtual_memory = stat.map(|stat| stat.vsize as f64);
-        gauge("process_virtual_memory_bytes", "Address space of the process.", virtual_memory)?;
-        let threads = stat.map(|stat| stat.num_threads as f64);
-        gauge("process_threads", "Threads of the process.", threads)?;
-        gauge("process_open_fds", "File descriptors that are open.", open_fds(&self.proc))?;
-        gauge("process_max_fds", "File descriptors that may be open.", max_fds().map(|fds| fds as f64))?;
-        let Some(cpu) = stat.map(|stat| (stat.utime + stat.stime) as f64 / ticks) else { return Ok(()) };
+        let usage = self.usage();
+        gauge(
+            "process_start_time_seconds",
+            "When the process started, in seconds since the Unix epoch.",
+            usage.started,
+        )?;
+        gauge("process_resident_memory_bytes", "Memory of the process that is in RAM.", usage.resident)?;
+        gauge("process_virtual_memory_bytes", "Address space of the process.", usage.virtual_memory)?;
+        let most = Some(usage.virtual_memory_max);
+        gauge("process_virtual_memory_max_bytes", "Address space that the process may have.", most)?;
+        gauge("process_threads", "Threads of the process.", usage.threads)?;
+        gauge("process_open_fds", "File descriptors that are open.", usage.open_fds)?;
+        gauge("process_max_fds", "File descriptors that may be open.", usage.max_fds)?;
+        let Some(cpu) = usage.cpu_seconds else { return Ok(()) };
         let counter = ConstCounter::new(cpu);
         let help = "CPU time that the process has spent in user and system mode.";
         counter.encode(encoder.encode_descriptor("process_cpu_seconds", help, None, counter.metric_type())?)

@@ -1,4 +1,4 @@
-//! The writer's end of a page: a buffer that is passed on when it is full, and what was counted on the way.
+//! The writer's end of a page: a buffer that is passed on when it is full, what was counted on the way, and the buffers that writers keep from page to page.
 
 use std::io::{self, Write};
 
@@ -91,4 +91,19 @@ impl Pieces {
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
+}
+
+/// What encoders of a format need besides the page.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// The labels of each subject of the current batch, as the format writes them.
+    pub(crate) subjects: Pieces,
+    /// The labels of the current sample, where several lines need them.
+    pub(crate) labels: Vec<u8>,
+    /// The values of `le` for `bounds_of`, as the format writes them.
+    pub(crate) bounds: Pieces,
+    /// The bounds that `bounds` was made for.
+    pub(crate) bounds_of: &'static [f64],
+    /// A family that is not yet known to fit.
+    pub(crate) body: Vec<u8>,
 }

@@ -4,6 +4,7 @@
 use std::marker::PhantomData;
 
 use crate::{
+    exemplar::Exemplar,
     family::{Desc, Family, Kind, Subject},
     histogram::Histogram,
     label::Label,
@@ -43,17 +44,6 @@ pub struct Extra {
     pub created: Option<f64>,
     /// One observed event that leads further.
     pub exemplar: Option<Exemplar>,
-}
-
-/// A pointer from a sample to one event: a trace, a log record.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Exemplar {
-    /// Names and values; at most 128 characters in all, or formats that limit them leave the exemplar out.
-    pub labels: Vec<(String, String)>,
-    /// The observed value.
-    pub value: f64,
-    /// When, in seconds since the Unix epoch.
-    pub timestamp: Option<f64>,
 }
 
 #[derive(Debug, Default)]

@@ -23,15 +23,17 @@
 mod batch;
 mod catalog;
 mod discovered;
+mod exemplar;
 mod family;
 mod histogram;
 mod label;
 mod state;
 mod unit;
 
-pub use batch::{Batch, Exemplar, Extra, Limits, Mark, Number, Of, Sample, SampleLabels};
+pub use batch::{Batch, Extra, Limits, Mark, Number, Of, Sample, SampleLabels};
 pub use catalog::{Catalog, FamilyEntry, LabelEntry, Section};
 pub use discovered::Discovered;
+pub use exemplar::Exemplar;
 pub use family::{Alone, Desc, Family, Kind, Subject};
 pub use histogram::{Buckets, Histogram, Native};
 pub use label::{Label, Values};

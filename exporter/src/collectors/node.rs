@@ -10,7 +10,7 @@ use kernfs::{Dir, Host, ReadError, Reader, text};
 use metric::{Count, Desc, Discovered, Family, Kind, Label, Unit};
 use regex::Regex;
 
-use super::node_options::Pattern;
+use crate::config::node::Pattern;
 
 /// Whose names the families of the node view keep.
 pub(crate) const NAMER: &str = "node_exporter";

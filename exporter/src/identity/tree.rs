@@ -16,7 +16,8 @@ use metric::{Batch, Of};
 use super::{
     bundle,
     counted::Counted,
-    group::{Folders, Group, GroupKind, Labels, Members},
+    folders::Folders,
+    group::{Group, GroupKind, Labels, Members},
     layout::Layout,
     limits::Limits,
     path::{self, Place},

@@ -16,7 +16,6 @@ pub mod pump;
 mod reason;
 pub mod running;
 pub mod runqueue;
-pub mod sums;
 pub mod tally;
 pub mod tcp;
 pub mod udp;

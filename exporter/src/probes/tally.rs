@@ -6,10 +6,10 @@ use kernfs::Host;
 
 use super::{
     health::{self, Feature, Vitals},
-    lifetime::{Books, ledger::Columns},
+    lifetime::Books,
     object::{Object, Plan, Table},
 };
-use crate::spec::Unavailable;
+use crate::{books::ledger::Columns, spec::Unavailable};
 
 /// A feature at work. Dropping it detaches its programs.
 #[derive(Debug)]

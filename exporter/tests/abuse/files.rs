@@ -20,7 +20,8 @@ use yagura_exporter::{
     collectors,
     config::Config,
     identity::{Layout, Tree},
-    scrape::{Engine, Outcome},
+    report::Outcome,
+    scrape::Engine,
     spec::{Context, Need, Spec, View},
 };
 

@@ -20,7 +20,8 @@ use yagura_exporter::{
     collectors,
     config::Config,
     identity::{Layout, Tree},
-    scrape::{Engine, Report},
+    report::Report,
+    scrape::Engine,
     spec::{Context, Spec, View},
 };
 

@@ -5,6 +5,7 @@ mod cgroups;
 pub(crate) mod compare;
 pub(crate) mod consumers;
 pub(crate) mod differences;
+mod fixtures;
 pub(crate) mod ksm;
 pub(crate) mod kubelet;
 pub(crate) mod node;
@@ -16,7 +17,7 @@ use crate::args::{Args, usage};
 
 pub(crate) const USAGE: &str = "kubelet [--agent URL] [--keep] [--verbose] [--standalone | --vm]\n\
     cadvisor [FILE.json] [--agent URL]\n\
-    node [--agent URL] [--verbose]\n\
+    node [--fixtures] [--agent URL] [--verbose]\n\
     ksm [OBJECTS.jsonl]\n\
     consumers [FILE.json]… [--write FILE]";
 

@@ -1,13 +1,16 @@
 //! The file as it is written, and what is made of it.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use hyper::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
 use super::{
-    Auth, Web,
-    auth::RateLimit,
+    auth::{Auth, RateLimit},
     tls::{self, RawTls, Wrong},
 };
 use crate::{
@@ -23,6 +26,26 @@ const HEADERS: [(&str, &[&str]); 5] = [
     ("X-Frame-Options", &["deny", "sameorigin"]),
     ("X-XSS-Protection", &[]),
 ];
+
+/// What a web configuration file comes to.
+pub(crate) struct Web {
+    /// The TLS configuration; `None` serves plain HTTP.
+    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    /// Whether HTTP/2 is spoken.
+    pub(crate) http2: bool,
+    /// Headers of each answer.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Users and the rate limit.
+    pub(crate) auth: Auth,
+    /// The files that this was made of.
+    pub(super) files: Vec<PathBuf>,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Self { tls: None, http2: true, headers: Vec::new(), auth: Auth::default(), files: Vec::new() }
+    }
+}
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -53,7 +76,8 @@ struct RawRateLimit {
     burst: Option<u32>,
 }
 
-pub(super) fn load(path: &Path) -> Result<Web, ConfigError> {
+/// The web configuration that the file `path` holds.
+pub(crate) fn load(path: &Path) -> Result<Web, ConfigError> {
     let text = yaml::read(path)?;
     let raw: RawWeb = yaml::parse_yaml(&text, path)?;
     build(raw, path).map_err(|(key, what)| ConfigError::of_key(path, &text, &key, what))

@@ -16,38 +16,16 @@ use std::{
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-pub(crate) use self::auth::{Auth, Verdict};
+pub(crate) use self::{
+    auth::Verdict,
+    file::{Web, load},
+};
 use self::{auth::credentials, san::names};
 use crate::{telemetry::Telemetry, yaml::ConfigError};
 
 /// What a client may say of itself: a name with a password, in a header; names, in a certificate.
 pub(crate) fn said(bytes: &[u8]) -> (Option<(String, Vec<u8>)>, Vec<String>) {
     (credentials(bytes), names(bytes))
-}
-
-/// What a web configuration file comes to.
-pub(crate) struct Web {
-    /// The TLS configuration; `None` serves plain HTTP.
-    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
-    /// Whether HTTP/2 is spoken.
-    pub(crate) http2: bool,
-    /// Headers of each answer.
-    pub(crate) headers: Vec<(hyper::header::HeaderName, hyper::header::HeaderValue)>,
-    /// Users and the rate limit.
-    pub(crate) auth: Auth,
-    /// Files that this was made of.
-    files: Vec<PathBuf>,
-}
-
-impl Default for Web {
-    fn default() -> Self {
-        Self { tls: None, http2: true, headers: Vec::new(), auth: Auth::default(), files: Vec::new() }
-    }
-}
-
-/// The web configuration that `path` holds.
-pub(crate) fn load(path: &Path) -> Result<Web, ConfigError> {
-    file::load(path)
 }
 
 /// The web configuration that holds now.

@@ -120,7 +120,8 @@ mod tests {
     use crate::{
         config::Config,
         identity::{Layout, Tree},
-        scrape::{Engine, Outcome},
+        report::Outcome,
+        scrape::Engine,
     };
 
     #[test]

@@ -9,11 +9,11 @@ use kernfs::ReadError;
 use metric::{Bytes, Count, Desc, Family, Label};
 
 use self::parse::{Backend, Traffic};
-use super::{
-    node::{counter, gauge, malformed, net_folder},
-    node_options::BackendLabels,
+use super::node::{counter, gauge, malformed, net_folder};
+use crate::{
+    config::node::BackendLabels,
+    spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
-use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
 
 static CONNECTIONS: Family<Count, 0> =
     counter("node_ipvs_connections_total", "Connections that the load balancer took.", &[]);

@@ -10,10 +10,12 @@ use metric::Batch;
 use self::metrics::{ALL, ALTNAMES, ATTRIBUTES, INFO, SPEED, UP};
 use super::{
     netlink,
-    node::{attribute, attribute_text, entries, integer},
-    node_options,
+    node::{attribute, attribute_text, folder, integer},
 };
-use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
+use crate::{
+    config::node,
+    spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
+};
 
 /// See the module.
 pub static SPEC: Spec = Spec {
@@ -30,7 +32,7 @@ const IFF_UP: i64 = 1;
 
 #[derive(Debug)]
 struct NodeNetclass {
-    options: node_options::Netclass,
+    options: node::Netclass,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
@@ -42,10 +44,14 @@ impl Collector for NodeNetclass {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
         let ignored = &self.options.ignored_devices;
-        for device in entries(reader, &host.sys, FOLDER)? {
+        let Some(devices) = folder(reader, &host.sys, FOLDER)? else {
+            scrape.nothing_there();
+            return Ok(());
+        };
+        for device in devices {
             // Beside the devices there is a file, `bonding_masters`.
             if (ignored.is_empty() || !ignored.matches(&device))
-                && reader.exists(&host.sys, &format!("{FOLDER}/{device}/ifindex"))
+                && reader.exists(&host.sys, &format!("{FOLDER}/{device}/"))
             {
                 self.emit(&device, host, reader, out);
             }

@@ -20,9 +20,11 @@ use self::metrics::{ADDRESS, ALL, COLUMNS, DETAILS, NOHANDLER, SINGLE, aliased};
 use super::{
     netlink::{self, Address},
     node::{Filter, attribute_number, attribute_text, malformed, net_folder},
-    node_options::Pattern,
 };
-use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
+use crate::{
+    config::node::Pattern,
+    spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
+};
 
 /// See the module.
 pub static SPEC: Spec = Spec {
@@ -67,7 +69,10 @@ fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodeNetdev {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
-        let Some(file) = reader.read(&host.proc, &self.file)? else { return Ok(()) };
+        let Some(file) = reader.read(&host.proc, &self.file)? else {
+            scrape.nothing_there();
+            return Ok(());
+        };
         let devices = InterfaceDeviceStatus::from_buf_read(file)
             .map_err(|error| malformed(&host.proc, &self.file, error.to_string()))?;
         let mut devices: Vec<DeviceStatus> = devices.0.into_values().collect();

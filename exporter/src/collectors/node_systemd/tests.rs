@@ -151,7 +151,7 @@ fn serve(socket: &Path) -> JoinHandle<()> {
     })
 }
 
-fn run(change: fn(&mut node_options::Systemd)) -> String {
+fn run(change: fn(&mut node::Systemd)) -> String {
     let root = tempfile::tempdir().unwrap();
     for folder in ["cgroup", "proc", "sys", "rootfs"] {
         std::fs::create_dir(root.path().join(folder)).unwrap();

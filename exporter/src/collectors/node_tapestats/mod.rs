@@ -4,11 +4,11 @@
 use kernfs::{ReadError, text};
 use metric::{Bytes, Count, Desc, Family, Label, Nanos, Seconds};
 
-use super::{
-    node::{attribute_number, counter, descs, folder, gauge},
-    node_options::Pattern,
+use super::node::{attribute_number, counter, descs, folder, gauge};
+use crate::{
+    config::node::Pattern,
+    spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
-use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
 
 const DEVICE: &[Label; 1] = &[Label::open("device", "tape drives of the machine")];
 

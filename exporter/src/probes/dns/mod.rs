@@ -6,6 +6,7 @@
 //! out are sockets of the root cgroup, encrypted questions, servers at other ports, and machines without cgroup version 2.
 
 mod metrics;
+mod numbers;
 pub mod talk;
 pub mod wire;
 
@@ -14,21 +15,20 @@ use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 use kernfs::{Host, ReadError};
 use parking_lot::Mutex;
 
-use self::talk::{CODES, Counts, Heard, TYPES, Talk};
+use self::{
+    numbers::{NUMBERS, numbers},
+    talk::{Counts, Heard, Talk},
+};
 use super::{
     health::{self, Feature, Vitals},
-    lifetime::{
-        self, Books, Follower,
-        ledger::{Ledger, Moment},
-    },
+    lifetime::{Books, Follower},
     object::{Copies, Hook, Object, Plan, Table},
     packets::At,
     pump::{Next, Pump, Turn},
     running::Running,
-    sums::Sums,
-    tcp::Slots,
 };
 use crate::{
+    books::{ledger::Ledger, moment::Moment, sums::Sums},
     identity::{AsWorkload, names::NAMES},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
@@ -72,13 +72,6 @@ fn hooks(at: At) -> &'static [(&'static str, Hook)] {
 
 /// How often questions without an answer are given up, while there are some.
 const PERIOD: Duration = Duration::from_millis(500);
-
-const FIRST_ANSWER: usize = TYPES.len();
-const TRUNCATED: usize = FIRST_ANSWER + CODES.len();
-const TIMEOUTS: usize = TRUNCATED + 1;
-const FIRST_SLOT: usize = TIMEOUTS + 1;
-/// Queries by type, answers by code, truncated answers, timeouts, times.
-const NUMBERS: usize = FIRST_SLOT + Slots::NUMBERS;
 
 /// The feature at work. Dropping it ends its thread and detaches its programs.
 #[derive(Debug)]
@@ -150,7 +143,7 @@ impl Dns {
     fn read<T>(&self, look: impl FnOnce(&Sums<NUMBERS>, &Ledger) -> T) -> T {
         self.shared.books.look(|ledger| {
             let mut sums = self.shared.sums.lock();
-            self.shared.update(&mut sums, ledger, lifetime::now().wall);
+            self.shared.update(&mut sums, ledger, Moment::now().wall);
             look(&sums, ledger)
         })
     }
@@ -205,7 +198,7 @@ impl Shared {
                     }
                 }
             }
-            Turn::Idle => talk.give_up(lifetime::now().mono_ns),
+            Turn::Idle => talk.give_up(Moment::now().mono_ns),
         }
         Next::soon_if(talk.is_waiting())
     }
@@ -214,15 +207,6 @@ impl Shared {
         let talk = self.talk.lock();
         sums.read(talk.counts().map(|(cgroup, counts)| (cgroup, numbers(counts))), ledger, now);
     }
-}
-
-fn numbers(counts: &Counts) -> [u64; NUMBERS] {
-    let mut all = [0; NUMBERS];
-    let parts = counts.queries.iter().chain(&counts.answers).chain([&counts.truncated, &counts.timeouts]);
-    for (to, from) in all.iter_mut().zip(parts.copied().chain(counts.took.numbers())) {
-        *to = from;
-    }
-    all
 }
 
 impl Follower for Shared {

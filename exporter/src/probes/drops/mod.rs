@@ -23,15 +23,16 @@ use self::{
 };
 use super::{
     health::{self, Feature, Vitals},
-    lifetime::{
-        self, Books, Follower,
-        ledger::{Ledger, Moment},
-    },
+    lifetime::{Books, Follower},
     object::{Entries, Hook, Object, Plan, Table},
     running::Running,
-    sums::{Account, Sums},
 };
 use crate::{
+    books::{
+        ledger::Ledger,
+        moment::Moment,
+        sums::{Account, Sums},
+    },
     identity::{AsContainer, AsWorkload},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
@@ -294,7 +295,7 @@ impl Collector for Shows {
         let drops = &self.0;
         drops.books.look(|ledger| {
             let mut state = drops.state.lock();
-            let updated = drops.update(&mut state, ledger, lifetime::now().wall);
+            let updated = drops.update(&mut state, ledger, Moment::now().wall);
             updated.map_err(|source| ReadError { path: "bpf/drops/drops".into(), source })?;
             drops.put(&state, ledger, scrape);
             Ok(())

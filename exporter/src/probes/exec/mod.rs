@@ -11,13 +11,16 @@ use kernfs::{Host, ReadError};
 use metric::{Count, Desc, Extra, Family};
 
 use super::{
-    lifetime::{Books, ledger::Tally},
+    lifetime::Books,
     object::{Hook, Plan},
     running::Running,
     tally::Counting,
 };
-use crate::identity::{AsContainer, AsWorkload};
-use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
+use crate::{
+    books::ledger::Tally,
+    identity::{AsContainer, AsWorkload},
+    spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
+};
 
 /// See the module.
 pub static SPEC: Spec = Spec {

@@ -14,11 +14,8 @@ use kernfs::{Host, Reader};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    ledger::Ledger,
-    wire::{LOSSES, Record},
-};
-use crate::identity::bundle::Named;
+use super::wire::{LOSSES, Record};
+use crate::{books::ledger::Ledger, identity::bundle::Named};
 
 /// Both files, held by one agent at a time.
 #[derive(Debug)]

@@ -2,22 +2,20 @@
 //!
 //! `lifetime.bpf.c` keeps one row a cgroup in a map whose sums only rise, and sends a record when a cgroup is made or
 //! removed. A thread reads the records, so that a container's bundle is read while the container is there; the
-//! [`ledger`] puts what rows say on the accounts of containers and workloads. Records are hints: a lost one costs a
+//! [`Ledger`] puts what rows say on the accounts of containers and workloads. Records are hints: a lost one costs a
 //! container's name, never its CPU time, and has the hierarchy walked.
 //!
 //! Left out: what tasks used before the agent started.
 
 mod archive;
 mod hierarchy;
-pub mod ledger;
 mod metrics;
-mod owner;
 pub mod wire;
 
 use std::{
     path::PathBuf,
     sync::{Arc, Weak},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use kernfs::{Host, ReadError, Reader};
@@ -26,7 +24,6 @@ use parking_lot::Mutex;
 use self::{
     archive::{Archive, Note, Page},
     hierarchy::Hierarchy,
-    ledger::{Columns, Ledger, Moment},
     wire::{EVENT_LOSSES, LOSSES, Record, Usage},
 };
 use super::{
@@ -36,6 +33,11 @@ use super::{
     running::Running,
 };
 use crate::{
+    books::{
+        ledger::{self, Columns, Ledger},
+        moment::Moment,
+        usage::Row,
+    },
     identity::{Pods, bundle},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
@@ -256,14 +258,6 @@ impl std::fmt::Debug for Shared {
     }
 }
 
-/// Now, on both clocks.
-pub(super) fn now() -> Moment {
-    let mono = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-    let seconds = u64::try_from(mono.tv_sec).unwrap_or(0);
-    Moment { mono_ns: seconds * 1_000_000_000 + u64::try_from(mono.tv_nsec).unwrap_or(0), wall }
-}
-
 impl Lifetime {
     /// Loads and attaches the programs, takes in what is there, and starts the thread.
     pub fn start(host: &Arc<Host>, options: &Options) -> Result<Self, Unavailable> {
@@ -296,7 +290,7 @@ impl Lifetime {
         let living = object.iterator("count_living")?;
         if !object.is_reused() {
             // Tasks that started before this moment and are not known yet are only taken note of by the first pass.
-            since.set(&0_u32, &now().mono_ns).map_err(refused)?;
+            since.set(&0_u32, &Moment::now().mono_ns).map_err(refused)?;
             living.run().map_err(refused)?;
         }
         object.pin()?;
@@ -408,7 +402,7 @@ impl State {
 
     /// Takes in what the agent before learnt after it wrote the books last.
     fn replay(&mut self, notes: Vec<Note>, owner: u32) {
-        let now = now();
+        let now = Moment::now();
         for note in notes {
             match note {
                 Note::Seen(Record::Made { id, path }) => {
@@ -476,7 +470,7 @@ impl Shared {
     }
 
     fn take_in(&self, record: Record, reader: &mut Reader) {
-        let now = now();
+        let now = Moment::now();
         match record {
             Record::Made { id, path } => {
                 let container = {
@@ -514,7 +508,7 @@ impl Shared {
                 return true;
             }
             state.asked = Instant::now();
-            state.ledger.unnamed(now().wall - PATIENCE.as_secs_f64())
+            state.ledger.unnamed(Moment::now().wall - PATIENCE.as_secs_f64())
         };
         let mut silent = false;
         for (id, container) in unnamed {
@@ -531,9 +525,9 @@ impl Shared {
         if self.lost_events(state)? || state.walked.elapsed() >= WALK_EVERY {
             self.walk(state);
         }
-        let now = now();
+        let now = Moment::now();
         self.usage.read_all(self.usage.max_entries(), &mut state.rows)?;
-        state.ledger.measured(state.rows.iter(), now);
+        state.ledger.measured(state.rows.iter().map(|(id, usage)| (*id, Row::from(usage))), now);
         let mut sources = self.sources.lock();
         sources.retain(|(_, table)| table.strong_count() > 0);
         for (columns, table) in sources.iter().filter_map(|(columns, table)| Some((*columns, table.upgrade()?))) {
@@ -557,10 +551,10 @@ impl Shared {
         let leaving = state.ledger.leaving(now.mono_ns);
         let mut last = Vec::new();
         for id in &leaving {
-            last.extend(self.usage.take::<u64, Usage>(id)?.map(|row| (*id, row)));
+            last.extend(self.usage.take::<u64, Usage>(id)?.map(|usage| (*id, Row::from(&usage))));
         }
         if !last.is_empty() {
-            state.ledger.measured(last.iter().map(|(id, row)| (id, row)), now);
+            state.ledger.measured(last.iter().copied(), now);
         }
         let settled = state.ledger.settle(now.mono_ns, now.wall);
         for id in &settled {
@@ -607,7 +601,7 @@ impl Shared {
     }
 
     fn walk(&self, state: &mut State) {
-        let now = now();
+        let now = Moment::now();
         let live = self.hierarchy.walk(&mut state.reader);
         state.ledger.walked(&live, now.mono_ns, now.wall);
         for (id, container) in state.ledger.unnamed(0.0) {

@@ -9,12 +9,13 @@ use kernfs::{Host, ReadError};
 use metric::{Bytes, Count, Desc, Extra, Family};
 
 use super::{
-    lifetime::{Books, ledger::Tally},
+    lifetime::Books,
     object::{Hook, Plan},
     running::Running,
     tally::Counting,
 };
 use crate::{
+    books::ledger::Tally,
     identity::{AsContainer, AsWorkload},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };

@@ -11,11 +11,12 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::{
     health::{self, Feature, Vitals},
-    lifetime::{Books, ledger::Unit},
+    lifetime::Books,
     object::{Entries, Hook, Object, Plan, Table},
     running::Running,
 };
 use crate::{
+    books::ledger::Unit,
     identity::AsContainer,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };

@@ -15,7 +15,6 @@ mod metrics;
 pub mod named;
 mod spaces;
 mod telling;
-mod times;
 pub mod wire;
 
 use std::{
@@ -27,7 +26,6 @@ use std::{
 use kernfs::{Host, ReadError};
 use parking_lot::Mutex;
 
-pub use self::times::{Slots, Times};
 use self::{
     book::{Book, Reading},
     metrics::Names,
@@ -36,16 +34,18 @@ use self::{
 };
 use super::{
     health::{self, Feature, Vitals},
-    lifetime::{
-        self, Books, Follower,
-        ledger::{Key, Ledger, Moment},
-    },
+    lifetime::{Books, Follower},
     object::{Entries, Hook, Iterator, Object, Plan, Ring, Table},
     pump::Pump,
     running::Running,
 };
 use crate::{
-    identity::{AsWorkload, Peers, flows::FLOWS, names::NAMES},
+    books::{
+        ledger::{Key, Ledger},
+        moment::Moment,
+    },
+    events::flow::FLOWS,
+    identity::{AsWorkload, Peers, names::NAMES},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -283,7 +283,7 @@ impl Tcp {
         self.books.look(|ledger| {
             let mut state = self.state.lock();
             let passed = self.pass(&mut state)?;
-            self.update(&mut state, ledger, passed, lifetime::now().wall)?;
+            self.update(&mut state, ledger, passed, Moment::now().wall)?;
             Ok(look(&state.book, ledger))
         })
     }
@@ -430,8 +430,9 @@ fn start_once(context: &Context) -> Result<Arc<AtWork>, Unavailable> {
     let sampled = if events.flows.as_os_str().is_empty() { 0 } else { events.flows_sample.max(1) };
     RUNNING.or_start(|| {
         let options = Options { stream: sampled, ..Options::default() };
-        let tcp = Tcp::start(&context.host, Books::current()?, &options)?;
-        let telling = if sampled > 0 { Some(telling::start(&tcp, sampled)?) } else { None };
+        let books = Books::current()?;
+        let tcp = Tcp::start(&context.host, books.clone(), &options)?;
+        let telling = if sampled > 0 { Some(telling::start(tcp.flows()?, books, sampled)?) } else { None };
         Ok(Arc::new(AtWork { tcp, _telling: telling }))
     })
 }

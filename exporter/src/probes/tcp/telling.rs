@@ -2,39 +2,32 @@
 
 use std::{net::Ipv6Addr, time::Duration};
 
-use super::{
-    Tcp,
-    wire::{self, Flow as Raw},
-};
+use super::wire::{self, Flow as Raw};
 use crate::{
-    identity::{
-        flows::{FLOWS, Flow},
-        names::NAMES,
-    },
+    books::{ledger::Ledger, moment::Moment},
+    events::flow::{FLOWS, Flow},
+    identity::names::NAMES,
     probes::{
-        lifetime::{
-            self,
-            ledger::{Ledger, Moment},
-        },
+        lifetime::Books,
+        object::Ring,
         pump::{Next, Pump, Turn},
     },
     spec::Unavailable,
 };
 
 /// How long the pump's first wait is.
-const PERIOD: Duration = Duration::from_secs(1);
+const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 /// Starts the thread that tells. `sampled`: one of so many connections has a record.
-pub(super) fn start(tcp: &Tcp, sampled: u32) -> Result<Pump, Unavailable> {
-    let (ring, books) = (tcp.flows()?, tcp.books.clone());
+pub(super) fn start(ring: Ring, books: Books, sampled: u32) -> Result<Pump, Unavailable> {
     let mut waiting: Vec<Raw> = Vec::new();
-    let pump = Pump::start("yagura-flows", ring, PERIOD, move |turn| {
+    let pump = Pump::start("yagura-flows", ring, FIRST_WAIT, move |turn| {
         match turn {
             Turn::Record(bytes) => waiting.extend(wire::decode(bytes)),
             Turn::Idle if waiting.is_empty() => {}
             // The books are taken once for all records that came together.
             Turn::Idle => books.look(|ledger| {
-                let now = lifetime::now();
+                let now = Moment::now();
                 for raw in waiting.drain(..) {
                     FLOWS.tell(record(&raw, ledger, now, sampled));
                 }
@@ -87,15 +80,15 @@ fn record(raw: &Raw, ledger: &Ledger, now: Moment, sampled: u32) -> Flow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probes::lifetime::{ledger::Limits, wire::Usage};
+    use crate::books::{ledger::Limits, usage::Row};
 
     #[test]
     fn a_record_says_whose_it_was_and_what_its_peer_is_called() {
         let mut ledger = Ledger::new(Limits::default(), 1);
         ledger.made(7, "/jobs/a", 0.0);
-        let mut usage = Usage::default();
-        (usage.parent, usage.opened_ns, usage.tasks_started) = (2, 1, 1);
-        ledger.measured([(&7, &usage)].into_iter(), Moment { mono_ns: 2, wall: 1.0 });
+        let mut row = Row::default();
+        (row.parent, row.opened_ns, row.totals.tasks_started) = (2, 1, 1);
+        ledger.measured([(7, row)].into_iter(), Moment { mono_ns: 2, wall: 1.0 });
         let peer = std::net::Ipv4Addr::new(192, 0, 2, 77).to_ipv6_mapped();
         NAMES.told(7, "db.example", &[peer], 60, 500);
         let raw = Raw {

@@ -13,16 +13,17 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::{
     health::{self, Feature, Vitals},
-    lifetime::{
-        self, Books, Follower,
-        ledger::{Ledger, Moment},
-    },
+    lifetime::{Books, Follower},
     object::{Entries, Hook, Object, Plan, Table},
     packets::At,
     running::Running,
-    sums::{Account, Sums},
 };
 use crate::{
+    books::{
+        ledger::Ledger,
+        moment::Moment,
+        sums::{Account, Sums},
+    },
     identity::{AsContainer, AsWorkload},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
@@ -183,7 +184,7 @@ impl Udp {
     pub fn read<T>(&self, look: impl FnOnce(&Sums<NUMBERS>, &Ledger) -> T) -> std::io::Result<T> {
         self.books.look(|ledger| {
             let mut state = self.state.lock();
-            self.update(&mut state, ledger, lifetime::now().wall)?;
+            self.update(&mut state, ledger, Moment::now().wall)?;
             Ok(look(&state.sums, ledger))
         })
     }
