@@ -5,7 +5,7 @@ mod cgroups;
 pub(crate) mod compare;
 pub(crate) mod consumers;
 pub(crate) mod differences;
-mod fixtures;
+pub(crate) mod fixtures;
 pub(crate) mod ksm;
 pub(crate) mod kubelet;
 pub(crate) mod node;

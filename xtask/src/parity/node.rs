@@ -17,13 +17,29 @@ use crate::{http, places};
 
 pub(super) const VIEW: &str = "/metrics/node";
 
-/// What is off by default, and is compared too. Not `processes`: which states processes are in is another set of series
-/// each time.
-const SWITCHED_ON: &[&str] = &["--collector.interrupts", "--collector.stat.softirq"];
+/// What is off by default, and is compared too. Not `processes` and `tcpstat`: which states processes and sockets are in
+/// is another set of series each time.
+const SWITCHED_ON: &[&str] = &[
+    "--collector.buddyinfo",
+    "--collector.cgroups",
+    "--collector.drbd",
+    "--collector.interrupts",
+    "--collector.ksmd",
+    "--collector.lnstat",
+    "--collector.meminfo_numa",
+    "--collector.network_route",
+    "--collector.qdisc",
+    "--collector.slabinfo",
+    "--collector.softirqs",
+    "--collector.stat.softirq",
+    "--collector.swap",
+    "--collector.zoneinfo",
+];
 
 /// Families about the program and its scrape; they cannot be the same.
 fn is_of_the_program(series: &Series) -> bool {
-    series.name.starts_with("node_scrape_") || series.name == "node_exporter_build_info"
+    let is_own = ["node_scrape_", "process_"].into_iter().any(|prefix| series.name.starts_with(prefix));
+    is_own || series.name == "node_exporter_build_info"
 }
 
 /// A collector's line of the table.
@@ -171,6 +187,12 @@ fn series(page: &Page) -> BTreeMap<Series, f64> {
     page.samples.iter().map(|(key, sample)| (bare(key), sample.value)).collect()
 }
 
+/// The collector of a family. Of those that no catalogue can name, since the machine does, the first word tells.
+fn owner(name: &str, owners: &BTreeMap<String, String>, ours: &Page) -> Option<String> {
+    let discovered = || ours.types.contains_key(name).then(|| name.strip_prefix("node_")?.split('_').next()).flatten();
+    owners.get(name).cloned().or_else(|| discovered().map(str::to_owned))
+}
+
 type Rows = BTreeMap<String, Row>;
 
 /// The table, and the families of the reference that the agent does not have.
@@ -178,7 +200,7 @@ fn rows(before: &Page, ours: &Page, after: &Page, owners: &BTreeMap<String, Stri
     let (first, ours_series, last) = (series(before), series(ours), series(after));
     let (mut rows, mut not_served) = (Rows::new(), BTreeSet::new());
     for (series, low) in &first {
-        let Some(collector) = owners.get(&series.name) else {
+        let Some(collector) = owner(&series.name, owners, ours) else {
             if series.name.starts_with("node_") {
                 not_served.insert(series.name.clone());
             }
@@ -186,7 +208,7 @@ fn rows(before: &Page, ours: &Page, after: &Page, owners: &BTreeMap<String, Stri
         };
         // What ended between the two reads may be in ours or not.
         let Some(high) = last.get(series).filter(|_| !is_of_the_program(series)) else { continue };
-        let row = rows.entry(collector.clone()).or_default();
+        let row = rows.entry(collector).or_default();
         row.theirs += 1;
         let Some(value) = ours_series.get(series) else {
             row.missing.push(series.clone());
@@ -210,8 +232,8 @@ fn rows(before: &Page, ours: &Page, after: &Page, owners: &BTreeMap<String, Stri
         }
     }
     for series in ours_series.keys().filter(|series| !is_of_the_program(series)) {
-        let Some(collector) = owners.get(&series.name) else { continue };
-        let row = rows.entry(collector.clone()).or_default();
+        let Some(collector) = owner(&series.name, owners, ours) else { continue };
+        let row = rows.entry(collector).or_default();
         row.ours += 1;
         if !first.contains_key(series) && !last.contains_key(series) {
             row.surplus.push(series.clone());
