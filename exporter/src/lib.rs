@@ -12,6 +12,7 @@ pub mod config;
 pub mod events;
 pub mod identity;
 pub mod mounts;
+pub mod node_exporter;
 pub mod own_metrics;
 pub mod privilege;
 pub mod probes;
