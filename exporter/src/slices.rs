@@ -1,5 +1,7 @@
 //! All slices of the agent: what reads files, then what the kernel counts for us.
 
+use std::collections::HashSet;
+
 use caps::{Capability, CapsHashSet};
 
 use crate::{
@@ -7,12 +9,18 @@ use crate::{
     config::{Config, is_called},
     privilege::Needed,
     probes,
-    spec::Spec,
+    spec::{Spec, View},
 };
 
 /// Every slice, in the order in which they run and families are shown. First the one that spares others their reads.
 pub fn all() -> impl Iterator<Item = &'static Spec> + Clone {
     [&probes::iterators::SPEC].into_iter().chain(collectors::ALL.iter().chain(probes::ALL).copied())
+}
+
+/// Names of all families that slices declare for a view.
+pub fn declared(view: View) -> HashSet<&'static str> {
+    let shown = all().flat_map(|spec| spec.shows).filter(|(shown, _)| *shown == view);
+    shown.flat_map(|(_, families)| families.iter().map(|desc| desc.name)).collect()
 }
 
 /// Whether a slice is made of eBPF programs.

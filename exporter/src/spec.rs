@@ -1,6 +1,10 @@
 //! What an operator must know of a slice, said once: its name, what it needs, what it shows, how it is built.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    collections::HashSet,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use caps::Capability;
 use expo::Exposition;
@@ -9,7 +13,9 @@ use metric::{Batch, Desc};
 use thiserror::Error;
 
 use crate::{
+    books::Books,
     config::Config,
+    events::{self, Feeds},
     identity::{Peers, Pods, Tree},
     privilege,
 };
@@ -52,6 +58,8 @@ pub enum Need {
     Btf,
     /// A hook that an eBPF program is attached to.
     Hook(&'static str),
+    /// Events of this type, which another slice produces while a slice that needs them is switched on.
+    Events(events::Kind),
 }
 
 impl std::fmt::Display for Need {
@@ -62,6 +70,7 @@ impl std::fmt::Display for Need {
             Self::Capability(name) => f.write_str(name),
             Self::Btf => f.write_str("BTF"),
             Self::Hook(name) => write!(f, "hook {name}"),
+            Self::Events(kind) => write!(f, "events of type {}", kind.name()),
         }
     }
 }
@@ -87,6 +96,14 @@ impl Spec {
     /// Whether it has families in a view.
     pub fn is_in(&self, view: View) -> bool {
         self.shows.iter().any(|(shown, _)| *shown == view)
+    }
+
+    /// The types of event that it listens to.
+    pub fn listens(&self) -> impl Iterator<Item = events::Kind> {
+        self.needs.iter().filter_map(|need| match need {
+            Need::Events(kind) => Some(*kind),
+            _ => None,
+        })
     }
 
     /// The capabilities that it declares.
@@ -136,12 +153,24 @@ pub struct Context {
     pub pods: Pods,
     /// Who is at which address.
     pub peers: Peers,
+    /// Streams of single events.
+    pub feeds: Feeds,
+    /// Names of all families that slices declare for a view.
+    pub declared: fn(View) -> HashSet<&'static str>,
+    /// The books, once the slice that keeps them is built.
+    pub books: Arc<OnceLock<Books>>,
 }
 
 impl Context {
     /// Of a machine that belongs to no cluster.
-    pub fn alone(host: Arc<Host>, config: Config) -> Self {
-        Self { host, config: Arc::new(config), pods: Pods::default(), peers: Peers::default() }
+    pub fn alone(host: Arc<Host>, config: impl Into<Arc<Config>>) -> Self {
+        let (config, pods, peers) = (config.into(), Pods::default(), Peers::default());
+        Self { host, config, pods, peers, feeds: Feeds::default(), declared: |_| HashSet::new(), books: Arc::default() }
+    }
+
+    /// The books, for slices that count by the same cgroups.
+    pub fn books(&self) -> Result<Books, Unavailable> {
+        self.books.get().cloned().ok_or_else(|| Unavailable("needs the feature lifetime, which is off".into()))
     }
 }
 

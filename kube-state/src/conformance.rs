@@ -15,9 +15,9 @@ use serde_json::value::RawValue;
 
 use crate::{
     family::Gate,
+    kind::{OptIn, Resource},
     labels::AllowList,
-    number,
-    resources::{self, OptIn, Resource},
+    number, resources,
     rows::{Options, Rows},
 };
 

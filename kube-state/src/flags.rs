@@ -3,25 +3,24 @@
 //! A word about flags with one dash: klog's `-v` is the only one that has a short form.
 
 use std::{
-    io::ErrorKind,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
 };
 
 use clap::Parser;
-use daemon::{ConfigError, Limits, LogArgs, LogFormat, WebArgs, WebConfigFile};
+use daemon::{Limits, LogArgs, LogFormat, WebArgs, WebConfigFile};
 use jiff::tz::TimeZone;
+use kubernetes::Access;
 
 use crate::{
-    api::Access,
     custom,
     select::{AllowLists, BadSelection, Families, Selection, Selectors, comma_list},
     shard::{NoSuchShard, Shard},
     workloads,
 };
 
-mod file;
+pub mod file;
 
 /// The flags as given.
 #[derive(Clone, Debug, Parser)]
@@ -352,18 +351,6 @@ impl Flags {
         self.klog.verbosity
     }
 
-    /// The flags with what the configuration file says in place of theirs, and the text of that file.
-    pub fn with_file(&self) -> Result<(Self, Option<String>), BadFlags> {
-        let Some(path) = &self.config else { return Ok((self.clone(), None)) };
-        match std::fs::read_to_string(path) {
-            Ok(text) => Ok((file::overlay(self.clone(), &text, path)?, Some(text))),
-            Err(error) if error.kind() == ErrorKind::NotFound && self.continue_without_config => {
-                Ok((self.clone(), None))
-            }
-            Err(error) => Err(ConfigError::whole(path, format!("cannot be read: {error}")).into()),
-        }
-    }
-
     /// Where it is said what to show of custom resources.
     pub fn custom(&self) -> custom::Source {
         let (inline, file) = (&self.custom_resource_state_config, &self.custom_resource_state_config_file);
@@ -463,10 +450,10 @@ impl Flags {
             label_selectors: Selectors::parse(&self.label_selector).map_err(at("label-selector"))?,
             field_selectors: Selectors::parse(&self.field_selector).map_err(at("field-selector"))?,
             without_namespaces: split(&self.namespaces_denylist),
-            access: Access {
-                kubeconfig: self.kubeconfig.clone(),
-                server: Some(self.apiserver.clone()).filter(|address| !address.is_empty()),
-            },
+            access: Access::api_server(
+                self.kubeconfig.clone(),
+                Some(self.apiserver.clone()).filter(|address| !address.is_empty()),
+            ),
             object_limit: Some(self.object_limit).filter(|limit| *limit > 0),
             from_cache: self.use_apiserver_cache,
             pod: (!self.pod.is_empty() && !self.pod_namespace.is_empty())

@@ -7,12 +7,14 @@
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use kubernetes::{
+    Quantity,
+    lax::{Base64Length, Dict, Flag, Int, Text, Time},
+};
 
 use crate::{
     labels::{self, AllowList},
-    lax::{Base64Length, Dict, Flag, Int, Text, Time},
     meta::Meta,
-    quantity::Quantity,
 };
 
 /// What a number may come from.

@@ -16,13 +16,15 @@ use std::{
 
 use hashbrown::HashTable;
 
-use crate::{family::Desc, resources::Resource, rows::Rows};
+use crate::{family::Desc, kind::Resource, rows::Rows};
 
 mod block;
+mod hash;
 mod texts;
 
-use block::{Block, Slot, hash_of};
+use block::{Block, Slot};
 pub use block::{Change, Usage};
+use hash::hash_of;
 
 /// A family as it is written: its name, and the lines before its series.
 #[derive(Clone, Debug)]

@@ -10,8 +10,9 @@ use serde_json::Value;
 use yagura_kube_state::{
     conformance::lines,
     family::Gate,
+    kind::{OptIn, Resource},
     labels::AllowList,
-    resources::{self, OptIn, Resource},
+    resources,
     rows::Rows,
 };
 

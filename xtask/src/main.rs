@@ -21,6 +21,7 @@ mod exposition;
 mod go;
 mod http;
 mod kube_names;
+mod lines;
 mod parity;
 mod peers;
 mod places;
@@ -63,6 +64,12 @@ const RECIPES: &[Recipe] = &[
         usage: "",
         about: "formatting, structure and clippy, warnings are errors",
         run: tasks::lint,
+    },
+    Recipe {
+        name: "lines",
+        usage: lines::USAGE,
+        about: "how much code there is, and how much of it stands in two places",
+        run: lines::run,
     },
     Recipe {
         name: "structure",

@@ -1,4 +1,4 @@
-//! What the program costs: the `process_*` metrics under the names that every Prometheus client library uses.
+//! Resource usage of the program: the `process_*` metrics under the names that every Prometheus client library uses.
 //!
 //! Source: `/proc/self/stat`, `/proc/self/fd`, `/proc/stat` and `getrlimit(2)`. See `proc_pid_stat(5)`.
 
@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use metric::Kind;
 use procfs_core::{FromRead as _, process::Stat};
 use prometheus_client::{
     collector::Collector,
@@ -75,30 +76,47 @@ impl Process {
     }
 }
 
+/// The families of [`Process`], as the catalogue shows them.
+pub(crate) const FAMILIES: [(&str, Kind, &str); 8] = [
+    ("process_start_time_seconds", Kind::Gauge, "When the process started, in seconds since the Unix epoch."),
+    ("process_resident_memory_bytes", Kind::Gauge, "Memory of the process that is in RAM."),
+    ("process_virtual_memory_bytes", Kind::Gauge, "Address space of the process."),
+    (
+        "process_virtual_memory_max_bytes",
+        Kind::Gauge,
+        "Address space that the process may have; 2^64 - 1 without a limit.",
+    ),
+    ("process_threads", Kind::Gauge, "Threads of the process."),
+    ("process_open_fds", Kind::Gauge, "File descriptors that are open."),
+    ("process_max_fds", Kind::Gauge, "File descriptors that may be open."),
+    ("process_cpu_seconds_total", Kind::Counter, "CPU time that the process has spent in user and system mode."),
+];
+
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut gauge = |name: &str, help: &str, value: Option<f64>| {
-            let Some(value) = value else { return Ok(()) };
-            let gauge = ConstGauge::new(value);
-            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
-        };
         let usage = self.usage();
-        gauge(
-            "process_start_time_seconds",
-            "When the process started, in seconds since the Unix epoch.",
+        // In the order of the families.
+        let values = [
             usage.started,
-        )?;
-        gauge("process_resident_memory_bytes", "Memory of the process that is in RAM.", usage.resident)?;
-        gauge("process_virtual_memory_bytes", "Address space of the process.", usage.virtual_memory)?;
-        let most = Some(usage.virtual_memory_max);
-        gauge("process_virtual_memory_max_bytes", "Address space that the process may have.", most)?;
-        gauge("process_threads", "Threads of the process.", usage.threads)?;
-        gauge("process_open_fds", "File descriptors that are open.", usage.open_fds)?;
-        gauge("process_max_fds", "File descriptors that may be open.", usage.max_fds)?;
-        let Some(cpu) = usage.cpu_seconds else { return Ok(()) };
-        let counter = ConstCounter::new(cpu);
-        let help = "CPU time that the process has spent in user and system mode.";
-        counter.encode(encoder.encode_descriptor("process_cpu_seconds", help, None, counter.metric_type())?)
+            usage.resident,
+            usage.virtual_memory,
+            Some(usage.virtual_memory_max),
+            usage.threads,
+            usage.open_fds,
+            usage.max_fds,
+            usage.cpu_seconds,
+        ];
+        for ((name, kind, help), value) in FAMILIES.iter().zip(values) {
+            let Some(value) = value else { continue };
+            if *kind == Kind::Counter {
+                let (name, counter) = (name.trim_end_matches("_total"), ConstCounter::new(value));
+                counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
+            } else {
+                let gauge = ConstGauge::new(value);
+                gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+            }
+        }
+        Ok(())
     }
 }
 

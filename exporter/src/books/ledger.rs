@@ -35,7 +35,10 @@ use super::{
     owner::{self, Role},
     usage::{Memory, Totals},
 };
-use crate::identity::{AsContainer, Pods, bundle::Named};
+use crate::{
+    events::whose::{self, Whose},
+    identity::{AsContainer, Pods, bundle::Named},
+};
 
 /// What limits the ledger.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +91,7 @@ impl Audit {
 }
 
 /// The books.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ledger {
     #[serde(skip)]
     limits: Limits,
@@ -343,6 +346,25 @@ impl Ledger {
         let (workload, kind) =
             self.workload_of(unit).map_or(("", ""), |workload| (workload.key.workload.as_str(), workload.key.kind));
         out.subject::<AsContainer, 5>([namespace, pod, container, workload, kind])
+    }
+
+    /// Whose something is that was seen in a cgroup, as far as the books know it now.
+    pub fn whose(&self, cgroup: u64) -> Whose {
+        let unit = self.unit_of(cgroup);
+        let workload = match unit {
+            Some(unit) => self.workload_of(unit),
+            None => self.workload_of_grave(cgroup),
+        };
+        let container = unit.map(|unit| {
+            let [namespace, pod, name] = unit.labels.clone();
+            whose::Container { namespace, pod, name }
+        });
+        let workload = workload.map(|Workload { key, .. }| whose::Workload {
+            namespace: key.namespace.clone(),
+            kind: key.kind,
+            name: key.workload.clone(),
+        });
+        Whose { cgroup, container, workload }
     }
 
     /// The workload that a cgroup belonged to which is settled already.

@@ -23,7 +23,7 @@ impl Moment {
     }
 
     /// The time of day of a reading of the monotonic clock.
-    pub(super) fn wall_at(self, mono_ns: u64) -> f64 {
+    pub fn wall_at(self, mono_ns: u64) -> f64 {
         self.wall - (self.mono_ns as f64 - mono_ns as f64) / 1e9
     }
 }

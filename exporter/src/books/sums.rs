@@ -150,7 +150,8 @@ mod tests {
         assert_eq!(sums.unit(ledger.unit_of(7).unwrap().number).unwrap().sums, [6, 1]);
         // The cgroup is gone and settled; a packet comes late and is counted anew.
         ledger.removed(7, 10);
-        let settled = ledger.settle(60_000_000_000, 60.0);
+        let settled = ledger.leaving(60_000_000_000);
+        ledger.settle(&settled, Moment { mono_ns: 60_000_000_000, wall: 60.0 });
         assert_eq!(settled, [7]);
         sums.forget(&settled);
         sums.read([(7, [1, 0])].into_iter(), &ledger, 61.0);

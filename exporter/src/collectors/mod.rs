@@ -106,7 +106,7 @@ pub static ALL: &[&Spec] = &[
     &container_process::REFERENCED,
     &container_spec::SPEC,
     &machine::SPEC,
-    &machine::TOPOLOGY,
+    &machine::topology::SPEC,
     &node_arp::SPEC,
     &node_bcache::SPEC,
     &node_bcachefs::SPEC,

@@ -154,7 +154,7 @@ impl Probes {
     }
 }
 
-/// Records of single events. Both options take a new start.
+/// Records of single events. All options take effect at the next start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Events {
@@ -164,11 +164,14 @@ pub struct Events {
     /// One of so many connections has a record, picked at random; each record says so.
     #[schemars(range(min = 1))]
     pub flows_sample: u32,
+    /// Where to write a line of JSON for each program that is started: a file that is appended to, or `-` for the standard
+    /// output. A line has the file and the thread's name, no arguments. Empty: nowhere, and no such record is made.
+    pub starts: PathBuf,
 }
 
 impl Default for Events {
     fn default() -> Self {
-        Self { flows: PathBuf::new(), flows_sample: 1 }
+        Self { flows: PathBuf::new(), flows_sample: 1, starts: PathBuf::new() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::stream::Stream;
+use super::whose::Whose;
 
 /// One end of a connection, when it was over.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -17,18 +17,9 @@ pub struct Flow {
     pub opened: bool,
     /// How it ended, or why it did not come about.
     pub outcome: &'static str,
-    /// Namespace of the container; empty outside Kubernetes.
-    pub namespace: String,
-    /// Its pod.
-    pub pod: String,
-    /// Its name, or what its cgroup is called.
-    pub container: String,
-    /// Kind of its workload.
-    pub workload_kind: &'static str,
-    /// Its workload.
-    pub workload: String,
-    /// Number of its cgroup.
-    pub cgroup: u64,
+    /// Whose our side is.
+    #[serde(flatten)]
+    pub whose: Whose,
     /// The process that connected or listens, as the machine numbers it; 0: not known.
     pub process: u32,
     /// Its name, at most 15 bytes.
@@ -59,6 +50,3 @@ pub struct Flow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rtt_seconds: Option<f64>,
 }
-
-/// Those of this machine.
-pub static FLOWS: Stream<Flow> = Stream::new();

@@ -1,9 +1,9 @@
-//! Records of single events, written as lines of JSON where the operator wants them.
+//! Events written as lines of JSON, a file a type of event.
 
 use std::{
     fs::OpenOptions,
-    io::{self, BufWriter, Write},
-    path::Path,
+    io::{self, Write},
+    path::{Path, PathBuf},
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError},
@@ -14,52 +14,65 @@ use std::{
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use super::flow::FLOWS;
+use super::{Event, Feeds, flow::Flow, started::Started};
 use crate::config::Events;
 
-/// Records that wait for a slow disk.
-const ROOM: usize = 8192;
+/// Events that wait for a slow disk.
+const QUEUE: usize = 8192;
 /// How long a line waits for others at most.
-const FLUSH: Duration = Duration::from_millis(200);
+const FLUSH_AFTER: Duration = Duration::from_millis(200);
+/// How many bytes of lines wait for others at most.
+const FLUSH_AT: usize = 32 << 10;
 
-/// Starts writing what is asked for. The thread ends with the process.
-pub fn start(config: &Events) -> Result<()> {
-    if config.flows.as_os_str().is_empty() {
+/// Starts writing what is asked for. The threads end with the process.
+pub fn start(config: &Events, feeds: &Feeds) -> Result<()> {
+    follow::<Flow>(feeds, "events.flows", &config.flows)?;
+    follow::<Started>(feeds, "events.starts", &config.starts)
+}
+
+fn follow<E: Event + Serialize>(feeds: &Feeds, option: &'static str, path: &Path) -> Result<()> {
+    if path.as_os_str().is_empty() {
         return Ok(());
     }
-    let to = open(&config.flows)?;
-    let flows = FLOWS.follow(ROOM);
-    let path = config.flows.clone();
+    let to = open(option, path)?;
+    let events = feeds.follow::<E>(QUEUE);
+    let path: PathBuf = path.to_owned();
     std::thread::Builder::new()
         .name("yagura-events".into())
         .spawn(move || {
-            if let Err(error) = write(&flows, to) {
-                tracing::error!(%error, path = %path.display(), "cannot write flow records; none is written any more");
+            if let Err(error) = write(&events, to) {
+                let path = path.display();
+                tracing::error!(%error, %path, option, "cannot write events; no more are written until a restart");
             }
         })
-        .context("cannot start the thread that writes flow records")?;
+        .with_context(|| format!("{option}: cannot start the thread that writes"))?;
     Ok(())
 }
 
-fn open(path: &Path) -> Result<Box<dyn Write + Send>> {
+fn open(option: &str, path: &Path) -> Result<Box<dyn Write + Send>> {
     if path == Path::new("-") {
         return Ok(Box::new(io::stdout()));
     }
     let file = OpenOptions::new().create(true).append(true).open(path);
-    Ok(Box::new(file.with_context(|| format!("events.flows: cannot write {}", path.display()))?))
+    Ok(Box::new(file.with_context(|| format!("{option}: cannot write {}", path.display()))?))
 }
 
-/// Writes until nobody tells any more.
-fn write<T: Serialize>(records: &Receiver<Arc<T>>, to: impl Write) -> io::Result<()> {
-    let mut to = BufWriter::new(to);
+/// Writes until nobody tells any more. Only whole lines are handed to `to`, so that two threads may write to one file.
+fn write<T: Serialize>(events: &Receiver<Arc<T>>, mut to: impl Write) -> io::Result<()> {
+    let mut lines = Vec::new();
     loop {
-        match records.recv_timeout(FLUSH) {
-            Ok(record) => {
-                serde_json::to_writer(&mut to, &*record)?;
-                to.write_all(b"\n")?;
-            }
-            Err(RecvTimeoutError::Timeout) => to.flush()?,
-            Err(RecvTimeoutError::Disconnected) => return to.flush(),
+        let received = events.recv_timeout(FLUSH_AFTER);
+        if let Ok(event) = &received {
+            serde_json::to_writer(&mut lines, &**event)?;
+            lines.push(b'\n');
+        }
+        if (received.is_err() || lines.len() >= FLUSH_AT) && !lines.is_empty() {
+            to.write_all(&lines)?;
+            to.flush()?;
+            lines.clear();
+        }
+        if matches!(received, Err(RecvTimeoutError::Disconnected)) {
+            return Ok(());
         }
     }
 }
@@ -67,7 +80,7 @@ fn write<T: Serialize>(records: &Receiver<Arc<T>>, to: impl Write) -> io::Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::{flow::Flow, stream::Stream};
+    use crate::events::stream::Stream;
 
     #[test]
     fn a_record_is_a_line() {

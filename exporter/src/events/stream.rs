@@ -10,7 +10,7 @@ use std::sync::{
 
 use parking_lot::Mutex;
 
-/// Records on their way to followers.
+/// Records on their way to followers, each with a queue of its own.
 #[derive(Debug)]
 pub struct Stream<T> {
     followers: Mutex<Vec<SyncSender<Arc<T>>>>,
@@ -47,6 +47,11 @@ impl<T> Stream<T> {
             }
             Err(TrySendError::Disconnected(_)) => false,
         });
+    }
+
+    /// Whether somebody follows, as far as is known: one who has gone is noticed when the next record is told.
+    pub fn is_followed(&self) -> bool {
+        !self.followers.lock().is_empty()
     }
 
     /// Records that found no room at a follower.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use kernfs::{ReadError, Reader, text};
+use kubernetes::WorkloadRef;
 use metric::Of;
 
 use super::{
@@ -10,7 +11,6 @@ use super::{
     folders::Folders,
     layout::{Controller, Layout},
     limits::{Asked, CpuLimits, CpusetLimits, Limits, MemoryLimits},
-    pods::Workload,
     rows::{AsCadvisor, AsContainer},
 };
 
@@ -71,7 +71,7 @@ pub struct Group {
     pub own: Option<Of<AsContainer>>,
     /// What the kernel counted of it for the running scrape.
     pub counted: Counted,
-    pub(super) workload: Option<Workload>,
+    pub(super) workload: Option<WorkloadRef>,
     /// What was known of pods when the workload was looked up.
     pub(super) workload_as_of: u64,
     pub(super) pod_uid: Option<Box<str>>,
@@ -172,7 +172,7 @@ impl Group {
     }
 
     /// What it belongs to, once that is known.
-    pub fn workload(&self) -> Option<&Workload> {
+    pub fn workload(&self) -> Option<&WorkloadRef> {
         self.workload.as_ref()
     }
 

@@ -2,7 +2,7 @@
 //! this node's pods ([`pods`]), kept for the cgroups that are there now ([`Tree`]). And what containers call the addresses
 //! that they have to do with ([`names`]), and whom these are ([`peers`]).
 
-mod api;
+mod asking;
 pub mod bundle;
 mod counted;
 mod folders;
@@ -25,6 +25,6 @@ pub use layout::{Controller, Layout, LayoutError, Mode, Version};
 pub use limits::{CpuLimits, CpusetLimits, MemoryLimits};
 pub use peers::Peers;
 pub use per_group::PerGroup;
-pub use pods::{Ask, Pods, Workload};
+pub use pods::{Ask, Pods};
 pub use rows::{AsCadvisor, AsContainer, AsWorkload, CGROUPS, KINDS};
 pub use tree::{Figures, Tree};

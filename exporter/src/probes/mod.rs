@@ -18,6 +18,7 @@ pub mod running;
 pub mod runqueue;
 pub mod tally;
 pub mod tcp;
+mod telling;
 pub mod udp;
 
 use crate::spec::Spec;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::value;
+use super::{found::Found, value};
 
 /// A way from a value to a value inside of it. The empty path leads to the value itself.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,17 +24,6 @@ enum Rule {
     /// A key of a map; of a list the element with this number, counted from the end below zero. `key=value` is the
     /// value of the key if it is that value.
     Inside { guard: Option<(String, String)>, index: Option<i64> },
-}
-
-/// What is at the end of a path.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Found<'a> {
-    /// Nothing, or `null`.
-    Nothing,
-    /// A value that is not null.
-    Value(&'a Value),
-    /// A list that has no element of that number. Unlike nothing it shows where it is used: in a label, as text.
-    OutOfRange(&'a str),
 }
 
 /// A segment that is none.
@@ -74,13 +63,6 @@ impl Path {
     pub(super) fn text(&self) -> String {
         let parts: Vec<&str> = self.steps.iter().map(|step| step.text.as_str()).collect();
         format!("[{}]", parts.join(","))
-    }
-}
-
-impl<'a> Found<'a> {
-    /// Null is nothing.
-    pub(super) fn of(value: Option<&'a Value>) -> Self {
-        value.filter(|value| !value.is_null()).map_or(Self::Nothing, Self::Value)
     }
 }
 

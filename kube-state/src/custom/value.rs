@@ -2,10 +2,11 @@
 
 use std::{borrow::Cow, fmt::Write as _};
 
+use kubernetes::{Quantity, time};
 use serde_json::{Number, Value};
 
-use super::path::Found;
-use crate::{number, quantity::Quantity, time};
+use super::found::Found;
+use crate::number;
 
 /// A value that is no number.
 #[derive(Debug, PartialEq, thiserror::Error)]

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::ErrorKind,
     net::IpAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -10,7 +11,17 @@ use std::{
 use daemon::ConfigError;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::Flags;
+use super::{BadFlags, Flags};
+
+/// The flags with what their configuration file says in place of theirs, and the text of that file.
+pub fn with_file(flags: &Flags) -> Result<(Flags, Option<String>), BadFlags> {
+    let Some(path) = &flags.config else { return Ok((flags.clone(), None)) };
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok((overlay(flags.clone(), &text, path)?, Some(text))),
+        Err(error) if error.kind() == ErrorKind::NotFound && flags.continue_without_config => Ok((flags.clone(), None)),
+        Err(error) => Err(ConfigError::whole(path, format!("cannot be read: {error}")).into()),
+    }
+}
 
 /// The file as written. A key that is absent leaves the flag as it is.
 #[derive(Debug, Default, Deserialize)]
@@ -121,7 +132,7 @@ fn set<T>(to: &mut T, from: Option<impl Into<T>>) {
 }
 
 /// The flags with what the text of the file says in place of theirs. Errors name the file, line and key.
-pub(super) fn overlay(mut flags: Flags, text: &str, path: &Path) -> Result<Flags, ConfigError> {
+fn overlay(mut flags: Flags, text: &str, path: &Path) -> Result<Flags, ConfigError> {
     let file: File = daemon::parse_yaml(text, path)?;
     set(&mut flags.metric_annotations_allowlist, file.annotations_allow_list.as_ref().map(as_flag));
     set(&mut flags.metric_labels_allowlist, file.labels_allow_list.as_ref().map(as_flag));

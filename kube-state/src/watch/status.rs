@@ -9,10 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kubernetes::What;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-
-use super::event::What;
 
 /// How one watch is doing.
 #[derive(Debug)]

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use super::graph::{Graph, module_path};
+use crate::source::c_files;
 use crate::source::packages::Package;
 
 /// Adds the C files of a package and what they include.
 pub(super) fn add(graph: &mut Graph, root: &Path, package: &Package) -> Result<()> {
-    let shared = package.dir.join("bpf/include");
-    for file in [package.dir.join("src"), shared.clone()].iter().flat_map(|dir| below(dir)) {
+    let shared = package.dir.join(c_files::SHARED);
+    for file in c_files::of(package) {
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let here = shown(root, &file);
         let path = file.strip_prefix(package.dir.join("src")).map(module_path);
@@ -33,19 +34,4 @@ fn shown(root: &Path, file: &Path) -> PathBuf {
 
 fn included(line: &str) -> Option<&str> {
     line.trim_start().strip_prefix("#include")?.trim_start().strip_prefix('"')?.split('"').next()
-}
-
-/// The C files below a folder; none when it is not there.
-fn below(dir: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            files.extend(below(&path));
-        } else if path.extension().is_some_and(|ending| ending == "c" || ending == "h") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    files
 }

@@ -4,7 +4,10 @@ use std::collections::HashSet;
 
 use metric::Histogram;
 
-use super::{LINGER_NS, Ledger, Member, RETAIN, lifetimes::LIFETIME_BOUNDS, unit::Reason, workload::Workload};
+use super::{
+    super::moment::Moment, LINGER_NS, Ledger, Member, RETAIN, lifetimes::LIFETIME_BOUNDS, unit::Reason,
+    workload::Workload,
+};
 
 /// How long they are waited for at most.
 const LINGER_MOST_NS: u64 = 8_000_000_000;
@@ -16,12 +19,11 @@ const RETAIN_WORKLOAD: f64 = 3600.0;
 const GRAVES: usize = 16_384;
 
 impl Ledger {
-    /// Closes the books of what is gone, and forgets what was gone long enough. Returns the rows that the kernel can
-    /// forget too.
-    pub fn settle(&mut self, now_ns: u64, now: f64) -> Vec<u64> {
+    /// Closes the books of what is gone, and forgets these cgroups, whose rows the kernel has forgotten.
+    pub fn settle(&mut self, gone: &[u64], now: Moment) {
+        let Moment { mono_ns: now_ns, wall: now } = now;
         self.end_units(now_ns, now);
-        let rows = self.leaving(now_ns);
-        for id in &rows {
+        for id in gone {
             let Some(member) = self.members.remove(id) else { continue };
             let workload = self.units.get(&member.unit).and_then(|unit| unit.workload);
             self.leave(member.unit);
@@ -31,10 +33,9 @@ impl Ledger {
         }
         self.forget_units(now);
         self.forget_workloads(now);
-        rows
     }
 
-    /// Cgroups that are gone for so long that the next [`Ledger::settle`] removes them.
+    /// Cgroups that are gone for so long that the kernel's rows can go, and they with them.
     pub fn leaving(&self, now_ns: u64) -> Vec<u64> {
         let is_done = |member: &Member| member.closed_ns != 0 && now_ns.saturating_sub(member.closed_ns) > KEEP_ROW_NS;
         self.members.iter().filter(|(_, member)| is_done(member)).map(|(id, _)| *id).collect()

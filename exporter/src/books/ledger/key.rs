@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::identity::pods::{self, CGROUP};
+use crate::identity::pods::CGROUP;
 
 /// What a workload is: `Deployment`, `cgroup`.
 pub type Kind = &'static str;
@@ -28,5 +28,5 @@ impl Key {
 
 /// A kind from a file, as one of those that are known.
 pub(super) fn kind<'de, D: Deserializer<'de>>(from: D) -> Result<Kind, D::Error> {
-    String::deserialize(from).map(|name| pods::kind(&name))
+    String::deserialize(from).map(|name| kubernetes::workload::kind(&name))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use kubernetes::WorkloadRef;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -9,13 +10,10 @@ use super::{
     key::Key,
     unit::Unit,
 };
-use crate::identity::{
-    Ask, Pods, path,
-    pods::{self, CGROUP},
-};
+use crate::identity::{Ask, Pods, path, pods::CGROUP};
 
 /// What is known of pods.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Names {
     /// Pod uid → namespace and name, as bundles say.
     pods: HashMap<String, (String, String)>,
@@ -45,7 +43,7 @@ impl Names {
         let by_bundle = (!pod.is_empty()).then_some((namespace.as_str(), pod.as_str()));
         let named = by_bundle.or_else(|| self.pods.get(uid).map(|(namespace, pod)| (namespace.as_str(), pod.as_str())));
         let ask = Ask { uid, named, age: now - unit.created, gone: unit.closed_ns != 0 };
-        let pods::Workload { namespace, name, kind } = self.told.workload_of(ask)?;
+        let WorkloadRef { namespace, name, kind } = self.told.workload_of(ask)?;
         Some(Key { namespace: (*namespace).to_owned(), workload: (*name).to_owned(), kind })
     }
 

@@ -8,7 +8,7 @@ const KNOWN: f64 = 300.0;
 const MOST: usize = 64;
 
 /// The last two times that each scraper was shown the books, in seconds since the Unix epoch.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Scrapers {
     seen: HashMap<String, [f64; 2]>,
 }

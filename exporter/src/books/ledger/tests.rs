@@ -9,6 +9,14 @@ use super::{
 
 const SECOND: u64 = 1_000_000_000;
 
+/// Closes what is gone for long enough after so many seconds.
+fn settle(ledger: &mut Ledger, seconds: u64) -> Vec<u64> {
+    let now = Moment { mono_ns: seconds * SECOND, wall: seconds as f64 };
+    let gone = ledger.leaving(now.mono_ns);
+    ledger.settle(&gone, now);
+    gone
+}
+
 /// A container whose removal the kernel's row tells at two seconds, with these events.
 fn removed_with(ledger: &mut Ledger, peak_pages: u64, memory_events: [u64; 5]) {
     ledger.made(7, "/jobs/a", 1.0);
@@ -31,13 +39,13 @@ fn memory_events_told_twice_count_once_whenever_the_books_close() {
         let mut ledger = Ledger::new(Limits::default(), 1);
         removed_with(&mut ledger, 20, [0, 0, 3, 1, 1]);
         if closed_first {
-            ledger.settle(20 * SECOND, 20.0);
+            settle(&mut ledger, 20);
             assert!(ledger.units().all(|unit| unit.ended), "closed");
         }
         assert_eq!(memory_of_jobs(&ledger), (20, [0, 0, 3, 1, 1]));
         ledger.memory_at_end("/jobs/a", told, 21.0);
         ledger.memory_at_end("/jobs/a", told, 22.0);
-        ledger.settle(23 * SECOND, 23.0);
+        settle(&mut ledger, 23);
         assert_eq!(memory_of_jobs(&ledger), (30, told.events), "closed first: {closed_first}");
     }
 }
@@ -46,7 +54,7 @@ fn memory_events_told_twice_count_once_whenever_the_books_close() {
 fn memory_events_in_a_row_read_after_the_books_closed_reach_the_workload() {
     let mut ledger = Ledger::new(Limits::default(), 1);
     removed_with(&mut ledger, 20, [0; 5]);
-    ledger.settle(20 * SECOND, 20.0);
+    settle(&mut ledger, 20);
     removed_with(&mut ledger, 25, [0, 0, 0, 2, 2]);
     removed_with(&mut ledger, 25, [0, 0, 0, 2, 2]);
     assert_eq!(memory_of_jobs(&ledger), (25, [0, 0, 0, 2, 2]));
@@ -96,11 +104,11 @@ fn books_from_a_file_go_on_with_the_rows_that_they_were_written_before() {
     let before = ledger.audit();
     // Written before the row of what is gone was removed, found after that.
     let mut next = saved(&ledger);
-    assert_eq!(ledger.settle(20 * SECOND, 20.0), [8]);
+    assert_eq!(settle(&mut ledger, 20), [8]);
     assert_eq!(next.audit(), before);
     let [root, alive, _] = rows(21);
     read(&mut next, &[root, alive], 21);
-    assert_eq!(next.settle(21 * SECOND, 21.0), [8]);
+    assert_eq!(settle(&mut next, 21), [8]);
     assert_eq!(cpu_of_jobs(&next), 210 + 77);
     let workload = next.workloads().find(|workload| workload.key.workload == "/jobs").unwrap();
     assert_eq!((workload.started, workload.exited, workload.running), (2, [1, 0, 0, 0, 0], 1));
@@ -108,7 +116,7 @@ fn books_from_a_file_go_on_with_the_rows_that_they_were_written_before() {
     // The same again: the end is counted once.
     let mut third = saved(&next);
     read(&mut third, &rows(22)[..2], 22);
-    third.settle(22 * SECOND, 22.0);
+    settle(&mut third, 22);
     assert_eq!(third.lifetimes(), next.lifetimes());
     assert_eq!(third.audit().total_ns(), 22_000 + 220 + 77);
     let known: Vec<_> = third.units().map(|unit| (unit.path.as_str(), unit.created)).collect();
@@ -147,20 +155,20 @@ fn what_is_gone_stays_until_every_scraper_had_it_twice_or_for_five_minutes() {
     let mut ledger = books();
     ledger.shown("often", 5.0);
     ledger.shown("rarely", 5.0);
-    ledger.settle(20 * SECOND, 20.0);
+    settle(&mut ledger, 20);
     for seconds in [21, 22, 23] {
         ledger.shown("often", f64::from(seconds));
-        ledger.settle(24 * SECOND, 24.0);
+        settle(&mut ledger, 24);
     }
     assert!(dead(&ledger), "one scraper has not had it");
     for seconds in [60.0, 120.0] {
         ledger.shown("rarely", seconds);
     }
     let mut unseen = saved(&ledger);
-    ledger.settle(121 * SECOND, 121.0);
+    settle(&mut ledger, 121);
     assert!(!dead(&ledger), "both have");
-    unseen.settle(121 * SECOND, 121.0);
+    settle(&mut unseen, 121);
     assert!(dead(&unseen), "nobody asks");
-    unseen.settle(310 * SECOND, 310.0);
+    settle(&mut unseen, 310);
     assert!(!dead(&unseen), "five minutes");
 }

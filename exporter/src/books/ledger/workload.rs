@@ -67,7 +67,7 @@ impl Workload {
 }
 
 /// All workloads. One keeps its place as long as it is there.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Workloads {
     places: Vec<Option<Workload>>,
     #[serde(skip)]

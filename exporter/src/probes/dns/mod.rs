@@ -21,14 +21,13 @@ use self::{
 };
 use super::{
     health::{self, Feature, Vitals},
-    lifetime::{Books, Follower},
     object::{Copies, Hook, Object, Plan, Table},
     packets::At,
     pump::{Next, Pump, Turn},
     running::Running,
 };
 use crate::{
-    books::{ledger::Ledger, moment::Moment, sums::Sums},
+    books::{Books, Follower, ledger::Ledger, moment::Moment, sums::Sums},
     identity::{AsWorkload, names::NAMES},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
@@ -95,7 +94,7 @@ impl Dns {
     /// Loads and attaches, at the first of these places that the kernel allows. `refuse` has the verifier refuse a
     /// program, for tests.
     pub fn start(host: &Host, books: Books, at: &[At], refuse: bool) -> Result<Arc<Self>, Unavailable> {
-        let root = books.unified_root();
+        let root = books.owners().unified_root.clone();
         let root =
             root.ok_or_else(|| Unavailable("sockets know cgroups of version 2 only, and none is mounted".into()))?;
         let plan = |at: &At| Plan {
@@ -120,7 +119,7 @@ impl Dns {
         let for_pump = Arc::clone(&shared);
         let pump = Pump::start("yagura-dns", ring, PERIOD, move |turn| for_pump.turn(&turn));
         let pump = pump.map_err(|error| Unavailable(format!("cannot start the thread: {error}")))?;
-        shared.books.follow_with(&shared);
+        shared.books.follow(&shared);
         health::watch(&shared);
         Ok(Arc::new(Self { shared, _pump: pump }))
     }
@@ -141,11 +140,9 @@ impl Dns {
     }
 
     fn read<T>(&self, look: impl FnOnce(&Sums<NUMBERS>, &Ledger) -> T) -> T {
-        self.shared.books.look(|ledger| {
-            let mut sums = self.shared.sums.lock();
-            self.shared.update(&mut sums, ledger, Moment::now().wall);
-            look(&sums, ledger)
-        })
+        let mut sums = self.shared.sums.lock();
+        self.shared.update(&mut sums, Moment::now().wall);
+        self.shared.books.look(|ledger| look(&sums, ledger))
     }
 }
 
@@ -203,15 +200,15 @@ impl Shared {
         Next::soon_if(talk.is_waiting())
     }
 
-    fn update(&self, sums: &mut Sums<NUMBERS>, ledger: &Ledger, now: f64) {
-        let talk = self.talk.lock();
-        sums.read(talk.counts().map(|(cgroup, counts)| (cgroup, numbers(counts))), ledger, now);
+    fn update(&self, sums: &mut Sums<NUMBERS>, now: f64) {
+        let rows: Vec<_> = self.talk.lock().counts().map(|(cgroup, counts)| (cgroup, numbers(counts))).collect();
+        self.books.look(|ledger| sums.read(rows.into_iter(), ledger, now));
     }
 }
 
 impl Follower for Shared {
-    fn keep(&self, ledger: &Ledger, now: Moment) {
-        self.update(&mut self.sums.lock(), ledger, now.wall);
+    fn catch_up(&self, now: Moment) {
+        self.update(&mut self.sums.lock(), now.wall);
     }
 
     fn forget(&self, cgroups: &[u64]) {
@@ -237,7 +234,7 @@ struct Shows(Arc<Dns>);
 
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(Shows(
-        RUNNING.or_start(|| Dns::start(&context.host, Books::current()?, At::all_of(&context.host), false))?,
+        RUNNING.or_start(|| Dns::start(&context.host, context.books()?, At::all_of(&context.host), false))?,
     )))
 }
 

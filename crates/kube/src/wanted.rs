@@ -1,33 +1,42 @@
-//! Labels and annotations of objects that are asked for by name.
-
-use super::object::Meta;
+//! Labels and annotations of objects that are asked for by name: `team=example.org/team`.
 
 /// A label of ours, and where its values come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub struct Wanted {
     /// Its name.
-    pub(super) label: String,
+    pub label: String,
     /// Which of an object's maps has the value.
-    pub(super) from: From,
+    pub from: From,
     /// Under which key.
-    pub(super) key: String,
+    pub key: String,
 }
 
 /// A map of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum From {
+pub enum From {
     /// Its labels.
     Labels,
     /// Its annotations.
     Annotations,
 }
 
-/// Labels of the families that these stand beside.
-const OURS: [&str; 4] = ["namespace", "pod", "workload", "workload_kind"];
+impl From {
+    /// The map, out of an object's two.
+    pub fn of<'m, M>(self, labels: &'m M, annotations: &'m M) -> &'m M {
+        match self {
+            Self::Labels => labels,
+            Self::Annotations => annotations,
+        }
+    }
+}
+
+/// Labels that the families which these stand beside have already: `pod_workload_info`, `workload_owner_info`,
+/// `kube_workload_owner_info`.
+const RESERVED: [&str; 5] = ["namespace", "phase", "pod", "workload", "workload_kind"];
 
 impl Wanted {
     /// Reads `team=example.org/team` or `pager=annotation:example.org/pager`.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (label, key) = text.split_once('=')?;
         let (from, key) = match key.split_once(':') {
             Some(("annotation", key)) => (From::Annotations, key),
@@ -37,18 +46,12 @@ impl Wanted {
         };
         let starts_well = label.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && !label.starts_with("__");
         let is_name = starts_well && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        let fits = is_name && !OURS.contains(&label) && !key.is_empty();
+        let fits = is_name && !RESERVED.contains(&label) && !key.is_empty();
         fits.then(|| Self { label: label.to_owned(), from, key: key.to_owned() })
     }
 
-    /// Its value; empty when the object has none.
-    pub(super) fn value<'m>(&self, meta: &'m Meta) -> &'m str {
-        let map = if self.from == From::Labels { &meta.labels } else { &meta.annotations };
-        map.get(&self.key).map_or("", String::as_str)
-    }
-
     /// Reads a list; the first that cannot be read, or whose label was there before, is the error.
-    pub(super) fn parse_all(texts: &[String]) -> Result<Vec<Self>, &str> {
+    pub fn parse_all(texts: &[String]) -> Result<Vec<Self>, &str> {
         let mut all: Vec<Self> = Vec::new();
         for text in texts {
             let new = Self::parse(text).filter(|new| all.iter().all(|known| known.label != new.label));
@@ -69,9 +72,17 @@ mod tests {
         let read: Vec<_> = all.iter().map(|wanted| (wanted.label.as_str(), wanted.from, wanted.key.as_str())).collect();
         let expected = [("team", From::Labels, "example.org/team"), ("pager", From::Annotations, "example.org/pager")];
         assert_eq!(read, expected);
-        for text in ["team", "team=", "a-b=x", "workload=x", "a=secret:x", "__a=x", "=x"] {
+        for text in ["team", "team=", "a-b=x", "a=secret:x", "__a=x", "1a=x", "=x"] {
             assert_eq!(Wanted::parse(text), None, "{text}");
         }
         assert_eq!(Wanted::parse_all(&["a=x".to_owned(), "a=y".to_owned()]), Err("a=y"));
+        assert_eq!((From::Labels.of(&1, &2), From::Annotations.of(&1, &2)), (&1, &2));
+    }
+
+    #[test]
+    fn labels_that_a_family_has_are_not_given_twice() {
+        for label in ["namespace", "phase", "pod", "workload", "workload_kind"] {
+            assert_eq!(Wanted::parse(&format!("{label}=x")), None, "{label}");
+        }
     }
 }

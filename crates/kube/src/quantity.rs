@@ -1,4 +1,5 @@
-//! Quantities (`100m`, `1.5Gi`, `2e3`) and the three ways in which families turn them into numbers.
+//! Quantities (`100m`, `1.5Gi`, `2e3`) and the ways in which families turn them into numbers: three of
+//! upstream's, and the nearest one.
 //!
 //! <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>. Amounts below a billionth are
 //! rounded up to it and binary amounts are capped at 2⁶³ − 1, as the API server does.
@@ -79,6 +80,18 @@ impl Quantity {
             Self::Long(nano) => Some(nano as f64 * 1e-9),
             Self::Spoiled => None,
         }
+    }
+
+    /// The double nearest to the amount. `None` when spoiled.
+    pub fn nearest(&self) -> Option<f64> {
+        // Powers of ten up to 22 are doubles, and a quotient of two doubles is the one that is nearest.
+        match *self {
+            Self::Is { mantissa, exponent } if exponent < 0 => Some(mantissa as f64 / 10_f64.powi(-exponent)),
+            Self::Is { mantissa, exponent } => Some(mantissa as f64 * 10_f64.powi(exponent)),
+            Self::Long(nano) => Some(nano as f64 / 1e9),
+            Self::Spoiled => None,
+        }
+        .filter(|amount| amount.is_finite())
     }
 
     /// In units of 10^`unit`, which is 0 or −3.
@@ -259,8 +272,34 @@ mod tests {
     }
 
     #[test]
+    fn the_nearest_double_is_nearer_than_upstreams() {
+        for (text, number) in [
+            ("0", 0.0),
+            ("2", 2.0),
+            ("250m", 0.25),
+            ("9m", 0.009),
+            ("1.5", 1.5),
+            ("1.5Gi", 1_610_612_736.0),
+            ("100n", 1e-7),
+            ("64Mi", 67_108_864.0),
+            ("1k", 1000.0),
+            ("1E", 1e18),
+            ("1e3", 1000.0),
+            ("1E3", 1000.0),
+            ("2Ei", 2_305_843_009_213_693_952.0),
+            ("12e-1", 1.2),
+        ] {
+            assert_eq!(Quantity::parse(text).unwrap().nearest(), Some(number), "{text}");
+        }
+        assert_eq!(Quantity::parse("9m").unwrap().approximate(), Some(0.009_000_000_000_000_001));
+        assert_eq!(Quantity::parse("1e400").and_then(|huge| huge.nearest()), None);
+    }
+
+    #[test]
     fn other_text_is_no_quantity() {
-        for text in ["", "x", "1x", "1.2.3", ".", "-", "1e", "1 Gi", "Ki", "0x10"] {
+        for text in
+            ["", "x", "1x", "1.2.3", ".", "-", "1e", "1 Gi", "Ki", "m", "Mi", "one", "1Kii", "inf", "NaN", "0x10"]
+        {
             assert_eq!(Quantity::parse(text), None, "{text:?}");
         }
     }
