@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::node::{VIEW, bare};
 use crate::agent::{self, Agent};
+use crate::args::Args;
 use crate::exposition::{Page, Series};
 use crate::peers::NODE_EXPORTER;
 use crate::process::{self, Tied};
@@ -72,11 +73,17 @@ struct Found {
 
 /// The comparison as a check.
 pub(crate) fn check() -> Result<()> {
-    run(false)
+    compare_all(false)
 }
 
-/// `cargo xtask parity node --fixtures`
-pub(super) fn run(verbose: bool) -> Result<()> {
+/// `cargo xtask parity node --fixtures [--verbose]`
+pub(super) fn run(args: &mut Args) -> Result<()> {
+    let verbose = args.flag("--verbose");
+    args.finish()?;
+    compare_all(verbose)
+}
+
+fn compare_all(verbose: bool) -> Result<()> {
     let owners = super::node::owners(&agent::catalog()?);
     let (mut series, mut wrong, mut collectors) = (0, 0, BTreeSet::new());
     let mut rest = fixtures()?;

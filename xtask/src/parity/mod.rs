@@ -17,7 +17,7 @@ use crate::args::{Args, usage};
 
 pub(crate) const USAGE: &str = "kubelet [--agent URL] [--keep] [--verbose] [--standalone | --vm]\n\
     cadvisor [FILE.json] [--agent URL]\n\
-    node [--fixtures] [--agent URL] [--verbose]\n\
+    node [--agent URL] [--verbose] | node --fixtures [--verbose]\n\
     ksm [OBJECTS.jsonl]\n\
     consumers [FILE.json]… [--write FILE]";
 
@@ -27,6 +27,7 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
     match verb.as_str() {
         "kubelet" => kubelet::run(args),
         "cadvisor" => cadvisor::run(args),
+        "node" if args.flag("--fixtures") => fixtures::run(args),
         "node" => node::run(args),
         "ksm" => ksm::run(args),
         "consumers" => consumers::run(args),

@@ -62,13 +62,9 @@ impl Row {
     }
 }
 
-/// `cargo xtask parity node [--fixtures] [--agent URL] [--verbose]`
+/// `cargo xtask parity node [--agent URL] [--verbose]`
 pub(super) fn run(args: &mut Args) -> Result<()> {
     let verbose = args.flag("--verbose");
-    if args.flag("--fixtures") {
-        args.finish()?;
-        return super::fixtures::run(verbose);
-    }
     let agent = Agent::from_args(args, &flags())?;
     args.finish()?;
     compare(&agent, verbose)
