@@ -13,6 +13,7 @@ pub mod events;
 pub mod identity;
 pub mod ids;
 pub mod mounts;
+pub mod node_exporter;
 pub mod own_metrics;
 pub mod privilege;
 pub mod probes;

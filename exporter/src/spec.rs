@@ -226,11 +226,19 @@ pub struct Scrape<'a> {
     /// Families that others made and that no declaration names. They follow those of `out`; one whose name `out` has
     /// too is left out.
     pub others: &'a mut Exposition,
+    /// Whether the machine has nothing that the slice could read. See [`Scrape::nothing_there`].
+    pub absent: bool,
 }
 
 impl Scrape<'_> {
     /// Notes a failure that costs some rows only. It is counted, and logged when it starts and when it ends.
     pub fn note(&mut self, problem: ReadError) {
         self.problems.push(problem);
+    }
+
+    /// Says that the machine lacks what the slice reads: no such hardware, module or file. That is no failure; the node
+    /// view says so as `node_exporter` does, with a `node_scrape_collector_success` of 0.
+    pub fn nothing_there(&mut self) {
+        self.absent = true;
     }
 }

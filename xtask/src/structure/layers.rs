@@ -40,7 +40,7 @@ pub(super) const ALL: &[Layers] = &[
             &["spec", "report"],
             &["collectors", "probes"],
             &["slices", "scrape"],
-            &["app", "catalog", "check", "cli", "lib", "main", "own_metrics", "rbac", "workloads"],
+            &["app", "catalog", "check", "cli", "lib", "main", "node_exporter", "own_metrics", "rbac", "workloads"],
         ],
         apart: &["collectors", "probes"],
         shared: &["probes/object"],
