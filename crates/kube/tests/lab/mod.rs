@@ -57,6 +57,7 @@ fn serve<F: Future<Output = ()> + Send + 'static>(one: impl Fn(TcpStream) -> F +
             let listener = TcpListener::from_std(listener).unwrap();
             loop {
                 let (socket, _) = listener.accept().await.unwrap();
+                #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
                 tokio::spawn(one(socket));
             }
         });
