@@ -29,7 +29,7 @@ pub fn parse() -> Loaded<Config> {
         .check(check::check)
         .parse_args(args);
     if loaded.matches.get_flag("print-catalog") {
-        let text = serde_json::to_string_pretty(&catalog::catalog()).unwrap_or_default() + "\n";
+        let text = serde_json::to_string_pretty(&catalog::catalog(&PROGRAM)).unwrap_or_default() + "\n";
         let written = std::io::stdout().write_all(text.as_bytes());
         std::process::exit(i32::from(written.is_err()));
     }
@@ -57,7 +57,7 @@ fn docs(name: &'static str) -> clap::Arg {
 /// The pages of the documentation that are made from the code, by their path below the folder `docs`.
 fn pages() -> [(&'static str, String); 2] {
     [
-        ("metrics/exporter.md", catalog::reference(&catalog::catalog())),
+        ("metrics/exporter.md", catalog::reference(&catalog::catalog(&PROGRAM))),
         ("config/exporter.md", daemon::options_reference::<Config>(&PROGRAM)),
     ]
 }

@@ -42,14 +42,14 @@ pub struct Cli<T> {
 /// A configuration, and where it came from.
 #[derive(Debug)]
 pub struct Loaded<T> {
-    /// What holds.
+    /// The configuration, merged of flags, environment, file and defaults.
     pub config: T,
     /// The program's own flags.
     pub matches: ArgMatches,
     source: Source<T>,
 }
 
-/// Where a configuration comes from; it can be read again.
+/// The source of a configuration, to read it again.
 #[derive(Debug)]
 pub struct Source<T> {
     file: Option<PathBuf>,
@@ -86,7 +86,7 @@ pub enum CliError {
     Override {
         /// Flag or variable.
         said_by: String,
-        /// What is wrong.
+        /// The problem.
         what: String,
     },
     /// The whole does not make sense.
@@ -120,7 +120,7 @@ impl<T: Settings> Cli<T> {
         self
     }
 
-    /// What must hold beyond the types. Errors are shown with the line of their key.
+    /// The check of values beyond their types. Errors are shown with the line of their key.
     #[must_use]
     pub fn check(mut self, check: fn(&T) -> Result<(), Invalid>) -> Self {
         self.check = check;
@@ -169,7 +169,7 @@ impl<T: Settings> Cli<T> {
 }
 
 impl<T: Settings> Loaded<T> {
-    /// Where it came from, to read it again on reload.
+    /// The source, to read the configuration again on reload.
     pub fn source(&self) -> &Source<T> {
         &self.source
     }

@@ -1,14 +1,14 @@
-//! Options whose value makes no sense.
+//! Options with an invalid value.
 
 use crate::yaml::ConfigError;
 
-/// A value that types allow and sense does not: what a program's check of its own configuration says.
+/// An option with an invalid value, as a program's check of its own configuration reports it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.text())]
 pub struct Invalid {
     /// The dotted key.
     pub key: String,
-    /// What is wrong, lower case.
+    /// The problem, lower case.
     pub what: String,
     /// The message stands alone: it names another file, line and key.
     pub(crate) other_file: bool,

@@ -1,4 +1,4 @@
-//! What tells the two text formats apart, for their reader and their writer.
+//! The two text formats and their differences, for their reader and their writer.
 
 use crate::{model::ParsedKind, number::BoundStyle};
 
@@ -10,7 +10,7 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
-    /// How bounds and quantiles are written.
+    /// The notation of bounds and quantiles.
     pub(crate) const fn bounds(self) -> BoundStyle {
         match self {
             Self::Text004 => BoundStyle::Text,

@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
-//! How samples look on the wire: Prometheus text 0.0.4, OpenMetrics 1.0 and Prometheus protobuf; which of them a client
+//! Samples on the wire: Prometheus text 0.0.4, OpenMetrics 1.0 and Prometheus protobuf; which of them a client
 //! gets; compression; and strict readers of all three.
 //!
 //! ```

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-/// How much is collected before it is written on.
+/// Size at which the buffer is written to the output.
 pub(crate) const CHUNK: usize = 64 * 1024;
 
-/// What was written.
+/// Counts of a page that was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Sample lines, `_created` lines not among them. In protobuf: the lines that the same metrics are in text, and one
@@ -24,7 +24,7 @@ impl std::ops::AddAssign for Stats {
 
 /// A page being written.
 pub(crate) struct Page<'a> {
-    /// Where encoders append.
+    /// The buffer that encoders append to.
     pub(crate) buf: &'a mut Vec<u8>,
     /// Sample lines so far.
     pub(crate) series: u64,
@@ -93,7 +93,7 @@ impl Pieces {
     }
 }
 
-/// What encoders of a format need besides the page.
+/// Buffers that encoders need besides the page.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     /// The labels of each subject of the current batch, as the format writes them.

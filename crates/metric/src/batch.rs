@@ -1,4 +1,4 @@
-//! Where slices put samples. A batch keeps one column per family, the label values in one text, and is reused from
+//! Batches of samples: slices put samples into one, encoders read them. A batch keeps one column per family, the label values in one text, and is reused from
 //! scrape to scrape: after the first, putting a sample allocates nothing.
 
 use std::marker::PhantomData;
@@ -37,7 +37,7 @@ struct Row {
     number: Number,
 }
 
-/// What a sample may carry besides its number.
+/// Created time and exemplar of a sample.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Extra {
     /// When the counter or histogram started from zero, in seconds since the Unix epoch.
@@ -101,7 +101,7 @@ struct SubjectRow {
     first_value: u32,
 }
 
-/// How many samples a batch takes. What is over is dropped and counted, see [`Batch::dropped`].
+/// The most samples that a batch takes. Samples over a limit are dropped and counted, see [`Batch::dropped`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Of one family.
@@ -306,7 +306,7 @@ impl Batch {
         })
     }
 
-    /// How many subjects there are; [`SampleLabels::subject_index`] is below it.
+    /// The number of subjects; [`SampleLabels::subject_index`] is below it.
     pub fn subjects(&self) -> usize {
         self.subjects.len()
     }

@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
-//! What a metric is: families declared once as statics, the batch that samples are put into, and the counters and
+//! The model of metrics: families declared once as statics, the batch that samples are put into, and the counters and
 //! histograms that live between scrapes.
 //!
 //! This crate does no I/O and writes no text. How samples look on the wire is the business of `expo`; which families

@@ -13,7 +13,7 @@ use crate::{
     unit::Unit,
 };
 
-/// What stands in the open labels of the series that takes what is over the cap.
+/// Value of the open labels of the series that counts everything over the cap.
 const OVERFLOW: &str = "other";
 
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl<U: Unit, const N: usize> CounterVec<U, N> {
         self.keyed.expire(before)
     }
 
-    /// How many additions went to the overflow series.
+    /// The number of additions that went to the overflow series.
     pub fn overflowed(&self) -> u64 {
         self.keyed.overflowed
     }
@@ -138,7 +138,7 @@ impl<U: Unit, const N: usize> HistogramVec<U, N> {
         self.keyed.expire(before)
     }
 
-    /// How many observations went to the overflow series.
+    /// The number of observations that went to the overflow series.
     pub fn overflowed(&self) -> u64 {
         self.keyed.overflowed
     }

@@ -46,6 +46,7 @@ pub(super) static KIND: Kind<Ingresses> = Kind {
                 }
             },
         )
+        .or_with(&["resource_api_group", "resource_kind", "resource_name"])
         .stable(),
         Family::gauge(
             "kube_ingress_tls",

@@ -1,6 +1,6 @@
 //! The kinds we know, one file each. [`ALL`] is in the order of the output, which is that of the plural names.
 
-use metric::{Catalog, FamilyEntry, LabelEntry, Section};
+use metric::{FamilyEntry, Section};
 
 use crate::{
     family::{Desc, Gate},
@@ -99,26 +99,19 @@ pub fn find(plural: &str) -> Option<&'static dyn Resource> {
 }
 
 /// All declarations as data, one section a kind.
-pub fn catalog() -> Catalog {
-    let sections = ALL.iter().map(|resource| Section {
-        name: resource.about().plural,
-        about: resource.about().kind,
+pub fn sections() -> impl Iterator<Item = Section> {
+    ALL.iter().map(|resource| Section {
+        name: resource.about().plural.to_owned(),
+        about: resource.about().kind.to_owned(),
         default_on: resource.about().default_on,
         needs: vec![format!("list and watch on {}", resource.about().path(None))],
         families: resource.descs().map(|desc| entry(*resource, desc)).collect(),
-    });
-    Catalog { program: "yagura-kube-state", version: env!("CARGO_PKG_VERSION"), sections: sections.collect() }
+    })
 }
 
 fn entry(resource: &dyn Resource, desc: &'static Desc) -> FamilyEntry {
-    let open = |name: &&'static str| LabelEntry { name, values: None, bound: Some("objects of the cluster") };
     FamilyEntry {
-        name: desc.name,
-        kind: desc.kind.name(),
-        unit: "",
-        help: desc.help,
-        endpoint: "/metrics",
-        named_by: (desc.gate != Gate::Ours).then_some("kube-state-metrics"),
-        labels: resource.identity().iter().chain(desc.labels).map(open).collect(),
+        named_by: (desc.gate != Gate::Ours).then(|| "kube-state-metrics".to_owned()),
+        ..desc.entry(resource.identity().iter().chain(desc.labels))
     }
 }

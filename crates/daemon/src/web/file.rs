@@ -27,10 +27,12 @@ const HEADERS: [(&str, &[&str]); 5] = [
     ("X-XSS-Protection", &[]),
 ];
 
-/// What a web configuration file comes to.
+/// The contents of a web configuration file, checked and built.
 pub(crate) struct Web {
     /// The TLS configuration; `None` serves plain HTTP.
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    /// Whether a client's certificate, if it has one, was checked.
+    pub(crate) verifies_clients: bool,
     /// Whether HTTP/2 is spoken.
     pub(crate) http2: bool,
     /// Headers of each answer.
@@ -43,7 +45,14 @@ pub(crate) struct Web {
 
 impl Default for Web {
     fn default() -> Self {
-        Self { tls: None, http2: true, headers: Vec::new(), auth: Auth::default(), files: Vec::new() }
+        Self {
+            tls: None,
+            verifies_clients: false,
+            http2: true,
+            headers: Vec::new(),
+            auth: Auth::default(),
+            files: Vec::new(),
+        }
     }
 }
 
@@ -87,12 +96,13 @@ fn build(raw: RawWeb, path: &Path) -> Result<Web, (String, String)> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut files = vec![path.to_owned()];
     let http2 = raw.http_server_config.http2;
+    let verifies_clients = raw.tls_server_config.as_ref().is_some_and(RawTls::verifies_clients);
     let tls = raw.tls_server_config.as_ref().map(|tls| tls::build(tls, folder, http2, &mut files));
     let tls = tls.transpose().map_err(|Wrong(key, what)| (format!("tls_server_config.{key}"), what))?;
     let headers = headers(&raw.http_server_config.headers)?;
     let rate_limit = raw.rate_limit.as_ref().map(rate_limit).transpose()?;
     let auth = Auth::new(raw.basic_auth_users, rate_limit)?;
-    Ok(Web { tls, http2, headers, auth, files })
+    Ok(Web { tls, verifies_clients, http2, headers, auth, files })
 }
 
 fn headers(raw: &BTreeMap<String, String>) -> Result<Vec<(HeaderName, HeaderValue)>, (String, String)> {

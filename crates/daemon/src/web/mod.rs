@@ -23,12 +23,12 @@ pub(crate) use self::{
 use self::{auth::credentials, san::names};
 use crate::{telemetry::Telemetry, yaml::ConfigError};
 
-/// What a client may say of itself: a name with a password, in a header; names, in a certificate.
+/// Credentials that a client can send: a name with a password, in a header; names, in a certificate.
 pub(crate) fn said(bytes: &[u8]) -> (Option<(String, Vec<u8>)>, Vec<String>) {
     (credentials(bytes), names(bytes))
 }
 
-/// The web configuration that holds now.
+/// The current web configuration.
 pub(crate) struct Current {
     path: Option<PathBuf>,
     web: ArcSwap<Web>,
@@ -36,7 +36,7 @@ pub(crate) struct Current {
     telemetry: Telemetry,
 }
 
-/// What a file looked like: changed when any part has. `None` when it is not there.
+/// The state of a file; the file has changed when any part has. `None` when it is not there.
 type Stamp = Option<(SystemTime, u64, u64)>;
 
 #[derive(Default)]
@@ -52,7 +52,7 @@ impl Current {
         Ok(Self { path: path.map(Path::to_owned), web: ArcSwap::from_pointee(web), seen, telemetry: telemetry.clone() })
     }
 
-    /// What holds now; reads the files again when one has changed. Costs a `stat` per file.
+    /// The current configuration; reads the files again when one has changed. Costs a `stat` per file.
     pub(crate) fn get(&self) -> Arc<Web> {
         if let (Some(path), Some(mut seen)) = (&self.path, self.seen.try_lock()) {
             let changed = seen.files.iter().any(|(file, stamp)| stamp_of(file) != *stamp);

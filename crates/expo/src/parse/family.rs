@@ -101,7 +101,7 @@ impl Open {
     }
 }
 
-/// What is wrong with a family.
+/// The problem of a family.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) problem: Problem,

@@ -1,17 +1,17 @@
-//! What a reader accepts: which format, how strictly, which names and suffixes.
+//! Rules of a reader: which format, how strictly, which names and suffixes.
 
 use crate::{dialect::Dialect, model::ParsedKind};
 
-/// How much is forgiven.
+/// How much a reader forgives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strictness {
     /// Nothing.
     Strict,
-    /// What scrapers forgive, too.
+    /// Everything that scrapers forgive.
     Lenient,
 }
 
-/// How lines are read.
+/// The rules for lines.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grammar {
     pub(super) dialect: Dialect,
@@ -29,7 +29,7 @@ impl Grammar {
     }
 }
 
-/// What may follow a family's name in its samples' names.
+/// Suffixes that the samples of a family may have after its name.
 pub(super) fn suffixes(kind: ParsedKind, dialect: Dialect) -> &'static [&'static str] {
     use ParsedKind::{Counter, Gauge, GaugeHistogram, Histogram, Info, StateSet, Summary, Unknown};
     match (dialect, kind) {

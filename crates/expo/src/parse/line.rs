@@ -72,7 +72,7 @@ impl<'a> Cursor<'a> {
         if found { Ok(()) } else { Err(self.expected("a space")) }
     }
 
-    /// What stands up to the next blank.
+    /// Text up to the next blank.
     fn word(&mut self) -> &'a str {
         let rest = self.rest();
         let end = rest.find([' ', '\t']).unwrap_or(rest.len());

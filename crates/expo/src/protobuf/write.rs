@@ -45,7 +45,7 @@ pub(crate) fn family(page: &mut Page<'_>, scratch: &mut Scratch, batch: &Batch, 
     Ok(())
 }
 
-/// How many series the sample is.
+/// The number of series that the sample is.
 fn lines(sample: &Sample<'_>) -> u64 {
     let Some(histogram) = sample.histogram() else { return 1 };
     let classic = histogram.classic.as_ref().map(|classic| classic.bounds.len() as u64 + 3);
