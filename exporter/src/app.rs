@@ -91,7 +91,7 @@ impl Known {
 const KEPT_PAGES: usize = 4;
 
 /// How long somebody who looks at a page waits for it.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PAGE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl App {
     /// Opens the machine and builds every collector that it can have.
@@ -210,7 +210,7 @@ impl App {
     fn workloads(&self) -> Reply {
         let mut batch = Batch::with_limits(self.limits);
         let asked = |spec: &Spec| workloads::COLLECTORS.contains(&spec.name);
-        match self.collect(View::Own, Instant::now() + PATIENCE, asked, &mut batch) {
+        match self.collect(View::Own, Instant::now() + PAGE_TIMEOUT, asked, &mut batch) {
             Ok(report) => Reply::html(workloads::page(&batch, &report.others)),
             Err(error) => Reply::status(503, format!("{error}\n")),
         }

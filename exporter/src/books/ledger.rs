@@ -104,8 +104,11 @@ pub struct Ledger {
     by_path: HashMap<String, UnitId>,
     workloads: Workloads,
     names: Names,
-    graves: HashMap<CgroupId, usize>,
-    grave_order: VecDeque<CgroupId>,
+    /// Places of the workloads of cgroups that are settled, for tasks that outlive them; oldest first in the order.
+    #[serde(rename = "graves")]
+    settled: HashMap<CgroupId, usize>,
+    #[serde(rename = "grave_order")]
+    settled_order: VecDeque<CgroupId>,
     /// Rows whose record has not come yet, and when they were first seen.
     #[serde(skip)]
     unclaimed: HashMap<CgroupId, u64>,
@@ -133,8 +136,8 @@ impl Ledger {
             by_path: HashMap::new(),
             workloads: Workloads::default(),
             names: Names::default(),
-            graves: HashMap::new(),
-            grave_order: VecDeque::new(),
+            settled: HashMap::new(),
+            settled_order: VecDeque::new(),
             unclaimed: HashMap::new(),
             lifetimes: HashMap::new(),
             all: 0,
@@ -354,7 +357,7 @@ impl Ledger {
         let unit = self.unit_of(cgroup);
         let workload = match unit {
             Some(unit) => self.workload_of(unit),
-            None => self.workload_of_grave(cgroup),
+            None => self.workload_of_settled(cgroup),
         };
         let container = unit.map(|unit| {
             let [namespace, pod, name] = unit.labels.clone();
@@ -369,8 +372,8 @@ impl Ledger {
     }
 
     /// The workload that a cgroup belonged to which is settled already.
-    pub fn workload_of_grave(&self, id: CgroupId) -> Option<&Workload> {
-        self.workloads.at(*self.graves.get(&id)?)
+    pub fn workload_of_settled(&self, id: CgroupId) -> Option<&Workload> {
+        self.workloads.at(*self.settled.get(&id)?)
     }
 
     /// The workload of a name.

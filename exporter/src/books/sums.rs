@@ -82,7 +82,7 @@ impl<const N: usize> Sums<N> {
         if ledger.is_root(cgroup) {
             return true;
         }
-        let key = if let Some(workload) = ledger.workload_of_grave(cgroup) {
+        let key = if let Some(workload) = ledger.workload_of_settled(cgroup) {
             workload.key.clone()
         } else {
             let first_seen = *self.strangers.entry(cgroup).or_insert(now);

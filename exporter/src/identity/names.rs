@@ -15,7 +15,7 @@ const LEAST_NS: u64 = 30_000_000_000;
 /// How long a name is good at most.
 const MOST_NS: u64 = 24 * 3_600_000_000_000;
 /// How long a name that is good no more is remembered.
-const AFTERLIFE_NS: u64 = 3_600_000_000_000;
+const REMEMBERED_NS: u64 = 3_600_000_000_000;
 
 /// Most addresses of one cgroup, and of all.
 #[derive(Clone, Copy, Debug)]
@@ -156,7 +156,7 @@ impl Book {
         }
         self.swept_ns = now_ns;
         self.cgroups.retain(|_, names| {
-            names.retain(|_, known| now_ns < known.until_ns.saturating_add(AFTERLIFE_NS));
+            names.retain(|_, known| now_ns < known.until_ns.saturating_add(REMEMBERED_NS));
             !names.is_empty()
         });
         self.figures.known = self.cgroups.values().map(HashMap::len).sum();

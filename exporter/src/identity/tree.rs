@@ -32,7 +32,7 @@ use super::{
 const WALK_EVERY: Duration = Duration::from_mins(1);
 
 /// How many scrapes a container is asked for its bundle in.
-const PATIENCE: u8 = 5;
+const BUNDLE_SCRAPES: u8 = 5;
 
 /// What the tree did and holds, for self-telemetry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Group {
     /// Whether it is a container of a pod that may still be told which. Where Kubernetes tells, it has no rows until
     /// then, since they would be those of a container that nobody knows; `lifetime` accounts for what it uses.
     fn awaits_name(&self) -> bool {
-        !self.named && self.container_id.is_some() && self.pod_uid.is_some() && self.silent < PATIENCE
+        !self.named && self.container_id.is_some() && self.pod_uid.is_some() && self.silent < BUNDLE_SCRAPES
     }
 }
 
@@ -342,7 +342,7 @@ impl Tree {
     fn name_the_unnamed(&mut self, reader: &mut Reader, walked: bool) {
         for group in self.groups.values_mut().filter(|group| !group.named) {
             let Some(id) = &group.container_id else { continue };
-            if group.silent >= PATIENCE && !walked {
+            if group.silent >= BUNDLE_SCRAPES && !walked {
                 continue;
             }
             group.silent = group.silent.saturating_add(1);

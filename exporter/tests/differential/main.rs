@@ -72,7 +72,7 @@ fn excused(family: &str) -> bool {
 /// However slow the machine: series are met, compared, and compared again.
 const LEAST_ROUNDS: u32 = 4;
 /// And longer than asked for, until the load has moved what it moves.
-const PATIENCE: Duration = Duration::from_mins(1);
+const LOAD_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Rising families of collectors that are on by default.
 fn declared() -> BTreeSet<&'static str> {
@@ -119,7 +119,7 @@ fn every_counter_lies_between_two_plain_reads() {
     let mut rounds = 0;
     while Instant::now() < until
         || rounds < LEAST_ROUNDS
-        || (check.waits_for_load() && Instant::now() < until + PATIENCE)
+        || (check.waits_for_load() && Instant::now() < until + LOAD_TIMEOUT)
     {
         rounds += 1;
         for view in View::ALL {

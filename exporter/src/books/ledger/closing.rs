@@ -21,7 +21,7 @@ const KEEP_ROW_NS: u64 = 10_000_000_000;
 /// How long a workload without containers stays, in seconds.
 const RETAIN_WORKLOAD: f64 = 3600.0;
 /// How many ids of removed cgroups are remembered, should a task that outlived them be freed.
-const GRAVES: usize = 16_384;
+const SETTLED_MOST: usize = 16_384;
 
 impl Ledger {
     /// Closes the books of what is gone, and forgets these cgroups, whose rows the kernel has forgotten.
@@ -33,7 +33,7 @@ impl Ledger {
             let workload = self.units.get(&member.unit).and_then(|unit| unit.workload);
             self.leave(member.unit);
             if let Some(workload) = workload {
-                self.bury(*id, workload);
+                self.remember_settled(*id, workload);
             }
         }
         self.forget_units(now);
@@ -82,13 +82,13 @@ impl Ledger {
         }
     }
 
-    fn bury(&mut self, id: CgroupId, workload: usize) {
-        if self.graves.insert(id, workload).is_none() {
-            self.grave_order.push_back(id);
+    fn remember_settled(&mut self, id: CgroupId, workload: usize) {
+        if self.settled.insert(id, workload).is_none() {
+            self.settled_order.push_back(id);
         }
-        while self.grave_order.len() > GRAVES {
-            if let Some(oldest) = self.grave_order.pop_front() {
-                self.graves.remove(&oldest);
+        while self.settled_order.len() > SETTLED_MOST {
+            if let Some(oldest) = self.settled_order.pop_front() {
+                self.settled.remove(&oldest);
             }
         }
     }
@@ -130,7 +130,7 @@ impl Ledger {
         let is_done = |at: usize, workload: &Workload| !used.contains(&at) && now - workload.touched > RETAIN_WORKLOAD;
         let freed = self.workloads.forget(is_done);
         if !freed.is_empty() {
-            self.graves.retain(|_, workload| !freed.contains(workload));
+            self.settled.retain(|_, workload| !freed.contains(workload));
             self.names.keep_those_of(self.units.values());
         }
     }

@@ -97,7 +97,7 @@ impl Ledger {
         if let Some(member) = self.members.get_mut(&id) {
             member.nameless = true;
         }
-        if let Some(workload) = self.graves.get(&id).copied()
+        if let Some(workload) = self.settled.get(&id).copied()
             && let Some(member) = self.members.get(&id)
             && let Some(unit) = self.units.get_mut(&member.unit)
         {

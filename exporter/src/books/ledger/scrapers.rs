@@ -5,7 +5,7 @@ use std::collections::HashMap;
 /// How long after its last scrape a scraper is still waited for, in seconds.
 const KNOWN: f64 = 300.0;
 /// Most scrapers that are told apart. Those beyond are not waited for.
-const MOST: usize = 64;
+const SCRAPERS_MOST: usize = 64;
 
 /// The last two times that each scraper was shown the books, in seconds since the Unix epoch.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +19,7 @@ impl Scrapers {
         self.seen.retain(|_, [_, last]| now - *last < KNOWN);
         if let Some([before, last]) = self.seen.get_mut(to) {
             *before = std::mem::replace(last, now);
-        } else if self.seen.len() < MOST {
+        } else if self.seen.len() < SCRAPERS_MOST {
             // The time before its first scrape is no time.
             self.seen.insert(to.to_owned(), [f64::NEG_INFINITY, now]);
         }

@@ -13,7 +13,7 @@ use kernfs::{ReadError, Space};
 type Answer = Result<Option<Space>, ReadError>;
 
 /// How long one scrape waits, for all mounts together.
-const PATIENCE: Duration = Duration::from_millis(100);
+const STATFS_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Questions that are open.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ pub(super) struct Remote {
 impl Remote {
     /// To be called first in a scrape.
     pub(super) fn begin(&mut self) {
-        self.until = Some(Instant::now() + PATIENCE);
+        self.until = Some(Instant::now() + STATFS_TIMEOUT);
     }
 
     /// The space of the file system at `path`, or `None` when there is no answer yet.
@@ -48,7 +48,7 @@ impl Remote {
             std::thread::Builder::new().name("remote".into()).spawn(asking).ok()?;
             answer
         };
-        let left = self.until.map_or(PATIENCE, |until| until.saturating_duration_since(Instant::now()));
+        let left = self.until.map_or(STATFS_TIMEOUT, |until| until.saturating_duration_since(Instant::now()));
         let early = match answer.try_recv() {
             Err(TryRecvError::Empty) => answer.recv_timeout(left),
             Err(TryRecvError::Disconnected) => Err(RecvTimeoutError::Disconnected),
@@ -97,7 +97,7 @@ mod tests {
                 assert!(remote.ask(Path::new(path), hangs).is_none());
             }
         }
-        assert!(began.elapsed() < 20 * PATIENCE, "{:?}", began.elapsed());
+        assert!(began.elapsed() < 20 * STATFS_TIMEOUT, "{:?}", began.elapsed());
         assert_eq!(ASKED.load(std::sync::atomic::Ordering::SeqCst), 1);
     }
 }

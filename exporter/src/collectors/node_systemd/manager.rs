@@ -15,7 +15,7 @@ use zbus::{
 const MANAGER: &str = "org.freedesktop.systemd1";
 const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
-const PATIENCE: Duration = Duration::from_secs(5);
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A unit, as the manager lists it.
 #[derive(Debug)]
@@ -115,7 +115,7 @@ impl Bus {
 
     fn connect(&self) -> zbus::Result<Connection> {
         let stream = UnixStream::connect(&self.socket)?;
-        let builder = Builder::async_io_unix_stream(stream).method_timeout(PATIENCE);
+        let builder = Builder::async_io_unix_stream(stream).method_timeout(CALL_TIMEOUT);
         if self.direct { builder.p2p().build() } else { builder.build() }
     }
 }

@@ -49,7 +49,7 @@ const EVERY: Duration = Duration::from_secs(15);
 /// One that took 200 ms to read is not read again within 20 s.
 const SHARE: u32 = 100;
 /// So many connections are read; what is beyond is said to be left out.
-const MOST: usize = 1 << 17;
+const TRANSLATIONS_MOST: usize = 1 << 17;
 
 struct Backends {
     file: PathBuf,
@@ -102,7 +102,7 @@ impl Collector for Backends {
             (self.read, self.took) = (Some(begun), begun.elapsed());
         }
         if self.is_cut {
-            let source = io::Error::other(format!("more than {MOST} connections: the rest is left out"));
+            let source = io::Error::other(format!("more than {TRANSLATIONS_MOST} connections: the rest is left out"));
             scrape.note(ReadError { path: self.file.clone(), source });
         }
         let find = |address, port| self.peers.find(address, port, None);
@@ -115,7 +115,7 @@ impl Collector for Backends {
 fn read(file: &Path) -> io::Result<(HashMap<Turned, u32>, bool)> {
     let mut reader = BufReader::with_capacity(64 << 10, File::open(file)?);
     let (mut seen, mut line) = (HashMap::new(), Vec::new());
-    for _ in 0..MOST {
+    for _ in 0..TRANSLATIONS_MOST {
         line.clear();
         if reader.read_until(b'\n', &mut line)? == 0 {
             return Ok((seen, false));
@@ -271,7 +271,7 @@ mod tests {
         std::fs::write(&file, line.repeat(3)).unwrap();
         let (seen, is_cut) = read(&file).unwrap();
         assert_eq!((seen.into_values().collect::<Vec<_>>(), is_cut), (vec![3], false));
-        std::fs::write(&file, line.repeat(MOST + 1)).unwrap();
+        std::fs::write(&file, line.repeat(TRANSLATIONS_MOST + 1)).unwrap();
         assert!(read(&file).unwrap().1);
     }
 }

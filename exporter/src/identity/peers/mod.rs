@@ -32,7 +32,7 @@ use crate::config;
 
 /// How long an address may be looked for in what the cluster's servers tell, in seconds: twice as long as it takes to
 /// ask again.
-pub const PATIENCE: f64 = 30.0;
+pub const LOOKUP_SECONDS: f64 = 30.0;
 
 /// Who it is, and whether that is the last word.
 #[derive(Clone, Debug, PartialEq, Eq)]

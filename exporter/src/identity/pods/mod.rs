@@ -33,7 +33,7 @@ use crate::config;
 /// The kind of workloads that are no matter of Kubernetes: cgroups.
 pub const CGROUP: &str = "cgroup";
 /// How long a container waits for its pod, and a pod for its owners, before what is known by then counts, in seconds.
-const PATIENCE: f64 = 30.0;
+const OWNER_SECONDS: f64 = 30.0;
 
 /// Where pods are learnt from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -163,14 +163,14 @@ impl Pods {
             // The same uid can be that of another pod by now, if it comes from a file.
             let pod =
                 book.pod(ask.uid).filter(|pod| ask.named.is_none_or(|named| named == (&pod.namespace, &pod.name)));
-            if let Some(pod) = pod.filter(|pod| pod.is_sure || waited >= PATIENCE) {
+            if let Some(pod) = pod.filter(|pod| pod.is_sure || waited >= OWNER_SECONDS) {
                 return Some(pod.workload.clone());
             }
             if pod.is_none() {
                 self.0.missed.notify_one();
             }
         }
-        if waited < PATIENCE { None } else { ask.named.map(own).or_else(nameless) }
+        if waited < OWNER_SECONDS { None } else { ask.named.map(own).or_else(nameless) }
     }
 
     /// What is known of the pod with this uid on its cgroups.

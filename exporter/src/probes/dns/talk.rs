@@ -11,10 +11,10 @@ pub const TYPES: [&str; 10] = ["a", "aaaa", "cname", "https", "mx", "ns", "ptr",
 pub const CODES: [&str; 7] = ["noerror", "formerr", "servfail", "nxdomain", "notimp", "refused", "other"];
 
 /// A query that has no answer so long after it was sent has none.
-pub const PATIENCE_NS: u64 = 5_000_000_000;
+pub const ANSWER_TIMEOUT_NS: u64 = 5_000_000_000;
 
 /// Most queries that may be under way, and most connections that are followed.
-const MOST: usize = 16_384;
+const CONVERSATIONS_MOST: usize = 16_384;
 /// Most cgroups.
 const MOST_CGROUPS: usize = 8192;
 
@@ -84,7 +84,7 @@ impl Talk {
     /// Puts a connection's bytes behind each other, and takes whole messages off.
     fn follow(&mut self, packet: &Packet) -> Vec<Message> {
         let key = (packet.end, packet.received);
-        if self.streams.len() >= MOST && !self.streams.contains_key(&key) {
+        if self.streams.len() >= CONVERSATIONS_MOST && !self.streams.contains_key(&key) {
             self.crowded += 1;
             return Vec::new();
         }
@@ -141,7 +141,7 @@ impl Talk {
         }
         let kind = kind_of(message.asked);
         count(&mut self.of(end.cgroup).queries, kind);
-        let is_full = self.pending.len() >= MOST;
+        let is_full = self.pending.len() >= CONVERSATIONS_MOST;
         match self.pending.entry(key) {
             Entry::Occupied(mut earlier) => {
                 // Asked again, because nobody answered.
@@ -160,9 +160,9 @@ impl Talk {
         std::mem::take(&mut self.heard)
     }
 
-    /// Gives up on what is older than [`PATIENCE_NS`].
+    /// Gives up on what is older than [`ANSWER_TIMEOUT_NS`].
     pub fn give_up(&mut self, now_ns: u64) {
-        let late = |at_ns: u64| now_ns.saturating_sub(at_ns) > PATIENCE_NS;
+        let late = |at_ns: u64| now_ns.saturating_sub(at_ns) > ANSWER_TIMEOUT_NS;
         let mut silent = Vec::new();
         self.pending.retain(|(end, _), at_ns| {
             if late(*at_ns) {
@@ -253,9 +253,9 @@ mod tests {
         talk.take_in(&packet(END, false, 0, bytes(2, None, 28)));
         talk.take_in(&packet(END, true, 3_000_000, bytes(2, Some(3), 28)));
         talk.take_in(&packet(END, false, 0, bytes(3, None, 99)));
-        talk.give_up(PATIENCE_NS);
-        talk.take_in(&packet(END, false, PATIENCE_NS, bytes(3, None, 99)));
-        talk.give_up(2 * PATIENCE_NS + 1);
+        talk.give_up(ANSWER_TIMEOUT_NS);
+        talk.take_in(&packet(END, false, ANSWER_TIMEOUT_NS, bytes(3, None, 99)));
+        talk.give_up(2 * ANSWER_TIMEOUT_NS + 1);
         let (_, counts) = talk.counts().next().unwrap();
         assert_eq!(counts.queries, [1, 1, 0, 0, 0, 0, 0, 0, 0, 2]);
         assert_eq!(counts.answers, [1, 0, 0, 1, 0, 0, 0]);

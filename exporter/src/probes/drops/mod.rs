@@ -18,7 +18,7 @@ use metric::{Count, Desc, Extra, Family, Label};
 use parking_lot::Mutex;
 
 use self::{
-    reasons::{MOST, Reasons},
+    reasons::{REASONS_MOST, Reasons},
     wire::{Device, Key},
 };
 use super::{
@@ -102,7 +102,7 @@ pub struct Drops {
 #[derive(Default)]
 struct State {
     rows: Entries<Key, u64>,
-    sums: Sums<MOST>,
+    sums: Sums<REASONS_MOST>,
     /// Rows of devices, and when each last changed.
     devices: HashMap<Key, (u64, f64)>,
     reader: Reader,
@@ -188,7 +188,7 @@ impl Drops {
     fn update(&self, state: &mut State, now: f64) -> std::io::Result<()> {
         let State { rows, sums, devices, reader } = state;
         self.counts.read_all(self.counts.max_entries(), rows)?;
-        let mut of_cgroups: HashMap<CgroupId, [u64; MOST]> = HashMap::new();
+        let mut of_cgroups: HashMap<CgroupId, [u64; REASONS_MOST]> = HashMap::new();
         for (key, count) in rows.iter() {
             if key.cgroup == CgroupId::NO_ROOM {
                 let (last, changed) = devices.entry(*key).or_insert((0, now));
@@ -196,7 +196,7 @@ impl Drops {
                     (*last, *changed) = (*count, now);
                 }
             } else if let Some(sum) =
-                of_cgroups.entry(key.cgroup).or_insert([0; MOST]).get_mut(self.reasons.index(key.reason))
+                of_cgroups.entry(key.cgroup).or_insert([0; REASONS_MOST]).get_mut(self.reasons.index(key.reason))
             {
                 *sum += count;
             }
@@ -247,7 +247,7 @@ impl Drops {
         }
     }
 
-    fn named<'a>(&'a self, account: &'a Account<MOST>) -> impl Iterator<Item = (&'a str, Count, Extra)> + 'a {
+    fn named<'a>(&'a self, account: &'a Account<REASONS_MOST>) -> impl Iterator<Item = (&'a str, Count, Extra)> + 'a {
         let there = account.sums.iter().enumerate().filter(|(_, count)| **count > 0);
         there.map(|(index, count)| {
             let extra = Extra { created: Some(account.created), exemplar: None };

@@ -11,9 +11,9 @@ pub(super) struct Reasons {
 }
 
 /// Most numbers that are told apart.
-pub(super) const MOST: usize = 192;
+pub(super) const REASONS_MOST: usize = 192;
 /// Number of all others: those of parts of the kernel that have lists of their own.
-pub(super) const OTHER: usize = MOST - 1;
+pub(super) const OTHER: usize = REASONS_MOST - 1;
 
 const PREFIX: &str = "SKB_DROP_REASON_";
 const ENUM: &str = "skb_drop_reason";
@@ -45,7 +45,7 @@ impl Reasons {
         self.arguments >= 3 && !self.words.is_empty()
     }
 
-    /// Index of a reason among [`MOST`].
+    /// Index of a reason among [`REASONS_MOST`].
     pub(super) fn index(&self, reason: u32) -> usize {
         let known =
             usize::try_from(reason).ok().filter(|at| *at < OTHER && self.words.get(*at).is_some_and(Option::is_some));
@@ -65,7 +65,7 @@ fn words(types: &Types<'_>, parts: &[u8]) -> Vec<Option<Box<str>>> {
         let (Some(name), Some(number)) = (word(part, 0), word(part, 4)) else { continue };
         let (Some(name), Ok(at)) = (types.string(name), usize::try_from(number)) else { continue };
         // The rest marks where lists begin and end.
-        let Some(name) = name.strip_prefix(PREFIX).filter(|_| at < MOST) else { continue };
+        let Some(name) = name.strip_prefix(PREFIX).filter(|_| at < REASONS_MOST) else { continue };
         if words.len() <= at {
             words.resize(at + 1, None);
         }

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Cgroups that a pass has room for. Those over it are counted as lost, and read from files.
-const MOST: u32 = 8192;
+const READINGS_MOST: u32 = 8192;
 
 /// The program of a pass.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl<R: Reading> Pass<R> {
             image: program.image,
             hooks: program.hooks,
             constants: program.constants.clone(),
-            sizes: vec![("readings", MOST)],
+            sizes: vec![("readings", READINGS_MOST)],
             cgroup: Some(root),
             pin: None,
             refuse,

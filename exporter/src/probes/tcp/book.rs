@@ -484,7 +484,7 @@ impl Strangers for HashMap<CgroupId, f64> {
         if let Some(unit) = ledger.unit_of(cgroup) {
             return Owner::Unit(unit.number, ledger.workload_of(unit).map(|workload| workload.key.clone()));
         }
-        if let Some(workload) = ledger.workload_of_grave(cgroup) {
+        if let Some(workload) = ledger.workload_of_settled(cgroup) {
             return Owner::Workload(workload.key.clone());
         }
         let first_seen = *self.entry(cgroup).or_insert(now);

@@ -13,7 +13,7 @@ use std::{
 use super::wire::{Peer, PeerId};
 use crate::{
     books::ledger::{Key, UnitId},
-    identity::peers::{Found, PATIENCE, Who},
+    identity::peers::{Found, LOOKUP_SECONDS, Who},
     ids::CgroupId,
 };
 
@@ -109,7 +109,7 @@ impl Named {
                 Who::other()
             } else {
                 let Found { who, is_sure } = find(IpAddr::V6(peer.address).to_canonical(), peer.port, name.as_deref());
-                if !is_sure && now - since < PATIENCE {
+                if !is_sure && now - since < LOOKUP_SECONDS {
                     self.waiting.insert((key, peer, name), (sums, since));
                     continue;
                 }
@@ -263,7 +263,7 @@ mod tests {
         named.take_in(std::iter::empty(), nobody, known, 111.0);
         assert_eq!(opened(&named), [(false, "workload db".into(), 80, 5)]);
         named.take_in([came(2, 80, false, 1)].into_iter(), nobody, unknown, 120.0);
-        named.take_in(std::iter::empty(), nobody, unknown, 120.0 + PATIENCE);
+        named.take_in(std::iter::empty(), nobody, unknown, 120.0 + LOOKUP_SECONDS);
         assert_eq!(opened(&named).first(), Some(&(false, "private ".into(), 80, 1)), "for so long and no longer");
     }
 
