@@ -28,6 +28,7 @@ pub fn parse() -> Loaded<Config> {
         .arg(docs("docs.write"))
         .arg(docs("docs.check"))
         .after_help(after_help())
+        .renamed(&[("security.keep_capabilities", "privilege.keep_capabilities")])
         .check(check::check)
         .parse_args(args);
     if loaded.matches.get_flag("print-catalog") {

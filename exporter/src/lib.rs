@@ -11,6 +11,7 @@ pub mod collectors;
 pub mod config;
 pub mod events;
 pub mod identity;
+pub mod ids;
 pub mod mounts;
 pub mod node_exporter;
 pub mod own_metrics;

@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::{
     custom::{CustomKind, Follower, Loaded, Source},
     engine::{Engine, Part, Shown},
-    flags::{BadFlags, Config, Flags, file::with_file},
+    flags::{BadFlags, Config, Flags, with_file},
     namespaces::Namespaces,
     own_metrics::{self, OwnMetrics},
     peers::Peers,

@@ -14,7 +14,7 @@ use metric::Catalog;
 use crate::{
     app::Setup,
     custom,
-    flags::{Command, Flags},
+    flags::{self, Command, Flags},
     own_metrics,
     program::PROGRAM,
     rbac, serve,
@@ -87,7 +87,7 @@ pub fn pages() -> Vec<(&'static str, String)> {
         flags.check().map(|config| rbac::cluster_role(&flags, &config, &custom::Config::default())).unwrap_or_default();
     vec![
         ("metrics/kube-state.md", metrics_page(&own_metrics::catalog(&PROGRAM))),
-        ("config/kube-state.md", flags_page()),
+        ("config/kube-state.md", flags::page()),
         ("config/kube-state-rbac.yaml", role),
     ]
 }
@@ -102,47 +102,14 @@ fn metrics_page(catalog: &Catalog) -> String {
         let state = if section.default_on { "on by default" } else { "off by default" };
         let _ = write!(page, "\n## {}\n\n{}, {state}.\n", section.name, section.about.trim_end_matches('.'));
         if !section.needs.is_empty() {
-            let _ = write!(page, "\nNeeds: {}.\n", section.needs.join(", "));
+            let needs: Vec<String> = section.needs.iter().map(ToString::to_string).collect();
+            let _ = write!(page, "\nNeeds: {}.\n", needs.join(", "));
         }
         page.push_str("\n| family | type | labels | what |\n|---|---|---|---|\n");
         for family in &section.families {
             let labels: Vec<String> = family.labels.iter().map(|label| format!("`{}`", label.name)).collect();
             let (name, kind, help) = (&family.name, family.kind.name(), family.help.replace('|', "\\|"));
             let _ = writeln!(page, "| `{name}` | {kind} | {} | {help} |", labels.join(", "));
-        }
-    }
-    page
-}
-
-fn flags_page() -> String {
-    let mut page = format!(
-        "# Options of {}\n\nMade from the code by `make docs`. Flags have the names and meaning they have in \
-         kube-state-metrics, unless they stand under \"Ours\". The YAML file that `--config` names may say the same under \
-         the keys that kube-state-metrics has for them (`metric_allowlist`, `labels_allow_list`, `total_shards`); what it \
-         says goes before flags, and it is read again when it changes. Unknown keys are refused. \
-         `--config.check` checks flags and file and exits.\n",
-        PROGRAM.name
-    );
-    let mut headings: Vec<Option<&str>> = Vec::new();
-    let command = Flags::command();
-    let shown = || command.get_arguments().filter(|arg| !arg.is_hide_set() && arg.get_long().is_some());
-    for arg in shown() {
-        if !headings.contains(&arg.get_help_heading()) {
-            headings.push(arg.get_help_heading());
-        }
-    }
-    for heading in headings {
-        let _ = write!(page, "\n## {}\n\n| flag | default | what |\n|---|---|---|\n", heading.unwrap_or("Options"));
-        for arg in shown().filter(|arg| arg.get_help_heading() == heading) {
-            let name = arg.get_long().unwrap_or_default();
-            let default: Vec<_> = arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
-            let default = if default.iter().all(|value| value.is_empty()) {
-                String::new()
-            } else {
-                format!("`{}`", default.join(","))
-            };
-            let help = arg.get_help().map(ToString::to_string).unwrap_or_default().replace('|', "\\|");
-            let _ = writeln!(page, "| `--{name}` | {default} | {help} |");
         }
     }
     page

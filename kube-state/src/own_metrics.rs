@@ -101,6 +101,9 @@ families! {
     SPOILED: Count, 2 = Family::counter("yagura_kube_state_spoiled_families_total",
         "Times that a family was left out for an object or some of its series, because a field of the object has another shape.",
         &[KINDS, Label::open("family", "families")]);
+    REPEATED: Count, 2 = Family::counter("yagura_kube_state_repeated_series_total",
+        "Times that an object gave a series twice with different numbers, of which the first is shown.",
+        &[KINDS, Label::open("family", "families")]);
 }
 
 const BOUNDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -232,6 +235,9 @@ fn put_counts(kind: &str, counts: &Counts, out: &mut Batch) {
     out.put(&UNREADABLE, [kind], counts.unreadable.load(Relaxed));
     for (family, count) in &*counts.spoiled.lock() {
         out.put(&SPOILED, [kind, family], *count);
+    }
+    for (family, count) in &*counts.repeated.lock() {
+        out.put(&REPEATED, [kind, family], *count);
     }
 }
 

@@ -16,15 +16,13 @@ use std::{
 
 use hashbrown::HashTable;
 
-use crate::{family::Desc, kind::Resource, rows::Rows};
+use crate::{family::Desc, hash::hash_of, kind::Resource, rows::Rows};
 
 mod block;
-mod hash;
 mod texts;
 
 use block::{Block, Slot};
 pub use block::{Change, Usage};
-use hash::hash_of;
 
 /// A family as it is written: its name, and the lines before its series.
 #[derive(Clone, Debug)]

@@ -448,6 +448,9 @@ impl Watch {
                 for family in self.rows.spoiled() {
                     self.counts.spoil(self.target.render.family(*family));
                 }
+                for family in self.rows.repeated() {
+                    self.counts.repeat(self.target.render.family(*family));
+                }
                 self.store.put(&self.rows);
             }
             Ok(Err(error)) => {

@@ -62,8 +62,14 @@ const RECIPES: &[Recipe] = &[
     Recipe {
         name: "lint",
         usage: "",
-        about: "formatting, structure and clippy, warnings are errors",
+        about: "formatting, structure, clippy and rustdoc, warnings are errors",
         run: tasks::lint,
+    },
+    Recipe {
+        name: "deny",
+        usage: "",
+        about: "licences, second versions and advisories of dependencies",
+        run: tasks::deny,
     },
     Recipe {
         name: "lines",
@@ -86,7 +92,12 @@ const RECIPES: &[Recipe] = &[
     },
     Recipe { name: "proof", usage: proof::USAGE, about: "prove what the eBPF programs count", run: proof::run },
     Recipe { name: "fuzz", usage: "[SECONDS] [TARGET]…", about: "run every fuzz target", run: tasks::fuzz },
-    Recipe { name: "ci", usage: "", about: "everything: lint, tests, generated files, live checks", run: ci::run },
+    Recipe {
+        name: "ci",
+        usage: ci::USAGE,
+        about: "everything: lint, tests, generated files, live checks",
+        run: ci::run,
+    },
     Recipe { name: "cluster", usage: cluster::USAGE, about: "a real one-node Kubernetes", run: cluster::run },
     Recipe {
         name: "e2e-cluster",

@@ -36,7 +36,7 @@ pub struct Config {
     /// File descriptors.
     pub files: Files,
     /// What the agent may do.
-    pub security: Security,
+    pub privilege: Privilege,
 }
 
 /// Where the machine's file systems are mounted, seen from the agent.
@@ -288,7 +288,7 @@ impl Default for Files {
 /// What the agent may do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Security {
+pub struct Privilege {
     /// Keep the capabilities that the process was started with. Without this all that the collectors do not need is
     /// given up, so that a configuration that is read anew cannot switch on eBPF programs.
     pub keep_capabilities: bool,

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{found::Found, value};
+use crate::literal;
 
 /// A way from a value to a value inside of it. The empty path leads to the value itself.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -73,7 +74,7 @@ impl Step {
             let inner = segment.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
             let pair = inner.and_then(|inner| inner.split_once('='));
             let (key, wanted) = pair.ok_or_else(|| BadSegment(segment.to_owned()))?;
-            let (number, flag) = (value::number_of_text(wanted), value::flag_of_text(wanted));
+            let (number, flag) = (value::number_of_text(wanted), literal::truth(wanted));
             let rule = Rule::First { key: key.to_owned(), text: wanted.to_owned(), number, flag };
             return Ok(Self { text, rule });
         }

@@ -55,15 +55,6 @@ pub(super) fn number_of_text(text: &str) -> Option<f64> {
     number::parse(text)
 }
 
-/// The truth value that a text stands for in Go.
-pub(super) fn flag_of_text(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
-}
-
 /// What stands at the end of a path as text; `None` when nothing does.
 pub(super) fn text(found: Found<'_>) -> Option<Cow<'_, str>> {
     match found {

@@ -34,7 +34,7 @@ pub(super) const ALL: &[Layers] = &[
         package: "yagura-exporter",
         uses: &["metric", "kernfs", "expo", "daemon", "kubernetes", "yagura-exporter"],
         floors: &[
-            &["bpf", "privilege", "config", "program", "mounts"],
+            &["bpf", "privilege", "config", "ids", "program", "mounts"],
             &["events"],
             &["identity", "books"],
             &["spec", "report"],
@@ -49,7 +49,7 @@ pub(super) const ALL: &[Layers] = &[
         package: "yagura-kube-state",
         uses: &["metric", "expo", "daemon", "kubernetes", "yagura-kube-state"],
         floors: &[
-            &["cron", "lax", "moves", "number", "program", "quantity", "time"],
+            &["cron", "hash", "lax", "literal", "moves", "number", "program", "quantity", "time"],
             &["labels", "meta", "rows", "shard"],
             &["family"],
             &["kind"],
@@ -60,8 +60,8 @@ pub(super) const ALL: &[Layers] = &[
             &["custom", "engine", "namespaces", "shards", "workloads"],
             &["peers"],
             &["flags"],
-            &["conformance", "own_metrics", "page", "plan", "rbac"],
-            &["serve", "app"],
+            &["conformance", "own_metrics", "plan", "rbac"],
+            &["serve", "app", "page"],
             &["bin", "cli", "lib", "main"],
         ],
         ..PLATFORM
