@@ -14,7 +14,12 @@ use yagura_exporter::{catalog, program::PROGRAM, slices, spec::View};
 
 /// Families whose names the machine tells, so that nobody can list them: how their names begin, and the collector.
 /// Each collector declares those that are known beforehand.
-const FOUND: [(&str, &str); 5] = [
+const FOUND: [(&str, &str); 10] = [
+    ("node_bcachefs_", "node_bcachefs"),
+    ("node_lnstat_", "node_lnstat"),
+    ("node_memory_numa_", "node_meminfo_numa"),
+    ("node_rapl_", "node_rapl"),
+    ("node_zoneinfo_protection_", "node_zoneinfo"),
     ("node_vmstat_", "node_vmstat"),
     ("node_sockstat_", "node_sockstat"),
     ("node_netstat_", "node_netstat"),
