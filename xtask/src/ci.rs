@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::args::Args;
 use crate::checks::{self, Skip};
 use crate::counts::Counts;
-use crate::{parity, process, setup, tasks, vm};
+use crate::{alerts, parity, process, setup, tasks, vm};
 
 /// What all steps came to.
 #[derive(Debug, Default, PartialEq)]
@@ -54,6 +54,7 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
     });
     step("build", &|tally| tally.need("build", tasks::build(&mut Args::default())));
     step("docs", &|tally| tally.one("docs", tasks::write_or_check_docs(true)));
+    step("alerts", &|tally| tally.one("alerts", alerts::check()));
     for check in checks::all() {
         step(&check.name, &|tally| tally.one(&check.name, (check.run)()));
     }

@@ -7,6 +7,7 @@
 
 mod account;
 mod agent;
+mod alerts;
 mod args;
 mod checks;
 mod ci;
@@ -55,6 +56,7 @@ const RECIPES: &[Recipe] = &[
     Recipe { name: "test", usage: "[ARGS]", about: "cargo test --workspace", run: tasks::test },
     Recipe { name: "lint", usage: "", about: "formatting and clippy, warnings are errors", run: tasks::lint },
     Recipe { name: "docs", usage: "[--check]", about: "write the generated pages, or check them", run: tasks::docs },
+    Recipe { name: "alerts", usage: alerts::USAGE, about: "compile the alerts and test their rules", run: alerts::run },
     Recipe {
         name: "bench",
         usage: "[growth | network | join | kube-state] [--peers] [--real] [ARGS]",
