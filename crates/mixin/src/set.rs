@@ -29,6 +29,9 @@ struct Settings {
     runbooks: String,
 }
 
+/// A test, and the alert whose text it reads.
+type Annotated<'a> = (alert::Case, Option<(&'a str, &'a alert::Annotations)>);
+
 /// Names of other sets that users run beside this one.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -268,18 +271,15 @@ impl Set {
         }
     }
 
+    /// Tests in one file an alert, each over the alert's rule and the records that it reads and no others: a test of all
+    /// rules at each step would take promtool many times as long.
     fn tests(
         &self,
         areas: &BTreeMap<&str, Vec<&Checked>>,
         counts: &mut Counts,
         put: &mut impl FnMut(String, String),
     ) {
-        type Annotated<'a> = (alert::Case, Option<(&'a str, &'a alert::Annotations)>);
-        let mut write = |name: &str, cases: &[Annotated<'_>]| {
-            let area = if name == "records" { vec![] } else { vec![name.to_owned()] };
-            let files: Vec<String> = std::iter::once("records".to_owned()).chain(area).collect();
-            let groups: Vec<String> = files.iter().map(|file| format!("yagura-{file}")).collect();
-            let files: Vec<String> = files.iter().map(|file| format!("../rules/{file}.yaml")).collect();
+        let mut write = |name: &str, files: &[String], groups: &[String], cases: &[Annotated<'_>]| {
             for (ending, is_native) in [("", false), ("-native", true)] {
                 let of: Vec<(&alert::Case, _)> =
                     cases.iter().filter(|(case, _)| case.is_native == is_native).map(|(case, of)| (case, *of)).collect();
@@ -289,29 +289,49 @@ impl Set {
                 counts.tests += of.len();
                 counts.native += if is_native { of.len() } else { 0 };
                 counts.looks += of.iter().map(|(case, _)| case.looks.len() + usize::from(case.reads.is_some())).sum::<usize>();
-                put(format!("alerts/generated/tests/{name}{ending}.yaml"), rule::tests(&files, &groups, &of));
+                put(format!("alerts/generated/tests/{name}{ending}.yaml"), rule::tests(files, groups, &of));
             }
         };
+        let names = |name: &str| (vec![format!("../rules/{name}.yaml")], vec![format!("yagura-{name}")]);
+        let (files, groups) = names("records");
         let of_records: Vec<Annotated<'_>> =
             self.records.iter().flat_map(|record| record.cases.iter().cloned().map(|case| (case, None))).collect();
-        write("records", &of_records);
-        for (area, alerts) in areas {
-            let cases = |alert: &&'_ Checked| {
-                let labels = self.labels(&alert.area, alert.source.severity, &alert.source.labels);
-                alert::cases(alert, &labels, &self.settings.owner_labels)
-            };
-            let cases: Vec<Annotated<'_>> = alerts
-                .iter()
-                .flat_map(|alert| {
-                    let of = (alert.source.alert.as_str(), &alert.annotations);
-                    cases(alert).into_iter().map(move |case| (case, Some(of)))
-                })
-                .collect();
-            write(area, &cases);
+        write("records", &files, &groups, &of_records);
+        let (files, groups) = names("inputs");
+        let of_inputs: Vec<Annotated<'_>> = self.input_cases().into_iter().map(|case| (case, None)).collect();
+        write("inputs", &files, &groups, &of_inputs);
+        let mut rules = Vec::new();
+        for (area, alert) in areas.iter().flat_map(|(area, alerts)| alerts.iter().map(move |alert| (area, alert))) {
+            let name = &alert.source.alert;
+            let labels = self.labels(&alert.area, alert.source.severity, &alert.source.labels);
+            let of = (name.as_str(), &alert.annotations);
+            let cases = alert::cases(alert, &labels, &self.settings.owner_labels);
+            let cases: Vec<Annotated<'_>> = cases.into_iter().map(|case| (case, Some(of))).collect();
+            let alone = [
+                Group { name: "yagura-records".to_owned(), rules: self.records_of(&alert.expr) },
+                Group { name: format!("yagura-{area}"), rules: vec![self.rule(alert, None)] },
+            ];
+            let alone: Vec<Group> = alone.into_iter().filter(|group| !group.rules.is_empty()).collect();
+            let groups: Vec<String> = alone.iter().map(|group| group.name.clone()).collect();
+            write(&format!("{area}/{name}"), &[format!("{name}.rules.yaml")], &groups, &cases);
+            rules.push((format!("alerts/generated/tests/{area}/{name}.rules.yaml"), rule::rules(&alone)));
         }
-        let of_inputs: Vec<Annotated<'_>> =
-            self.input_cases().into_iter().map(|case| (case, None)).collect();
-        write("inputs", &of_inputs);
+        rules.into_iter().for_each(|(path, text)| put(path, text));
+    }
+
+    /// Records that an expression reads, and those that these read.
+    fn records_of(&self, expr: &str) -> Vec<Rule> {
+        let mut needed: BTreeSet<&str> = BTreeSet::new();
+        let mut texts = vec![expr];
+        while let Some(text) = texts.pop() {
+            for record in self.records.iter().filter(|record| text.contains(&record.name)) {
+                if needed.insert(&record.name) {
+                    texts.push(&record.expr);
+                }
+            }
+        }
+        let of = |rule: &Rule| matches!(rule, Rule::Record { record, .. } if needed.contains(record.as_str()));
+        self.records(None).into_iter().filter(of).collect()
     }
 
     /// Each input there, and each input missing.

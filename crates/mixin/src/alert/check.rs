@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use promql_parser::parser::{self, Expr};
 
-use super::{Alert, Annotations, Owner, POD, Test, WORKLOAD, annotation};
+use super::{Alert, Annotations, Owner, Test, annotation};
 use crate::catalog::{Inputs, Known, Labels};
 use crate::query::{self, Query};
 use crate::threshold::{Threshold, Thresholds};
@@ -187,12 +187,7 @@ fn query(check: &mut Check<'_>, source: &Alert, condition: &str, ground: &Ground
             check.refuse("by", format!("has {label}, which says who was scraped and changes when that restarts"));
         }
     }
-    let needs: &[&str] = match source.owner {
-        Owner::None => &[],
-        Owner::Workload => &WORKLOAD,
-        Owner::Pod => &POD,
-    };
-    let lacks: Vec<&str> = needs.iter().copied().filter(|label| !by.contains(*label)).collect();
+    let lacks: Vec<&str> = source.owner.on().iter().copied().filter(|label| !by.contains(*label)).collect();
     if !lacks.is_empty() {
         check.refuse("owner", format!("takes labels that `by` does not have: {}", lacks.join(", ")));
     }
@@ -201,7 +196,7 @@ fn query(check: &mut Check<'_>, source: &Alert, condition: &str, ground: &Ground
 
 /// Labels that come with owners.
 fn owners(source: &Alert, ground: &Ground<'_>) -> Vec<String> {
-    let of_pods = if source.owner == Owner::Pod { &["workload_kind", "workload"][..] } else { &[] };
+    let of_pods = source.owner.brings();
     let named = if source.owner == Owner::None { &[][..] } else { ground.owner_labels };
     of_pods.iter().map(|&label| label.to_owned()).chain(named.iter().cloned()).collect()
 }
@@ -209,11 +204,8 @@ fn owners(source: &Alert, ground: &Ground<'_>) -> Vec<String> {
 /// The condition, its rows with their owner where there is one. What has none fires all the same: the second half of
 /// the `or` has exactly the rows whose workload is in no row of owners.
 fn with_owner(condition: &str, owner: Owner, owner_labels: &[String]) -> String {
-    let (on, record, mut include): (&[&str], _, Vec<&str>) = match owner {
-        Owner::None => return condition.to_owned(),
-        Owner::Workload => (&WORKLOAD, "workload:yagura_owner:group", Vec::new()),
-        Owner::Pod => (&POD, "pod:yagura_owner:group", vec!["workload_kind", "workload"]),
-    };
+    let Some(record) = owner.record() else { return condition.to_owned() };
+    let (on, mut include) = (owner.on(), owner.brings().to_vec());
     include.extend(owner_labels.iter().map(String::as_str));
     let (on, include) = (on.join(", "), include.join(", "));
     let condition = query::indented(condition, 2);

@@ -47,12 +47,47 @@ pub enum Owner {
     Workload,
     /// Rows name a pod; the workload comes with the owner.
     Pod,
+    /// Rows name a claim; the workload that mounts it comes with the owner.
+    Claim,
+}
+
+impl Owner {
+    /// Labels by which the owner is looked up.
+    const fn on(self) -> &'static [&'static str] {
+        match self {
+            Self::None => &[],
+            Self::Workload => &WORKLOAD,
+            Self::Pod => &POD,
+            Self::Claim => &CLAIM,
+        }
+    }
+
+    /// Labels of the workload that come with the owner.
+    const fn brings(self) -> &'static [&'static str] {
+        match self {
+            Self::None | Self::Workload => &[],
+            Self::Pod | Self::Claim => &["workload_kind", "workload"],
+        }
+    }
+
+    /// The record that has owners by these labels.
+    const fn record(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Workload => Some("workload:yagura_owner:group"),
+            Self::Pod => Some("pod:yagura_owner:group"),
+            Self::Claim => Some("claim:yagura_owner:group"),
+        }
+    }
 }
 
 /// Labels that name a workload.
 pub const WORKLOAD: [&str; 4] = ["cluster", "namespace", "workload_kind", "workload"];
 /// Labels that name a pod.
 pub const POD: [&str; 3] = ["cluster", "namespace", "pod"];
+
+/// Labels that name a claim.
+pub const CLAIM: [&str; 3] = ["cluster", "namespace", "persistentvolumeclaim"];
 
 /// One alert as it is written.
 #[derive(Debug, Clone, Deserialize)]

@@ -6,7 +6,16 @@ use super::{Checked, Owner, Reads, Test};
 use crate::Period;
 
 /// Families that say whose something is; without them an alert fires with an empty owner.
-const OWNERS: [&str; 4] = ["kube_workload_owner_info", "workload_owner_info", "kube_pod_workload_info", "pod_workload_info"];
+const OWNERS: [&str; 8] = [
+    "kube_workload_owner_info",
+    "workload_owner_info",
+    "kube_pod_workload_info",
+    "pod_workload_info",
+    "kube_pod_owner",
+    "kube_replicaset_owner",
+    "kube_job_owner",
+    "kube_pod_spec_volumes_persistentvolumeclaims_info",
+];
 
 /// One test, ready to be written.
 #[derive(Debug, Clone)]
@@ -108,12 +117,16 @@ impl Maker<'_> {
 
     /// The same rows, without the labels that owners bring.
     fn without_owner(&self, firing: &Test) -> Case {
-        let is_owner = |series: &str| OWNERS.iter().any(|name| series.split('{').next() == Some(name));
+        let told = if self.alert.source.owner == Owner::Workload { OWNERS.get(..2) } else { Some(&OWNERS[..]) };
+        let told = told.unwrap_or_default();
+        // What the condition itself reads is no matter of owners.
+        let is_read = |name: &str| self.alert.condition.contains(name);
+        let is_owner = |series: &str| told.iter().any(|name| series.split('{').next() == Some(name) && !is_read(name));
         let series = self.series(firing).into_iter().filter(|(series, _)| !is_owner(series));
-        let of_pods = self.alert.source.owner == Owner::Pod;
+        let brought = self.alert.source.owner.brings();
         let bare = |row: &BTreeMap<String, String>| {
             let is_own = |label: &String| {
-                !self.owner_labels.contains(label) && !(of_pods && ["workload", "workload_kind"].contains(&label.as_str()))
+                !self.owner_labels.contains(label) && !brought.contains(&label.as_str())
             };
             row.iter().filter(|(label, _)| is_own(label)).map(|(label, value)| (label.clone(), value.clone())).collect()
         };
@@ -132,7 +145,7 @@ impl Maker<'_> {
     /// Rows of owners for what the test expects.
     fn owners(&self, test: &Test) -> BTreeMap<String, String> {
         let mut owners = BTreeMap::new();
-        let of_pods = self.alert.source.owner == Owner::Pod;
+        let owner = self.alert.source.owner;
         let steps = steps(test);
         for row in test.at.values().flatten() {
             let of = |labels: &[&str]| {
@@ -146,9 +159,17 @@ impl Maker<'_> {
                 let labels = workload.clone().into_iter().chain(named).collect();
                 owners.insert(format!("kube_workload_owner_info{}", quoted_labels(&labels)), format!("1x{steps}"));
             }
-            if of_pods && workload.contains_key("workload") {
-                let labels = workload.into_iter().chain(of(&["pod"])).collect();
-                owners.insert(format!("kube_pod_workload_info{}", quoted_labels(&labels)), format!("1x{steps}"));
+            if owner.brings().is_empty() || !workload.contains_key("workload") {
+                continue;
+            }
+            let mut pod = of(&["namespace", "pod"]);
+            pod.entry("pod".to_owned()).or_insert_with(|| "mounts-it".to_owned());
+            let labels = workload.into_iter().chain(pod.clone()).collect();
+            owners.insert(format!("kube_pod_workload_info{}", quoted_labels(&labels)), format!("1x{steps}"));
+            if owner == Owner::Claim {
+                pod.extend(of(&["persistentvolumeclaim"]));
+                let series = format!("kube_pod_spec_volumes_persistentvolumeclaims_info{}", quoted_labels(&pod));
+                owners.insert(series, format!("1x{steps}"));
             }
         }
         owners

@@ -12,6 +12,7 @@ use crate::{Period, Problem, Source};
 
 /// What the first part of a name promises of the labels.
 const LEVELS: &[(&str, &[&str])] = &[
+    ("claim", &["cluster", "namespace", "persistentvolumeclaim"]),
     ("cluster", &["cluster"]),
     ("namespace", &["cluster", "namespace"]),
     ("node", &["cluster", "node"]),
@@ -36,6 +37,9 @@ struct Record {
     about: String,
     /// Labels of its rows.
     by: Labels,
+    /// Inputs without which it has no rows, where it reads others that it can do without.
+    #[serde(default)]
+    needs: Option<BTreeSet<String>>,
     /// Its query.
     expr: String,
     /// Its tests.
@@ -114,10 +118,14 @@ impl Records {
                     }
                     known.add_record(&record.record, record.by.clone(), query.unique.clone());
                     let read = read_inputs(&query, known, inputs, &all);
+                    let needs = record.needs.clone().unwrap_or_else(|| read.clone());
+                    if !needs.is_subset(&read) {
+                        refuse("needs", "names inputs that the expression does not read".to_owned());
+                    }
                     let cases = record.cases(known, &mut refuse);
                     let (name, about) = (record.record.clone(), record.about.clone());
                     let expr = expr.trim_end().to_owned();
-                    all.push(Recorded { name, about, expr, inputs: read, thresholds: used, cases });
+                    all.push(Recorded { name, about, expr, inputs: needs, thresholds: used, cases });
                 }
             }
         }
