@@ -119,7 +119,7 @@ fn scrapes(pods: &Pods) {
     let layout = Arc::new(Layout::find(&host, &mut Reader::default()).unwrap());
     let with = |pods: &Pods, capacity: bool| {
         let (peers, config) = (Peers::new(pods), Arc::new(Config::default()));
-        let context = Context { host: Arc::clone(&host), config, pods: pods.clone(), peers };
+        let context = Context { pods: pods.clone(), peers, ..Context::alone(Arc::clone(&host), config) };
         let tree = Tree::new(Arc::clone(&host), Arc::clone(&layout), Budget::new(100_000)).unwrap().with_pods(pods);
         let wanted = |spec: &Spec| spec.default_on && (capacity || spec.name != "workload_capacity");
         Engine::new(collectors::ALL, wanted, &context, tree)

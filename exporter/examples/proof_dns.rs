@@ -19,6 +19,7 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use common::{Folder, alone, host, owner_root, unable};
 use yagura_exporter::{
+    books::times::{NATIVE_SLOTS, Slots},
     identity::names::NAMES,
     probes::{
         dns::{
@@ -27,7 +28,6 @@ use yagura_exporter::{
         },
         lifetime::{Lifetime, Options},
         packets::At,
-        tcp::{Slots, wire::NATIVE_SLOTS},
     },
 };
 

@@ -15,15 +15,16 @@ use metric::{Batch, Limits};
 use parking_lot::Mutex;
 
 use crate::{
-    cli::PROGRAM,
     collectors,
     config::{Config, is_called},
-    events,
+    events::{Feeds, lines},
     identity::{Layout, Peers, Pods, Tree},
     own_metrics::OwnMetrics,
     privilege,
     probes::object,
-    scrape::{Delivered, Engine, Off, Report},
+    program::PROGRAM,
+    report::{Delivered, Report},
+    scrape::{Engine, Off},
     slices,
     spec::{Context, Spec, View},
     workloads,
@@ -64,17 +65,18 @@ pub struct App {
     mode: &'static str,
 }
 
-/// What others tell of this node and its cluster. It outlives a reload.
+/// What outlives a reload: what others tell of this node and its cluster, and the streams of events.
 #[derive(Clone, Debug)]
 pub struct Known {
     pods: Pods,
     peers: Peers,
+    feeds: Feeds,
 }
 
 impl Default for Known {
     fn default() -> Self {
         let pods = Pods::default();
-        Self { peers: Peers::new(&pods), pods }
+        Self { peers: Peers::new(&pods), pods, feeds: Feeds::default() }
     }
 }
 
@@ -103,7 +105,11 @@ impl App {
             config: Arc::clone(config),
             pods: known.pods.clone(),
             peers: known.peers.clone(),
+            books: Arc::default(),
+            feeds: known.feeds.clone(),
+            declared: slices::declared,
         };
+        known.feeds.set_listened(slices::all().filter(|spec| slices::wants(config, spec)).flat_map(Spec::listens));
         let (of_node, of_containers): (Vec<&'static Spec>, Vec<&'static Spec>) =
             slices::all().partition(|spec| spec.shows.iter().all(|(view, _)| *view == View::Node));
         let engine = |specs: &[&'static Spec]| -> Result<Engine> {
@@ -260,9 +266,9 @@ pub fn serve(loaded: &Loaded<Config>) -> Result<()> {
     object::keep_one_heap();
     let telemetry = Telemetry::new(&PROGRAM);
     let own = Arc::new(OwnMetrics::register(&telemetry));
-    events::start(&loaded.config.events)?;
-    privilege::begin(&loaded.config);
     let known = Known::default();
+    lines::start(&loaded.config.events, &known.feeds)?;
+    privilege::begin(&slices::needed(&loaded.config), loaded.config.security.keep_capabilities);
     let first = App::new(&Arc::new(loaded.config.clone()), &known, &telemetry, &own)?;
     privilege::settle();
     privilege::report();

@@ -2,16 +2,17 @@
 
 use std::fmt::Write as _;
 
+use daemon::Program;
 use metric::{Catalog, FamilyEntry, Section};
 
-use crate::{slices, spec::Spec};
+use crate::{own_metrics, slices, spec::Spec};
 
-/// The declarations of all slices.
-pub fn catalog() -> Catalog {
+/// The declarations of all slices, and of the agent's own registry.
+pub fn catalog(program: &Program) -> Catalog {
     Catalog {
-        program: env!("CARGO_PKG_NAME"),
-        version: env!("CARGO_PKG_VERSION"),
-        sections: slices::all().map(section).collect(),
+        program: program.name.to_owned(),
+        version: program.version.to_owned(),
+        sections: slices::all().map(section).chain([own_metrics::section(program)]).collect(),
     }
 }
 
@@ -19,8 +20,8 @@ fn section(spec: &Spec) -> Section {
     let families =
         spec.shows.iter().flat_map(|(view, families)| families.iter().map(|desc| FamilyEntry::new(desc, view.path())));
     Section {
-        name: spec.name,
-        about: spec.about,
+        name: spec.name.to_owned(),
+        about: spec.about.to_owned(),
         default_on: spec.default_on,
         needs: spec.needs.iter().map(ToString::to_string).collect(),
         families: families.collect(),
@@ -35,28 +36,28 @@ pub fn reference(catalog: &Catalog) -> String {
         catalog.program
     );
     for section in &catalog.sections {
-        let state = if section.default_on { "on by default" } else { "off by default" };
-        let _ = write!(
-            page,
-            "\n## {}\n\n{} Switched by `--collector.{}`; {state}.\n",
-            section.name, section.about, section.name
-        );
+        let state = match (section.name.as_str(), section.default_on) {
+            (own_metrics::SECTION, _) => "Always on.".to_owned(),
+            (name, true) => format!("Switched by `--collector.{name}`; on by default."),
+            (name, false) => format!("Switched by `--collector.{name}`; off by default."),
+        };
+        let _ = write!(page, "\n## {}\n\n{} {state}\n", section.name, section.about);
         if !section.needs.is_empty() {
             let _ = write!(page, "\nNeeds: {}.\n", section.needs.join(", "));
         }
         let mut endpoint = "";
         for family in &section.families {
             if family.endpoint != endpoint {
-                endpoint = family.endpoint;
+                endpoint = &family.endpoint;
                 let _ = write!(page, "\n`{endpoint}`\n\n| family | type | labels | what |\n|---|---|---|---|\n");
             }
-            let namer = family.named_by.map_or_else(String::new, |namer| format!(" ({namer})"));
+            let namer = family.named_by.as_ref().map_or_else(String::new, |namer| format!(" ({namer})"));
             let labels: Vec<String> = family.labels.iter().map(label_cell).collect();
             let _ = writeln!(
                 page,
                 "| `{}`{namer} | {} | {} | {} |",
                 family.name,
-                family.kind,
+                family.kind.name(),
                 labels.join(", "),
                 family.help.replace('|', "\\|")
             );
@@ -66,7 +67,7 @@ pub fn reference(catalog: &Catalog) -> String {
 }
 
 fn label_cell(label: &metric::LabelEntry) -> String {
-    match label.values {
+    match &label.values {
         Some(values) if values.len() <= 8 => format!("`{}` ({})", label.name, values.join(", ")),
         _ => format!("`{}`", label.name),
     }

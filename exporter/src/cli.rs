@@ -7,18 +7,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use daemon::{Cli, Loaded, Program};
+use daemon::{Cli, Loaded};
 
-use crate::{catalog, check, config::Config, rbac, slices};
-
-/// Who we are.
-pub static PROGRAM: Program = Program {
-    name: env!("CARGO_PKG_NAME"),
-    prefix: "yagura",
-    about: "Shows what every container on this machine does, as Prometheus metrics.",
-    version: env!("CARGO_PKG_VERSION"),
-    revision: option_env!("YAGURA_REVISION"),
-};
+use crate::{catalog, check, config::Config, program::PROGRAM, rbac, slices};
 
 /// The configuration of this process. Ends the process when it is asked to print something, or when something is wrong.
 pub fn parse() -> Loaded<Config> {
@@ -38,7 +29,7 @@ pub fn parse() -> Loaded<Config> {
         .check(check::check)
         .parse_args(args);
     if loaded.matches.get_flag("print-catalog") {
-        let text = serde_json::to_string_pretty(&catalog::catalog()).unwrap_or_default() + "\n";
+        let text = serde_json::to_string_pretty(&catalog::catalog(&PROGRAM)).unwrap_or_default() + "\n";
         let written = std::io::stdout().write_all(text.as_bytes());
         std::process::exit(i32::from(written.is_err()));
     }
@@ -66,7 +57,7 @@ fn docs(name: &'static str) -> clap::Arg {
 /// The pages of the documentation that are made from the code, by their path below the folder `docs`.
 fn pages() -> [(&'static str, String); 2] {
     [
-        ("metrics/exporter.md", catalog::reference(&catalog::catalog())),
+        ("metrics/exporter.md", catalog::reference(&catalog::catalog(&PROGRAM))),
         ("config/exporter.md", daemon::options_reference::<Config>(&PROGRAM)),
     ]
 }

@@ -3,6 +3,7 @@
 //! the names that Prometheus users already query.
 
 pub mod app;
+pub mod books;
 pub mod catalog;
 pub mod check;
 pub mod cli;
@@ -14,7 +15,9 @@ pub mod mounts;
 pub mod own_metrics;
 pub mod privilege;
 pub mod probes;
+pub mod program;
 pub mod rbac;
+pub mod report;
 pub mod scrape;
 pub mod slices;
 pub mod spec;

@@ -3,10 +3,10 @@
 
 use std::process::ExitCode;
 
-use yagura_exporter::{app, cli};
+use yagura_exporter::{app, cli, program::PROGRAM};
 
 fn main() -> ExitCode {
     let loaded = cli::parse();
     let started = daemon::logs::start(&loaded.config.log).map_err(Into::into);
-    cli::PROGRAM.ended(started.and_then(|()| app::serve(&loaded)))
+    PROGRAM.ended(started.and_then(|()| app::serve(&loaded)))
 }

@@ -2,17 +2,27 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use daemon::Telemetry;
+use daemon::{Program, Telemetry};
 use kernfs::Budget;
+use metric::{Label, Section};
 use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge};
 
 use crate::{
     identity::{peers, pods::Figures},
-    scrape::{Outcome, Report},
+    report::{Outcome, Report},
     spec::View,
 };
 
 type Labels = Vec<(&'static str, String)>;
+
+const VIEW: Label = Label::closed("view", &[View::Own.path(), View::Cadvisor.path(), View::Node.path()]);
+const COLLECTOR: Label = Label::open("collector", "collectors");
+const FAMILY: Label = Label::open("family", "families");
+const FEATURE: Label = Label::open("feature", "collectors and probes");
+const REASON: Label = Label::open("reason", "1 a feature");
+const SERVER: Label = Label::open("server", "servers of Kubernetes that are asked");
+const OUTCOME: Label = Label::closed("outcome", &["success", "error"]);
+const BY: Label = Label::open("by", "1");
 
 /// Metrics of the agent's own registry.
 pub struct OwnMetrics {
@@ -38,6 +48,22 @@ pub struct OwnMetrics {
     peers: Gauge,
     peers_age: Family<Labels, Gauge<f64, AtomicU64>>,
 }
+
+/// The declarations of all that the registry holds, as the catalogue shows them.
+pub fn section(program: &Program) -> Section {
+    let telemetry = Telemetry::new(program);
+    OwnMetrics::register(&telemetry);
+    Section {
+        name: SECTION.to_owned(),
+        about: "What the agent says about itself: its process, its web server, its scrapes.".to_owned(),
+        default_on: true,
+        needs: Vec::new(),
+        families: telemetry.families(View::Own.path()),
+    }
+}
+
+/// The section of the catalogue that no flag switches.
+pub const SECTION: &str = "telemetry";
 
 impl OwnMetrics {
     /// Registers them.
@@ -69,55 +95,65 @@ impl OwnMetrics {
         put.register(
             "yagura_collector_duration_seconds",
             "How long the collector took in the last scrape of the view",
+            &[VIEW, COLLECTOR],
             own.duration.clone(),
         );
         put.register(
             "yagura_collector_success",
             "Whether the collector's last run in the view left all its rows",
+            &[VIEW, COLLECTOR],
             own.success.clone(),
         );
         put.register(
             "yagura_collector_errors",
             "Runs of the collector that lost some or all of their rows",
+            &[VIEW, COLLECTOR],
             own.errors.clone(),
         );
         put.register(
             "yagura_collector_late",
             "Runs of the collector that were left out because the scrape's deadline had passed",
+            &[VIEW, COLLECTOR],
             own.late.clone(),
         );
         put.register(
             "yagura_series_dropped",
             "Samples left out because the family or the page had reached its limit",
+            &[FAMILY],
             own.dropped.clone(),
         );
         put.register(
             "yagura_feature_enabled",
             "Whether the feature is on; the reason says what is missing",
+            &[FEATURE, REASON],
             own.features.clone(),
         );
-        put.register("yagura_cgroups", "Cgroups that have rows", own.cgroups.clone());
+        put.register("yagura_cgroups", "Cgroups that have rows", &[], own.cgroups.clone());
         put.register(
             "yagura_cgroup_watching",
             "Whether inotify reports new and removed cgroups; if not, each scrape walks the hierarchies",
+            &[],
             own.watching.clone(),
         );
-        put.register("yagura_cgroup_walks", "Walks over the cgroup hierarchies", own.walks.clone());
+        put.register("yagura_cgroup_walks", "Walks over the cgroup hierarchies", &[], own.walks.clone());
         put.register(
             "yagura_cgroup_resyncs",
             "Walks over the cgroup hierarchies because events were lost",
+            &[],
             own.resyncs.clone(),
         );
-        put.register("yagura_kept_files", "Kernel files that are kept open between scrapes", own.kept.clone());
-        put.register("yagura_kept_files_limit", "Most kernel files that may be kept open", own.kept_most.clone());
+        put.register("yagura_kept_files", "Kernel files that are kept open between scrapes", &[], own.kept.clone());
+        put.register("yagura_kept_files_limit", "Most kernel files that may be kept open", &[], own.kept_most.clone());
         put.register(
             "yagura_kept_files_evicted",
             "Kept files that were closed to stay within the limit",
+            &[],
             own.evicted.clone(),
         );
         put.register(
             "yagura_unkept_reads",
             "Reads that opened and closed their file because no more could be kept",
+            &[],
             own.unkept.clone(),
         );
         own.register_known(telemetry);
@@ -126,31 +162,41 @@ impl OwnMetrics {
 
     /// What others tell of the node and its cluster.
     fn register_known(&self, put: &Telemetry) {
-        put.register("yagura_kubernetes_pods", "Pods of the node that Kubernetes tells of", self.pods.clone());
+        put.register("yagura_kubernetes_pods", "Pods of the node that Kubernetes tells of", &[], self.pods.clone());
         put.register(
             "yagura_kubernetes_pods_age_seconds",
             "Time since a server last said something of the node's pods; what is known stays",
+            &[BY],
             self.pods_age.clone(),
         );
-        put.register("yagura_kubernetes_owners", "Owners of the node's pods that are known", self.pod_owners.clone());
+        put.register(
+            "yagura_kubernetes_owners",
+            "Owners of the node's pods that are known",
+            &[],
+            self.pod_owners.clone(),
+        );
         put.register(
             "yagura_kubernetes_requests",
             "Requests to servers of Kubernetes since the start, by how they went",
+            &[SERVER, OUTCOME],
             self.requests.clone(),
         );
         put.register(
             "yagura_kubernetes_received_bytes",
             "Bytes of answers from servers of Kubernetes since the start, decompressed",
+            &[SERVER],
             self.received.clone(),
         );
         put.register(
             "yagura_peers",
             "Pods, services and nodes of the cluster whose addresses a server tells",
+            &[],
             self.peers.clone(),
         );
         put.register(
             "yagura_peers_age_seconds",
             "Time since all servers last told addresses of the cluster; what is known stays",
+            &[],
             self.peers_age.clone(),
         );
     }

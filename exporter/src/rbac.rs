@@ -1,27 +1,13 @@
 //! The rights that the agent needs in a cluster, and nothing else.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use kubernetes::rbac::Rules;
 
 use crate::{config::Config, identity::pods};
 
 /// A `ClusterRole` as YAML.
 pub fn cluster_role(config: &Config) -> String {
-    let mut text = String::from(
-        "# What yagura-exporter needs in a cluster. Made by `yagura-exporter --print-rbac` with the options it runs with.\n\
-         apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: yagura-exporter\nrules:",
-    );
-    let mut rules: BTreeMap<(String, &str), Vec<String>> = BTreeMap::new();
-    if !config.kubernetes.disable {
-        for (group, resource, verbs) in pods::rights(&config.kubernetes) {
-            rules.entry((group, verbs)).or_default().push(resource);
-        }
-    }
-    text.push_str(if rules.is_empty() { " []\n" } else { "\n" });
-    for ((group, verbs), resources) in &rules {
-        let _ =
-            writeln!(text, "- apiGroups: [\"{group}\"]\n  resources: [{}]\n  verbs: [{verbs}]", resources.join(", "));
-    }
-    text
+    let rules = if config.kubernetes.disable { Rules::default() } else { pods::rights(&config.kubernetes) };
+    rules.cluster_role("yagura-exporter")
 }
 
 #[cfg(test)]
@@ -36,10 +22,17 @@ mod tests {
 
     #[test]
     fn pods_are_watched_and_owners_looked_up_and_no_more() {
-        let usual = "- apiGroups: [\"\"]\n  resources: [replicationcontrollers]\n  verbs: [get]\n\
-             - apiGroups: [\"\"]\n  resources: [pods]\n  verbs: [list, watch]\n\
-             - apiGroups: [\"apps\"]\n  resources: [daemonsets, deployments, replicasets, statefulsets]\n  verbs: [get]\n\
-             - apiGroups: [\"batch\"]\n  resources: [cronjobs, jobs]\n  verbs: [get]";
+        let rule = |group: &str, resources: &[&str], verbs: &str| {
+            let resources = resources.iter().map(|resource| format!("  - {resource}\n")).collect::<Vec<_>>().concat();
+            format!("- apiGroups: [\"{group}\"]\n  resources:\n{resources}  verbs: [{verbs}]")
+        };
+        let usual = [
+            rule("", &["replicationcontrollers"], "get"),
+            rule("", &["pods"], "list, watch"),
+            rule("apps", &["daemonsets", "deployments", "replicasets", "statefulsets"], "get"),
+            rule("batch", &["cronjobs", "jobs"], "get"),
+        ]
+        .join("\n");
         assert_eq!(rules(|_| ()), usual);
         assert_eq!(rules(|config| config.kubernetes.disable = true), "[]");
     }
@@ -51,10 +44,7 @@ mod tests {
             config.kubernetes.owner_labels = vec!["team=team".into()];
             config.kubernetes.workload_kinds = vec!["TaskRun=taskruns.v1.tekton.dev".into()];
         });
-        assert!(
-            more.contains("resources: [replicationcontrollers, namespaces, nodes/proxy]\n  verbs: [get]"),
-            "{more}"
-        );
-        assert!(more.contains("- apiGroups: [\"tekton.dev\"]\n  resources: [taskruns]\n  verbs: [get]"), "{more}");
+        assert!(more.contains("  - replicationcontrollers\n  - namespaces\n  - nodes/proxy\n  verbs: [get]"), "{more}");
+        assert!(more.contains("- apiGroups: [\"tekton.dev\"]\n  resources:\n  - taskruns\n  verbs: [get]"), "{more}");
     }
 }

@@ -7,7 +7,7 @@ use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 
 use expo::Exposition;
@@ -15,69 +15,11 @@ use kernfs::{Host, ReadError, Reader};
 use metric::Batch;
 
 use crate::{
-    identity::{Figures, Tree},
-    privilege,
+    identity::Tree,
     probes::object::Loading,
+    report::{Delivered, Outcome, Report, Run},
     spec::{Collector, Context, Scrape, Spec, View},
 };
-
-/// How a collector's run ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// All its rows are there.
-    Complete,
-    /// Some rows are missing; how many reads failed.
-    Partial(usize),
-    /// Its rows are missing: it failed or panicked.
-    Failed,
-    /// The deadline came first.
-    Late,
-}
-
-/// One collector's run.
-#[derive(Clone, Debug)]
-pub struct Run {
-    /// The collector.
-    pub collector: &'static str,
-    /// How long it took.
-    pub took: Duration,
-    /// How it ended.
-    pub outcome: Outcome,
-}
-
-/// What a scrape did, for self-telemetry.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    /// When it was, in seconds since the Unix epoch.
-    pub at: f64,
-    /// One entry a collector of the view, in order.
-    pub runs: Vec<Run>,
-    /// Families that lost samples to the limits, and how many each.
-    pub dropped: Vec<(&'static str, u64)>,
-    /// The cgroup tree.
-    pub figures: Figures,
-    /// Families that others made, see [`Scrape::others`].
-    pub others: Exposition,
-    /// Collectors that lack something since this scrape, or no longer: what was said of them before, and what is now.
-    pub lacks: Vec<(&'static str, String, String)>,
-}
-
-/// A page that has reached a scraper whole.
-#[derive(Clone, Debug)]
-pub struct Delivered {
-    scraper: String,
-    at: f64,
-    collectors: Vec<&'static str>,
-}
-
-impl Report {
-    /// The page of this scrape has reached this scraper.
-    pub fn delivered(&self, scraper: &str) -> Delivered {
-        let shown = self.runs.iter().filter(|run| matches!(run.outcome, Outcome::Complete | Outcome::Partial(_)));
-        let collectors = shown.map(|run| run.collector).collect();
-        Delivered { scraper: scraper.to_owned(), at: self.at, collectors }
-    }
-}
 
 struct Slot {
     spec: &'static Spec,
@@ -120,7 +62,7 @@ impl Engine {
             }
             match (spec.build)(context) {
                 Ok(collector) => slots.push(Slot { spec, collector, failing: Vec::new(), lacks: String::new() }),
-                Err(unavailable) => off.push(Off { spec, reason: privilege::explained(spec, unavailable.0) }),
+                Err(unavailable) => off.push(Off { spec, reason: spec.explained(unavailable.0) }),
             }
         }
         let host = Arc::clone(&context.host);
@@ -144,8 +86,8 @@ impl Engine {
 
     /// A page has reached a scraper whole.
     pub fn delivered(&mut self, page: &Delivered) {
-        for slot in self.slots.iter_mut().filter(|slot| page.collectors.contains(&slot.spec.name)) {
-            slot.collector.delivered(&page.scraper, page.at);
+        for slot in self.slots.iter_mut().filter(|slot| page.shows(slot.spec.name)) {
+            slot.collector.delivered(page.scraper(), page.at());
         }
     }
 
@@ -234,7 +176,7 @@ impl Slot {
         let collector = self.spec.name;
         let path = view.path();
         if is_refused && self.lacks.is_empty() {
-            self.lacks = privilege::remedy(self.spec);
+            self.lacks = self.spec.remedy();
         }
         match (&error, self.failing.contains(&view)) {
             (Some(error), false) => {

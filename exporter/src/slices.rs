@@ -1,15 +1,26 @@
 //! All slices of the agent: what reads files, then what the kernel counts for us.
 
+use std::collections::HashSet;
+
+use caps::{Capability, CapsHashSet};
+
 use crate::{
     collectors,
     config::{Config, is_called},
+    privilege::Needed,
     probes,
-    spec::Spec,
+    spec::{Spec, View},
 };
 
 /// Every slice, in the order in which they run and families are shown. First the one that spares others their reads.
 pub fn all() -> impl Iterator<Item = &'static Spec> + Clone {
     [&probes::iterators::SPEC].into_iter().chain(collectors::ALL.iter().chain(probes::ALL).copied())
+}
+
+/// Names of all families that slices declare for a view.
+pub fn declared(view: View) -> HashSet<&'static str> {
+    let shown = all().flat_map(|spec| spec.shows).filter(|(shown, _)| *shown == view);
+    shown.flat_map(|(_, families)| families.iter().map(|desc| desc.name)).collect()
 }
 
 /// Whether a slice is made of eBPF programs.
@@ -30,6 +41,28 @@ pub fn wants(config: &Config, spec: &Spec) -> bool {
     wanted && !(config.probe.disable && is_probe(spec))
 }
 
+/// The capabilities that the slices which are wanted declare, and what the agent itself takes.
+pub fn needed(config: &Config) -> Needed {
+    let wanted = all().filter(|spec| wants(config, spec));
+    let mut declared: CapsHashSet = wanted.flat_map(Spec::capabilities).collect();
+    // Files that say how containers are called, keys and configuration may be for root alone.
+    declared.insert(Capability::CAP_DAC_READ_SEARCH);
+    if declared.contains(&Capability::CAP_BPF) {
+        // Locked memory, before Linux 5.11.
+        declared.insert(Capability::CAP_SYS_RESOURCE);
+    }
+    if config.web.listen_address.iter().any(|address| is_privileged(address)) {
+        declared.insert(Capability::CAP_NET_BIND_SERVICE);
+    }
+    Needed::of(declared)
+}
+
+/// Whether only the privileged may listen there.
+fn is_privileged(address: &str) -> bool {
+    let port = address.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
+    port.is_some_and(|port| (1..1024).contains(&port))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,5 +76,31 @@ mod tests {
         assert!(!wants(&config, netdev));
         config.collector.netclass.netlink = true;
         assert!(wants(&config, netdev));
+    }
+
+    fn set(names: &[Capability]) -> CapsHashSet {
+        names.iter().copied().collect()
+    }
+
+    #[test]
+    fn what_is_needed_follows_what_is_wanted() {
+        use Capability as C;
+        let mut config = Config::default();
+        let all = needed(&config);
+        assert_eq!(all.kept, set(&[C::CAP_BPF, C::CAP_DAC_READ_SEARCH, C::CAP_SYS_PTRACE]));
+        assert!(all.start.is_superset(&all.kept) && all.start.contains(&C::CAP_PERFMON), "{:?}", all.start);
+        config.probe.disable = true;
+        assert_eq!(needed(&config).start, set(&[C::CAP_DAC_READ_SEARCH, C::CAP_SYS_PTRACE]));
+        config.collector.disable_defaults = true;
+        config.web.listen_address = vec!["[::1]:443".into()];
+        assert_eq!(needed(&config).kept, set(&[C::CAP_DAC_READ_SEARCH, C::CAP_NET_BIND_SERVICE]));
+    }
+
+    #[test]
+    fn every_capability_that_is_declared_is_one() {
+        for spec in all() {
+            let named = spec.needs.iter().filter(|need| matches!(need, crate::spec::Need::Capability(_))).count();
+            assert_eq!(spec.capabilities().count(), named, "{}", spec.name);
+        }
     }
 }

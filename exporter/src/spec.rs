@@ -1,15 +1,23 @@
 //! What an operator must know of a slice, said once: its name, what it needs, what it shows, how it is built.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    collections::HashSet,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
+use caps::Capability;
 use expo::Exposition;
 use kernfs::{Host, ReadError, Reader};
 use metric::{Batch, Desc};
 use thiserror::Error;
 
 use crate::{
+    books::Books,
     config::Config,
+    events::{self, Feeds},
     identity::{Peers, Pods, Tree},
+    privilege,
 };
 
 /// An endpoint: which families it shows, under which names and labels.
@@ -50,6 +58,8 @@ pub enum Need {
     Btf,
     /// A hook that an eBPF program is attached to.
     Hook(&'static str),
+    /// Events of this type, which another slice produces while a slice that needs them is switched on.
+    Events(events::Kind),
 }
 
 impl std::fmt::Display for Need {
@@ -60,6 +70,7 @@ impl std::fmt::Display for Need {
             Self::Capability(name) => f.write_str(name),
             Self::Btf => f.write_str("BTF"),
             Self::Hook(name) => write!(f, "hook {name}"),
+            Self::Events(kind) => write!(f, "events of type {}", kind.name()),
         }
     }
 }
@@ -86,6 +97,49 @@ impl Spec {
     pub fn is_in(&self, view: View) -> bool {
         self.shows.iter().any(|(shown, _)| *shown == view)
     }
+
+    /// The types of event that it listens to.
+    pub fn listens(&self) -> impl Iterator<Item = events::Kind> {
+        self.needs.iter().filter_map(|need| match need {
+            Need::Events(kind) => Some(*kind),
+            _ => None,
+        })
+    }
+
+    /// The capabilities that it declares.
+    pub fn capabilities(&self) -> impl Iterator<Item = Capability> {
+        self.needs.iter().filter_map(|need| match need {
+            Need::Capability(name) => name.parse().ok(),
+            _ => None,
+        })
+    }
+
+    /// What would bring the rows that it may not read: the capabilities that it declares and the process has not got,
+    /// else who may read its files.
+    pub fn remedy(&self) -> String {
+        if let Some(missing) = self.missing() {
+            return format!("some rows are missing, for want of {missing}");
+        }
+        let files = self.needs.iter().filter_map(|need| match need {
+            Need::File(path) => Some(*path),
+            _ => None,
+        });
+        let files: Vec<&str> = files.collect();
+        format!("some rows are missing: {} may not be read by this process", files.join(", "))
+    }
+
+    /// Why it is off, with the capabilities that it lacks where the reason does not name them.
+    pub fn explained(&self, reason: String) -> String {
+        match self.missing() {
+            Some(missing) if !reason.contains("CAP_") => format!("{reason}; {missing} missing"),
+            _ => reason,
+        }
+    }
+
+    fn missing(&self) -> Option<String> {
+        let names: Vec<String> = privilege::missing(self.capabilities()).iter().map(ToString::to_string).collect();
+        (!names.is_empty()).then(|| names.join(" and "))
+    }
 }
 
 /// What slices are built from.
@@ -99,12 +153,24 @@ pub struct Context {
     pub pods: Pods,
     /// Who is at which address.
     pub peers: Peers,
+    /// Streams of single events.
+    pub feeds: Feeds,
+    /// Names of all families that slices declare for a view.
+    pub declared: fn(View) -> HashSet<&'static str>,
+    /// The books, once the slice that keeps them is built.
+    pub books: Arc<OnceLock<Books>>,
 }
 
 impl Context {
     /// Of a machine that belongs to no cluster.
-    pub fn alone(host: Arc<Host>, config: Config) -> Self {
-        Self { host, config: Arc::new(config), pods: Pods::default(), peers: Peers::default() }
+    pub fn alone(host: Arc<Host>, config: impl Into<Arc<Config>>) -> Self {
+        let (config, pods, peers) = (config.into(), Pods::default(), Peers::default());
+        Self { host, config, pods, peers, feeds: Feeds::default(), declared: |_| HashSet::new(), books: Arc::default() }
+    }
+
+    /// The books, for slices that count by the same cgroups.
+    pub fn books(&self) -> Result<Books, Unavailable> {
+        self.books.get().cloned().ok_or_else(|| Unavailable("needs the feature lifetime, which is off".into()))
     }
 }
 

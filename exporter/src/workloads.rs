@@ -9,7 +9,7 @@ use daemon::{Sheet, sheet_page};
 use expo::Exposition;
 use metric::Batch;
 
-use crate::cli::PROGRAM;
+use crate::program::PROGRAM;
 
 /// Path of the page.
 pub(crate) const PATH: &str = "/workloads";
@@ -18,7 +18,7 @@ pub(crate) const PATH: &str = "/workloads";
 pub(crate) const COLLECTORS: [&str; 4] = ["lifetime", "container_memory", "tcp_connections", "workload_capacity"];
 
 /// Workloads that are listed; those that used the most CPU time.
-const MOST: usize = 200;
+const MOST_WORKLOADS: usize = 200;
 
 /// Others that are listed for a workload and direction; those with the most connections.
 const MOST_PEERS: usize = 8;
@@ -47,14 +47,14 @@ pub(crate) fn page(batch: &Batch, others: &Exposition) -> String {
     let rows = rows(batch, others);
     let mut listed: Vec<(&Name, &Row)> = rows.iter().collect();
     listed.sort_by(|(_, a), (_, b)| b.cpu_seconds.total_cmp(&a.cpu_seconds));
-    let shown = listed.len().min(MOST);
+    let shown = listed.len().min(MOST_WORKLOADS);
     let note = if shown < listed.len() { format!("{shown} of {}", listed.len()) } else { shown.to_string() };
     let sheet = Sheet {
         title: "Workloads".to_owned(),
         note,
         about: "On this node, since the agent started: containers that are there and those that have gone.".to_owned(),
         columns: COLUMNS,
-        rows: listed.into_iter().take(MOST).map(|(name, row)| cells(name, row)).collect(),
+        rows: listed.into_iter().take(MOST_WORKLOADS).map(|(name, row)| cells(name, row)).collect(),
         empty: "No workload was seen yet: it takes a container, in Kubernetes or outside, and the collector lifetime."
             .to_owned(),
     };

@@ -1,4 +1,4 @@
-//! A line of JSON for each connection that is over, from the agent as it is run.
+//! A line of JSON for each connection that is over and each program that is started, from the agent as it is run.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are test code")]
 
@@ -8,7 +8,8 @@ mod machine;
 use std::{
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    time::{Duration, Instant},
+    process::Command,
+    time::{Duration, Instant, SystemTime},
 };
 
 use common::{Folder, alone, owner_root, unable};
@@ -75,6 +76,51 @@ fn each_connection_that_is_over_has_a_line() {
         (&"127.0.0.1".into(), &folder.name().trim_start_matches('/').into())
     );
     assert!(closed["seconds"].as_f64().unwrap() >= closed["connect_seconds"].as_f64().unwrap());
+}
+
+#[test]
+fn each_program_that_is_started_has_a_line() {
+    if let Some(reason) = unable() {
+        return testkit::skipped(&reason);
+    }
+    let alone = alone();
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("starts.json");
+    let agent = Agent::start(program().arg(format!("--events.starts={}", file.display())));
+    if let Some(reason) = off(&agent.page(View::Own), "exec") {
+        return testkit::skipped(&format!("exec is off: {reason}"));
+    }
+    let folder = Folder::make(&owner_root().unwrap(), "starts");
+    let before = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+    let children: Vec<u32> = alone.within(&folder, || {
+        let start = |_| {
+            let mut child = Command::new("/bin/true").spawn().unwrap();
+            let process = child.id();
+            assert!(child.wait().unwrap().success());
+            process
+        };
+        (0..3).map(start).collect()
+    });
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mine = loop {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let mine: Vec<_> = lines
+            .filter(|start| children.iter().any(|child| start["process"] == *child) && start["file"] == "/bin/true")
+            .collect();
+        if mine.len() == children.len() || Instant::now() > deadline {
+            break mine;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert_eq!(mine.len(), children.len(), "{mine:#?}");
+    for (start, child) in mine.iter().zip(&children) {
+        assert_eq!(start["process"], *child, "in order");
+        assert_eq!((&start["command"], &start["uid"]), (&"true".into(), &0.into()));
+        assert_eq!(start["container"], folder.name().trim_start_matches('/'));
+        let time = start["time"].as_f64().unwrap();
+        assert!((before - 1.0..before + 20.0).contains(&time), "{time} and {before}");
+    }
 }
 
 #[test]

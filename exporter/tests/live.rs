@@ -23,7 +23,7 @@ use machine::{Agent, Container, engine, engine_of, page, program, read, scrape, 
 use metric::{Batch, Count, Desc, Family};
 use testkit::{container_id, pod_path};
 use yagura_exporter::{
-    scrape::Outcome,
+    report::Outcome,
     slices,
     spec::{Collector, Context, Scrape, Spec, Unavailable, View},
 };

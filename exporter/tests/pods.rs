@@ -9,12 +9,13 @@ use std::{
 };
 
 use kernfs::{Budget, Host, Reader};
+use kubernetes::WorkloadRef;
 use metric::Batch;
 use tempfile::TempDir;
 use testkit::{ApiServer, wait_for};
 use yagura_exporter::{
     config::{Kubelet, Kubernetes, Peers as PeerOptions},
-    identity::{Ask, Layout, Peers, Pods, Tree, Workload, peers::Found},
+    identity::{Ask, Layout, Peers, Pods, Tree, peers::Found},
 };
 
 const PODS: &str = "/api/v1/pods";
@@ -62,7 +63,7 @@ fn pod(uid: &str, name: &str, owner: &str, container: &str) -> String {
 
 fn ask(pods: &Pods, uid: &str) -> Option<(String, &'static str)> {
     let ask = Ask { uid, named: None, age: 0.0, gone: false };
-    pods.workload_of(ask).map(|Workload { name, kind, .. }| (name.to_string(), kind))
+    pods.workload_of(ask).map(|WorkloadRef { name, kind, .. }| (name.to_string(), kind))
 }
 
 fn belongs(pods: &Pods, uid: &str, name: &str, kind: &'static str) {

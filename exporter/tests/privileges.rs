@@ -17,7 +17,7 @@ use caps::{CapSet, Capability, CapsHashSet};
 use expo::Exposition;
 use machine::{Agent, Container, program};
 use testkit::{Child, pod_path, wait_for};
-use yagura_exporter::{config::Config, privilege, slices, spec::View};
+use yagura_exporter::{config::Config, slices, spec::View};
 
 /// Anyone.
 const NOBODY: u32 = 65534;
@@ -107,7 +107,7 @@ fn every_thread_has_the_declared_capabilities_and_no_other() {
     for view in View::ALL {
         agent.page(view);
     }
-    let needed = privilege::needed(&Config::default());
+    let needed = slices::needed(&Config::default());
     let mine = mask(&caps::read(None, CapSet::Permitted).unwrap());
     let kept = mask(&needed.kept) & mine;
     for field in ["CapPrm", "CapEff"] {

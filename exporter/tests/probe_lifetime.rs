@@ -9,7 +9,10 @@ use std::{
 };
 
 use common::{Folder, Truth, alone, burn, burner, host, on, owner_root, total, unable};
-use yagura_exporter::probes::lifetime::{Lifetime, Options, ledger};
+use yagura_exporter::{
+    books::ledger,
+    probes::lifetime::{Lifetime, Options},
+};
 
 /// Waits until the ledger has settled what went, then gives units and workloads below a folder.
 fn settled(

@@ -8,9 +8,12 @@ use std::{
 };
 
 use common::{Burning, Folder, burner, host, on, owner_root, unable};
-use yagura_exporter::probes::{
-    lifetime::{Lifetime, Options, wire::MEMORY_EVENTS},
-    oom,
+use yagura_exporter::{
+    books::usage::MEMORY_EVENTS,
+    probes::{
+        lifetime::{Lifetime, Options},
+        oom,
+    },
 };
 
 const KILLS: usize = 20;
@@ -74,7 +77,7 @@ fn each_kill_is_counted_on_its_container_and_workload() {
     }
     let workload = workload.unwrap();
     assert_eq!(workload.tallies[0], KILLS as u64);
-    let oom = yagura_exporter::probes::lifetime::ledger::Reason::NAMES.iter().position(|name| *name == "oom").unwrap();
+    let oom = yagura_exporter::books::ledger::Reason::NAMES.iter().position(|name| *name == "oom").unwrap();
     assert_eq!(workload.exited[oom], KILLS as u64, "{:?}", workload.exited);
     println!("{KILLS} kills, {} counted on containers, {} on the workload", units.len(), workload.tallies[0]);
     drop(feature);

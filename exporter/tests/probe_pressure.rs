@@ -14,7 +14,10 @@ use std::{
 };
 
 use common::{Burning, Folder, Truth, alone, burner, is_proof, on, owner_root, total, unable};
-use yagura_exporter::probes::lifetime::{Lifetime, Options, Sizes, ledger::Ledger};
+use yagura_exporter::{
+    books::ledger::Ledger,
+    probes::lifetime::{Lifetime, Options, Sizes},
+};
 
 /// Cgroups a second that are asked for, so that what the load slows down still makes 200.
 const RATE: usize = 280;

@@ -4,7 +4,8 @@ use yagura_kube_state::{
     conformance::lines,
     custom::{Config, Definition, Discovery},
     labels::AllowList,
-    resources::{self, OptIn},
+    kind::OptIn,
+    resources,
     rows::Rows,
     select::Selection,
 };

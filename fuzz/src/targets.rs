@@ -15,7 +15,8 @@ use yagura_exporter::{
     config::Config,
     identity::{Layout, Tree, bundle, path},
     mounts,
-    scrape::{Engine, Outcome},
+    report::Outcome,
+    scrape::Engine,
     spec::{Context, Need, Spec, View},
 };
 
@@ -242,8 +243,7 @@ impl Lab {
     fn scrape(&self) {
         let Ok(layout) = Layout::find(&self.host, &mut Reader::default()) else { return };
         let tree = Tree::new(Arc::clone(&self.host), Arc::new(layout), Budget::new(100)).expect("hierarchies");
-        let (pods, peers) = (yagura_exporter::identity::Pods::default(), yagura_exporter::identity::Peers::default());
-        let context = Context { host: Arc::clone(&self.host), config: Arc::clone(&self.config), pods, peers };
+        let context = Context::alone(Arc::clone(&self.host), Arc::clone(&self.config));
         let mut engine = Engine::new(&self.specs, |_| true, &context, tree);
         for view in View::ALL {
             if !self.specs.iter().any(|spec| spec.is_in(view)) {

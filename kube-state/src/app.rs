@@ -1,32 +1,30 @@
-//! The program put together: the only place that knows all of it.
+//! The program's state, from its configuration to the watches that run: what `serve` puts on pages.
 
 use std::{
     borrow::Cow,
-    io::{self, Write},
     path::PathBuf,
     sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use arc_swap::ArcSwap;
-use daemon::{CancellationToken, Landing, Page, ScrapeRequest, Server, Telemetry, Written};
+use daemon::{CancellationToken, Landing, Telemetry};
+use kubernetes::{Access, Api, Manner, NoAccess, Trouble};
 use metric::Batch;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    api::Api,
-    cli::PROGRAM,
     custom::{CustomKind, Follower, Loaded, Source},
     engine::{Engine, Part, Shown},
-    flags::{BadFlags, Config, Flags},
-    guard::Guard,
+    flags::{BadFlags, Config, Flags, with_file},
     namespaces::Namespaces,
     own_metrics::{self, OwnMetrics},
-    page::ObjectsPage,
     peers::Peers,
-    plan, resources,
+    plan,
+    program::PROGRAM,
+    resources,
     shard::Shard,
     shards,
     watch::{Common, Ledger, Pace},
@@ -56,7 +54,7 @@ pub struct Setup {
 impl Setup {
     /// Reads the configuration file, and checks it with the flags.
     pub fn load(given: &Flags) -> Result<Self, BadFlags> {
-        let (flags, text) = given.with_file()?;
+        let (flags, text) = with_file(given)?;
         let config = flags.check()?;
         let custom = flags.custom().load()?;
         Ok(Self { flags, config, text, custom })
@@ -119,6 +117,39 @@ impl App {
         &self.own
     }
 
+    /// The daemon's own metrics.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
+    /// What holds.
+    pub fn setup(&self) -> Arc<Setup> {
+        self.setup.load_full()
+    }
+
+    /// The way to the API server, once there is one.
+    pub fn api(&self) -> Option<&Api> {
+        self.api.get()
+    }
+
+    /// Whose objects are kept.
+    pub fn shard(&self) -> Shard {
+        *self.shard.borrow()
+    }
+
+    /// The addresses of the cluster, when they are asked for.
+    pub fn peers(&self) -> Option<&Peers> {
+        self.peers.as_ref()
+    }
+
+    /// Puts the metrics about the program.
+    pub fn emit(&self, out: &mut Batch) {
+        self.own.emit(self.engine.get(), self.shard(), PROGRAM.revision.unwrap_or(""), out);
+        if self.setup.load().flags.custom() != Source::None {
+            own_metrics::emit_definitions(self.follower.counts(), out);
+        }
+    }
+
     /// Whether answers are compressed for who wants that.
     pub fn compresses(&self) -> bool {
         self.setup.load().flags.enable_gzip_encoding
@@ -137,8 +168,8 @@ impl App {
     /// Watches until `stop`. Fails when there is no way to the API server; that the server does not answer is only
     /// waited for.
     pub async fn watch(self: Arc<Self>, stop: CancellationToken) -> Result<()> {
-        let client = self.setup.load_full().config.access.client().await?;
-        let api = self.api.get_or_init(|| Api::new(client)).clone();
+        let api = open(&self.setup.load_full().config.access).await?;
+        let api = self.api.get_or_init(|| api).clone();
         let begun = tokio::select! {
             () = stop.cancelled() => return Ok(()),
             streams = self.begin(&api) => streams,
@@ -264,7 +295,7 @@ impl App {
         })?;
         let before = self.setup.load_full();
         if let Some(api) = self.api.get() {
-            api.replace(tokio::runtime::Handle::current().block_on(setup.config.access.client())?);
+            tokio::runtime::Handle::current().block_on(api.replace(&setup.config.access))?;
         }
         for (what, differs) in [
             ("addresses and TLS", before.flags.web() != setup.flags.web()),
@@ -303,7 +334,7 @@ impl App {
     }
 
     /// Reloads when a file changes, until `stop`.
-    async fn follow_files(self: Arc<Self>, stop: CancellationToken) -> Result<()> {
+    pub async fn follow_files(self: Arc<Self>, stop: CancellationToken) -> Result<()> {
         let mut seen = self.stamps();
         loop {
             tokio::select! {
@@ -337,7 +368,8 @@ impl App {
         files.into_iter().flatten().map(|path| (path.clone(), stamp(path))).collect()
     }
 
-    fn landing(&self) -> Landing {
+    /// The landing page.
+    pub fn landing(&self) -> Landing {
         let setup = self.setup.load();
         let shard = *self.shard.borrow();
         let unknown = "not reached yet".to_owned();
@@ -371,7 +403,14 @@ impl std::fmt::Debug for App {
 }
 
 /// The API server's version, and whether it is one that has streaming lists.
-async fn greet(api: &Api) -> Result<(String, bool), crate::api::Trouble> {
+/// The way to the API server, which gives up after a minute itself.
+async fn open(access: &Access) -> Result<Api, NoAccess> {
+    let agent = concat!("yagura-kube-state/", env!("CARGO_PKG_VERSION"));
+    let manner = Manner { agent, server: "the API server", answer: Duration::from_secs(75), most: 8 << 20 };
+    Api::open(access, manner).await
+}
+
+async fn greet(api: &Api) -> Result<(String, bool), Trouble> {
     #[derive(Default, Deserialize)]
     #[serde(default, rename_all = "camelCase")]
     struct Version {
@@ -383,87 +422,4 @@ async fn greet(api: &Api) -> Result<(String, bool), crate::api::Trouble> {
     let digits: String = version.minor.chars().take_while(char::is_ascii_digit).collect();
     let streams = version.major == "1" && digits.parse().is_ok_and(|minor: u32| minor >= STREAMS_SINCE);
     Ok((version.git_version, streams))
-}
-
-/// The page about the program.
-struct OwnPage(Arc<App>);
-
-impl Page for OwnPage {
-    fn write(&self, request: &ScrapeRequest, out: &mut dyn Write) -> io::Result<Written> {
-        let mut batch = Batch::default();
-        let shard = *self.0.shard.borrow();
-        self.0.own.emit(self.0.engine.get(), shard, PROGRAM.revision.unwrap_or(""), &mut batch);
-        if self.0.setup.load().flags.custom() != Source::None {
-            own_metrics::emit_definitions(self.0.follower.counts(), &mut batch);
-        }
-        let mut encoder = expo::Encoder::default();
-        let mut written = encoder.append(&[&batch], request.format, out)?;
-        let daemons = self.0.telemetry.exposition().map_err(io::Error::other)?;
-        written += encoder.append_exposition(&daemons, request.format, out)?;
-        written += encoder.finish(request.format, out)?;
-        Ok(Written { series: written.series })
-    }
-}
-
-/// Both servers of an app: that of the objects, and that of the page about the program.
-pub fn servers(app: &Arc<App>) -> (Server, Server) {
-    let setup = app.setup.load_full();
-    let (for_ready, for_landing, for_reload) = (Arc::clone(app), Arc::clone(app), Arc::clone(app));
-    let (for_own_ready, for_own_landing) = (Arc::clone(app), Arc::clone(app));
-    let objects = Server::new(&PROGRAM, setup.flags.web(), app.telemetry.clone())
-        .limits(setup.flags.limits())
-        .page("/metrics", "Objects", "The state of the cluster's objects.", ObjectsPage::new(Arc::clone(app)))
-        .ready(move || for_ready.ready())
-        .landing(move || for_landing.landing())
-        .reload(move || for_reload.reload())
-        .background("watch", {
-            let app = Arc::clone(app);
-            move |stop| app.watch(stop)
-        })
-        .background("files", {
-            let app = Arc::clone(app);
-            move |stop| app.follow_files(stop)
-        });
-    let own = Server::new(&PROGRAM, setup.flags.telemetry_web(), app.telemetry.clone())
-        .page("/metrics", "Telemetry", "What the program says about itself.", OwnPage(Arc::clone(app)))
-        .ready(move || for_own_ready.ready())
-        .landing(move || for_own_landing.landing());
-    let objects = match app.peers.clone() {
-        Some(peers) => {
-            let app = Arc::clone(app);
-            objects.plain("/peers", "Peers", "Addresses of the cluster with the names behind them.", move |query| {
-                peers.answer(query, app.ready(), app.shard.borrow().ordinal() == 0)
-            })
-        }
-        None => objects,
-    };
-    if setup.flags.auth_filter { (guarded(objects, app), guarded(own, app)) } else { (objects, own) }
-}
-
-fn guarded(server: Server, app: &Arc<App>) -> Server {
-    let guard: OnceLock<Guard> = OnceLock::new();
-    let app = Arc::clone(app);
-    server.guard(move |path, token| {
-        // Until there is a way to the API server nobody can be known.
-        let guard = app.api.get().map(|api| guard.get_or_init(|| Guard::new(api.clone())).clone());
-        async move {
-            match guard {
-                Some(guard) => guard.judge(path, token).await,
-                None => Err(503),
-            }
-        }
-    })
-}
-
-/// Serves until the process is told to end.
-pub fn serve(given: Flags) -> Result<()> {
-    let setup = Setup::load(&given)?;
-    let app = App::new(given, setup, Telemetry::new(&PROGRAM), Pace::default());
-    let (objects, own) = servers(&app);
-    objects
-        .background("telemetry", |stop| async move {
-            let bound = own.bind().context("cannot serve the telemetry port")?;
-            bound.serve(stop).await
-        })
-        .run()
 }

@@ -9,23 +9,15 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use clap::{CommandFactory as _, Parser as _};
-use daemon::Program;
 use metric::Catalog;
 
 use crate::{
     app::Setup,
     custom,
-    flags::{Command, Flags},
-    own_metrics, rbac,
-};
-
-/// Who we are.
-pub static PROGRAM: Program = Program {
-    name: "yagura-kube-state",
-    prefix: "yagura_kube_state",
-    about: "Shows the state of a cluster's objects as metrics.",
-    version: env!("CARGO_PKG_VERSION"),
-    revision: option_env!("YAGURA_REVISION"),
+    flags::{self, Command, Flags},
+    own_metrics,
+    program::PROGRAM,
+    rbac, serve,
 };
 
 /// The flags of this process, with a configuration that was checked. Ends the process when it is asked to print
@@ -42,7 +34,7 @@ pub fn parse() -> Flags {
         end(&pages(check, folder));
     }
     if flags.print_catalog {
-        print(&(serde_json::to_string_pretty(&own_metrics::catalog()).unwrap_or_default() + "\n"));
+        print(&(serde_json::to_string_pretty(&own_metrics::catalog(&PROGRAM)).unwrap_or_default() + "\n"));
     }
     match flags.command {
         Some(Command::Version) => print(&format!("{} {}\n", PROGRAM.name, PROGRAM.long_version())),
@@ -84,7 +76,7 @@ fn end(done: &Result<()>) -> ! {
 /// Starts logging and serves.
 pub fn run() -> ExitCode {
     let flags = parse();
-    let served = daemon::logs::start(&flags.log()).map_err(Into::into).and_then(|()| crate::app::serve(flags));
+    let served = daemon::logs::start(&flags.log()).map_err(Into::into).and_then(|()| serve::serve(flags));
     PROGRAM.ended(served)
 }
 
@@ -94,8 +86,8 @@ pub fn pages() -> Vec<(&'static str, String)> {
     let role =
         flags.check().map(|config| rbac::cluster_role(&flags, &config, &custom::Config::default())).unwrap_or_default();
     vec![
-        ("metrics/kube-state.md", metrics_page(&own_metrics::catalog())),
-        ("config/kube-state.md", flags_page()),
+        ("metrics/kube-state.md", metrics_page(&own_metrics::catalog(&PROGRAM))),
+        ("config/kube-state.md", flags::page()),
         ("config/kube-state-rbac.yaml", role),
     ]
 }
@@ -115,42 +107,8 @@ fn metrics_page(catalog: &Catalog) -> String {
         page.push_str("\n| family | type | labels | what |\n|---|---|---|---|\n");
         for family in &section.families {
             let labels: Vec<String> = family.labels.iter().map(|label| format!("`{}`", label.name)).collect();
-            let (name, kind, help) = (family.name, family.kind, family.help.replace('|', "\\|"));
+            let (name, kind, help) = (&family.name, family.kind.name(), family.help.replace('|', "\\|"));
             let _ = writeln!(page, "| `{name}` | {kind} | {} | {help} |", labels.join(", "));
-        }
-    }
-    page
-}
-
-fn flags_page() -> String {
-    let mut page = format!(
-        "# Options of {}\n\nMade from the code by `make docs`. Flags have the names and meaning they have in \
-         kube-state-metrics, unless they stand under \"Ours\". The YAML file that `--config` names may say the same under \
-         the keys that kube-state-metrics has for them (`metric_allowlist`, `labels_allow_list`, `total_shards`); what it \
-         says goes before flags, and it is read again when it changes. Unknown keys are refused. \
-         `--config.check` checks flags and file and exits.\n",
-        PROGRAM.name
-    );
-    let mut headings: Vec<Option<&str>> = Vec::new();
-    let command = Flags::command();
-    let shown = || command.get_arguments().filter(|arg| !arg.is_hide_set() && arg.get_long().is_some());
-    for arg in shown() {
-        if !headings.contains(&arg.get_help_heading()) {
-            headings.push(arg.get_help_heading());
-        }
-    }
-    for heading in headings {
-        let _ = write!(page, "\n## {}\n\n| flag | default | what |\n|---|---|---|\n", heading.unwrap_or("Options"));
-        for arg in shown().filter(|arg| arg.get_help_heading() == heading) {
-            let name = arg.get_long().unwrap_or_default();
-            let default: Vec<_> = arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
-            let default = if default.iter().all(|value| value.is_empty()) {
-                String::new()
-            } else {
-                format!("`{}`", default.join(","))
-            };
-            let help = arg.get_help().map(ToString::to_string).unwrap_or_default().replace('|', "\\|");
-            let _ = writeln!(page, "| `--{name}` | {default} | {help} |");
         }
     }
     page

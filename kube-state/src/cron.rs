@@ -5,8 +5,7 @@
 //! month and day of week must *both* match, `@every` knows Go's durations. Nothing is found beyond five years.
 
 use jiff::{Timestamp, civil, tz::TimeZone};
-
-use crate::lax::ZERO_TIME;
+use kubernetes::lax::ZERO_TIME;
 
 const YEARS_AHEAD: i16 = 5;
 /// Steps of a search. Five years have 1,826 days, and a day that matches costs at most 24 hours and 60 minutes more; in

@@ -1,7 +1,9 @@
 //! Declarations of families. A family is declared where it is computed: in its kind's file, in the kind's list, whose
 //! order is the order of the output.
 
-use crate::{resources::View, rows::Rows};
+use metric::{FamilyEntry, LabelEntry, UnitName};
+
+use crate::{meta::View, rows::Rows};
 
 /// How a family's numbers behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +23,16 @@ impl Kind {
             Self::Gauge => "gauge",
             Self::Counter => "counter",
             Self::Histogram => "histogram",
+        }
+    }
+}
+
+impl From<Kind> for metric::Kind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Gauge => Self::Gauge,
+            Kind::Counter => Self::Counter,
+            Kind::Histogram => Self::Histogram,
         }
     }
 }
@@ -65,11 +77,29 @@ pub struct Desc {
     /// Labels after those that identify the object, in wire order. Families whose labels come from the object
     /// (`label_*`) or that have more than one shape say so in their help.
     pub labels: &'static [&'static str],
+    /// Labels that a sample of another shape has instead of some of these.
+    pub other_labels: &'static [&'static str],
     /// When it has rows.
     pub gate: Gate,
 }
 
 impl Desc {
+    /// The declaration with these labels, as the catalogue shows it.
+    pub fn entry<'a>(&self, labels: impl Iterator<Item = &'a &'static str>) -> FamilyEntry {
+        FamilyEntry {
+            name: self.name.to_owned(),
+            kind: self.kind.into(),
+            unit: UnitName::of(self.name).suffix().to_owned(),
+            help: self.help.to_owned(),
+            endpoint: "/metrics".to_owned(),
+            named_by: None,
+            labels: labels
+                .chain(self.other_labels)
+                .map(|name| LabelEntry::open(name, "objects of the cluster"))
+                .collect(),
+        }
+    }
+
     /// Appends the `# HELP` and `# TYPE` lines.
     pub fn push_header(&self, out: &mut Vec<u8>) {
         let parts = [
@@ -116,6 +146,7 @@ impl<V: View> Family<V> {
             stability: Stability::Alpha,
             deprecated_since: None,
             labels,
+            other_labels: &[],
             gate: Gate::Open,
         };
         Self { desc, emit }
@@ -180,6 +211,13 @@ impl<V: View> Family<V> {
         Self::gauge(name, help, &["owner_kind", "owner_name", "owner_is_controller"], |view, rows| {
             rows.owners(V::meta(view));
         })
+    }
+
+    /// The same, with labels that a sample of another shape has instead of some of its own.
+    #[must_use]
+    pub const fn or_with(mut self, labels: &'static [&'static str]) -> Self {
+        self.desc.other_labels = labels;
+        self
     }
 
     /// The same, with the promise that it stays.

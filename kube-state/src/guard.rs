@@ -7,10 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kubernetes::{Api, Trouble};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-
-use crate::api::{Api, Trouble};
 
 /// How long a positive answer counts.
 const KEPT: Duration = Duration::from_mins(1);
@@ -48,7 +47,7 @@ impl Guard {
             }
             Ok(Err(status)) => Err(status),
             Err(trouble) => {
-                tracing::warn!(error = %trouble, "cannot ask the API server who may have metrics");
+                tracing::warn!(error = %daemon::chain(&trouble), "cannot ask the API server who may have metrics");
                 Err(500)
             }
         }
@@ -76,6 +75,6 @@ impl Guard {
 
     async fn post(&self, path: &str, review: &Value) -> Result<Value, Trouble> {
         let answer = self.api.post(path, review.to_string().into_bytes()).await?;
-        serde_json::from_slice(&answer).map_err(|error| Trouble::NoList(error.to_string()))
+        serde_json::from_slice(&answer).map_err(|error| Trouble::unreadable("review", &error))
     }
 }

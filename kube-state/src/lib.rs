@@ -7,7 +7,6 @@
 #![expect(clippy::doc_markdown, reason = "kinds are written as Kubernetes writes them")]
 #![expect(clippy::struct_field_names, reason = "fields are named as the API names them")]
 
-pub mod api;
 pub mod app;
 pub mod cli;
 pub mod conformance;
@@ -17,8 +16,10 @@ pub mod engine;
 pub mod family;
 pub mod flags;
 pub mod guard;
+mod hash;
+pub mod kind;
 pub mod labels;
-pub mod lax;
+pub mod literal;
 pub mod meta;
 pub mod moves;
 pub mod namespaces;
@@ -27,14 +28,14 @@ pub mod own_metrics;
 pub mod page;
 pub mod peers;
 pub mod plan;
-pub mod quantity;
+pub mod program;
 pub mod rbac;
 pub mod resources;
 pub mod rows;
 pub mod select;
+pub mod serve;
 pub mod shard;
 pub mod shards;
 pub mod store;
-pub mod time;
 pub mod watch;
 pub mod workloads;

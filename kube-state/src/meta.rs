@@ -1,11 +1,22 @@
 //! What objects of all kinds have: name, labels, owners, times, conditions.
 
+use kubernetes::{
+    Reference,
+    lax::{Dict, Int, List, Sub, Text, Time},
+    owner,
+};
 use serde::Deserialize;
 
-use crate::{
-    lax::{Dict, Flag, Int, List, Sub, Text, Time},
-    number,
-};
+use crate::number;
+
+/// What is read of a kind's objects.
+pub trait View: 'static {
+    /// An object, borrowed from its JSON.
+    type Of<'v>: Deserialize<'v>;
+
+    /// Its metadata.
+    fn meta<'a, 'v: 'a>(view: &'a Self::Of<'v>) -> &'a Meta<'v>;
+}
 
 /// `metadata` of an object.
 #[derive(Debug, Default, Deserialize)]
@@ -30,19 +41,7 @@ pub struct Meta<'v> {
     /// Annotations.
     pub annotations: Dict<'v, Text<'v>>,
     /// What it belongs to.
-    pub owner_references: List<Sub<Owner<'v>>>,
-}
-
-/// One owner of an object.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound = "'de: 'v")]
-pub struct Owner<'v> {
-    /// Its kind.
-    pub kind: Text<'v>,
-    /// Its name.
-    pub name: Text<'v>,
-    /// Whether it is the one that manages the object.
-    pub controller: Option<Flag>,
+    pub owner_references: List<Sub<Reference<'v>>>,
 }
 
 /// One aspect of an object's state.
@@ -78,8 +77,8 @@ impl<'v> Meta<'v> {
     }
 
     /// The owner that manages the object.
-    pub fn controller(&self) -> Option<&Owner<'v>> {
-        self.owner_references.iter().map(|owner| &**owner).find(|owner| owner.controller.is_some_and(Flag::is_set))
+    pub fn controller(&self) -> Option<&Reference<'v>> {
+        owner::controller(&self.owner_references)
     }
 }
 

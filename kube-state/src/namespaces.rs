@@ -1,17 +1,12 @@
 //! The namespaces that have certain labels. They come and go, and what is watched in them with them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
+use kubernetes::lax::{Sub, Text};
 use parking_lot::Mutex;
 use serde::Deserialize;
 
-use crate::{
-    lax::{Sub, Text},
-    moves::Moves,
-    resources::BadObject,
-    rows::Rows,
-    watch::Render,
-};
+use crate::{kind::BadObject, moves::Moves, rows::Rows, watch::Render};
 
 /// Follows the namespaces that a selector finds; clones are the same follower. It is what renders them.
 #[derive(Clone, Debug, Default)]
@@ -59,8 +54,9 @@ impl Namespaces {
 
 impl Render for Namespaces {
     fn render(&self, json: &[u8], rows: &mut Rows) -> Result<(), BadObject> {
-        let plural = "namespaces";
-        let view: View<'_> = serde_json::from_slice(json).map_err(|source| BadObject::Read { plural, source })?;
+        let plural = Cow::Borrowed("namespaces");
+        let view: View<'_> =
+            serde_json::from_slice(json).map_err(|source| BadObject::Read { plural: plural.clone(), source })?;
         let (uid, name) = (view.metadata.uid.as_str(), view.metadata.name.as_str());
         if uid.is_empty() || name.is_empty() {
             return Err(BadObject::Unnamed { plural, uid: uid.to_owned() });

@@ -10,6 +10,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use daemon::{Program, Telemetry};
+use kubernetes::What;
 use md5::{Digest as _, Md5};
 use metric::{Batch, Bytes, Catalog, Count, Desc, Family, FamilyEntry, HistogramVec, Kind, Label, Seconds, Section};
 use parking_lot::Mutex;
@@ -18,9 +20,10 @@ use crate::{
     custom,
     engine::{Engine, Health},
     shard::Shard,
-    watch::{Counts, What, Why},
+    watch::{Counts, Why},
 };
 
+const ENDPOINT: &str = "/metrics of the telemetry port";
 const UPSTREAM: &str = "kube-state-metrics";
 const GO_TYPES: Label = Label::open("resource", "kinds that are watched");
 const KINDS: Label = Label::open("kind", "kinds that are watched");
@@ -97,6 +100,9 @@ families! {
         "Objects and events that could not be read and have no series.", &[KINDS]);
     SPOILED: Count, 2 = Family::counter("yagura_kube_state_spoiled_families_total",
         "Times that a family was left out for an object or some of its series, because a field of the object has another shape.",
+        &[KINDS, Label::open("family", "families")]);
+    REPEATED: Count, 2 = Family::counter("yagura_kube_state_repeated_series_total",
+        "Times that an object gave a series twice with different numbers, of which the first is shown.",
         &[KINDS, Label::open("family", "families")]);
 }
 
@@ -230,26 +236,27 @@ fn put_counts(kind: &str, counts: &Counts, out: &mut Batch) {
     for (family, count) in &*counts.spoiled.lock() {
         out.put(&SPOILED, [kind, family], *count);
     }
+    for (family, count) in &*counts.repeated.lock() {
+        out.put(&REPEATED, [kind, family], *count);
+    }
 }
 
-/// The declarations, as the catalogue shows them.
-pub fn section() -> Section {
-    let families = FAMILIES.iter().map(|desc| FamilyEntry::new(desc, "/metrics of the telemetry port"));
+/// The declarations, those of the registry included, as the catalogue shows them.
+fn section(program: &Program) -> Section {
+    let families = FAMILIES.iter().map(|desc| FamilyEntry::new(desc, ENDPOINT));
     Section {
-        name: "telemetry",
-        about: "What the program says about itself.",
+        name: "telemetry".to_owned(),
+        about: "What the program says about itself.".to_owned(),
         default_on: true,
         needs: Vec::new(),
-        families: families.collect(),
+        families: families.chain(Telemetry::new(program).families(ENDPOINT)).collect(),
     }
 }
 
 /// All declarations of the program.
-pub fn catalog() -> Catalog {
-    let mut catalog = crate::resources::catalog();
-    catalog.sections.push(crate::workloads::section());
-    catalog.sections.push(section());
-    catalog
+pub fn catalog(program: &Program) -> Catalog {
+    let sections = crate::resources::sections().chain([crate::workloads::section(), section(program)]);
+    Catalog { program: program.name.to_owned(), version: program.version.to_owned(), sections: sections.collect() }
 }
 
 /// The first 48 bits of the MD5 of a file, which is how programs of this family show that theirs are the same.

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use kubernetes::OwnerKind;
+
 use crate::{
     custom::{CustomKind, OfCustom},
     flags::{Config, Pods},
+    kind::Resource,
     peers::{self, Peers},
-    resources::{self, Resource},
+    resources,
     rows::Options,
     store::Head,
     watch::{Form, Known, Render, Target},
-    workloads::{OwnerKind, Workloads},
+    workloads::Workloads,
 };
 
 /// What a configuration has watched, in the order of the output.
@@ -114,7 +117,7 @@ pub fn owners(config: &Config, workloads: &Workloads) -> Vec<Target> {
         let all = Target {
             kind: format!("{}.owners", owner.plural).into(),
             go_type: "*v1.PartialObjectMetadata".into(),
-            path: owner.path(None),
+            path: owner.collection(None),
             form: Form::Metadata,
             fields: if owner.namespaced { other_namespaces(config) } else { None },
             labels: None,
@@ -126,7 +129,7 @@ pub fn owners(config: &Config, workloads: &Workloads) -> Vec<Target> {
             unsharded: true,
             extra: String::new(),
         };
-        let targets = by_namespace(config, all, owner.namespaced, |namespace| owner.path(namespace));
+        let targets = by_namespace(config, all, owner.namespaced, |namespace| owner.collection(namespace));
         // Each watch takes away what it no longer has: it must not know of others' objects.
         let its_own = |target| Target { render: Arc::new(workloads.of_owners(&owner.kind)), ..target };
         targets.into_iter().map(its_own).collect::<Vec<_>>()

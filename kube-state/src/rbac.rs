@@ -1,6 +1,6 @@
 //! The rights that a configuration needs in the cluster: list and watch on what is watched, and nothing else.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use kubernetes::rbac::{CREATE, GET, Rules, WATCH};
 
 use crate::{
     custom::{self, Source},
@@ -8,67 +8,37 @@ use crate::{
     peers, resources,
 };
 
-/// The rules by API group: resources, in order, and verbs.
-type Rules<'c> = BTreeMap<(&'c str, &'static [&'static str]), Vec<&'c str>>;
-
-const WATCH: &[&str] = &["list", "watch"];
-
-/// Adds a resource to those that are watched, once.
-fn watch<'a>(rules: &mut Rules<'a>, group: &'a str, plural: &'a str) {
-    let resources = rules.entry((group, WATCH)).or_default();
-    if !resources.contains(&plural) {
-        resources.push(plural);
-    }
-}
-
 /// A ClusterRole as YAML.
 pub fn cluster_role(flags: &Flags, config: &Config, custom: &custom::Config) -> String {
-    let mut rules: Rules<'_> = BTreeMap::new();
-    let customs = custom.permissions();
+    let mut rules = Rules::default();
     if flags.custom() != Source::None {
-        rules.entry(("apiextensions.k8s.io", WATCH)).or_default().push("customresourcedefinitions");
+        rules.allow("apiextensions.k8s.io", "customresourcedefinitions", WATCH);
     }
     for resource in config.selection.kinds() {
         let about = resource.about();
-        rules.entry((about.group, WATCH)).or_default().push(about.plural);
+        rules.allow(about.group, about.plural, WATCH);
     }
-    for (group, plural) in &customs {
-        rules.entry((group, WATCH)).or_default().push(plural);
+    for (group, plural) in &custom.permissions() {
+        rules.allow(group, plural, WATCH);
     }
-    let owners = config.workloads.owner_kinds();
-    for owner in &owners {
-        watch(&mut rules, &owner.group, &owner.plural);
+    for owner in config.workloads.owner_kinds() {
+        rules.allow(&owner.group, &owner.plural, WATCH);
     }
     for resource in peers::KINDS.into_iter().filter(|_| config.workloads.peers).filter_map(resources::find) {
-        watch(&mut rules, resource.about().group, resource.about().plural);
+        rules.allow(resource.about().group, resource.about().plural, WATCH);
     }
     if config.namespace_selector.is_some() {
-        watch(&mut rules, "", "namespaces");
+        rules.allow("", "namespaces", WATCH);
     }
     if config.pod.is_some() {
-        rules.entry(("", &["get"])).or_default().push("pods");
-        watch(&mut rules, "apps", "statefulsets");
+        rules.allow("", "pods", GET);
+        rules.allow("apps", "statefulsets", WATCH);
     }
     if flags.auth_filter {
-        rules.entry(("authentication.k8s.io", &["create"])).or_default().push("tokenreviews");
-        rules.entry(("authorization.k8s.io", &["create"])).or_default().push("subjectaccessreviews");
+        rules.allow("authentication.k8s.io", "tokenreviews", CREATE);
+        rules.allow("authorization.k8s.io", "subjectaccessreviews", CREATE);
     }
-    let mut text = String::from(
-        "# What yagura-kube-state needs in a cluster. Made by `yagura-kube-state --print-rbac` with the flags it runs with.\n\
-         apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: yagura-kube-state\nrules:\n",
-    );
-    for ((group, verbs), resources) in &rules {
-        let _ = writeln!(text, "- apiGroups: [\"{group}\"]\n  resources:");
-        for resource in resources {
-            let quote = if *resource == "*" { "\"" } else { "" };
-            let _ = writeln!(text, "  - {quote}{resource}{quote}");
-        }
-        let _ = writeln!(text, "  verbs: [{}]", verbs.join(", "));
-    }
-    if rules.is_empty() {
-        text = text.replace("rules:\n", "rules: []\n");
-    }
-    text
+    rules.cluster_role("yagura-kube-state")
 }
 
 #[cfg(test)]

@@ -6,13 +6,17 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashTable;
 use jiff::tz::TimeZone;
+use kubernetes::{
+    Quantity,
+    lax::{Base64Length, Dict, Flag, Int, Text, Time},
+};
 
 use crate::{
+    hash::hash_of,
     labels::{self, AllowList},
-    lax::{Base64Length, Dict, Flag, Int, Text, Time},
     meta::Meta,
-    quantity::Quantity,
 };
 
 /// What a number may come from.
@@ -231,6 +235,9 @@ impl Options {
     };
 }
 
+/// Rows of a family among which each is compared with those before it. More are found by their hashes.
+const FEW: usize = 16;
+
 /// One series of the object.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Row {
@@ -251,6 +258,9 @@ pub struct Rows {
     text: Vec<u8>,
     rows: Vec<Row>,
     spoiled: Vec<u16>,
+    repeated: Vec<u16>,
+    /// Rows of a family by their labels; empty but while a large one is looked through.
+    seen: HashTable<u32>,
     family: u16,
     labels: &'static [&'static str],
     is_spoiled: bool,
@@ -268,6 +278,8 @@ impl Rows {
             text: Vec::new(),
             rows: Vec::new(),
             spoiled: Vec::new(),
+            repeated: Vec::new(),
+            seen: HashTable::new(),
             family: 0,
             labels: &[],
             is_spoiled: false,
@@ -308,6 +320,11 @@ impl Rows {
         &self.spoiled
     }
 
+    /// Families of which the object gave a series twice with different numbers, once for each number that was left out.
+    pub fn repeated(&self) -> &[u16] {
+        &self.repeated
+    }
+
     /// Starts an object: what was there goes.
     pub(crate) fn start(&mut self, uid: &str, identity: &'static [&'static str]) {
         self.uid.clear();
@@ -316,6 +333,7 @@ impl Rows {
         self.text.clear();
         self.rows.clear();
         self.spoiled.clear();
+        self.repeated.clear();
         (self.labels, self.is_spoiled) = (identity, false);
     }
 
@@ -337,7 +355,8 @@ impl Rows {
         !self.is_spoiled
     }
 
-    /// Runs a family's code, and takes its rows back when it met something spoiled.
+    /// Runs a family's code, and takes its rows back when it met something spoiled. A series that comes twice stands
+    /// once.
     pub(crate) fn family(&mut self, index: u16, labels: &'static [&'static str], emit: impl FnOnce(&mut Self)) {
         let (rows, text) = (self.rows.len(), self.text.len());
         (self.family, self.labels, self.is_spoiled) = (index, labels, false);
@@ -346,7 +365,49 @@ impl Rows {
             self.rows.truncate(rows);
             self.text.truncate(text);
             self.spoiled.push(index);
+        } else {
+            self.keep_first(rows);
         }
+    }
+
+    /// Of the rows from a place on, keeps the first with the same labels: the others would be samples of the same series.
+    /// Lists of an object may name the same thing twice.
+    fn keep_first(&mut self, from: usize) {
+        let Self { rows, text, seen, repeated, family, .. } = self;
+        if rows.len() < from + 2 {
+            return;
+        }
+        let labels = |row: &Row| text.get(row.start as usize..row.end as usize).unwrap_or(&[]);
+        let is_large = rows.len() - from > FEW;
+        seen.clear();
+        let mut kept = from;
+        for at in from..rows.len() {
+            let Some(row) = rows.get(at).copied() else { break };
+            let its = labels(&row);
+            let before = rows.get(from..kept).unwrap_or(&[]);
+            let row_at = |place: u32| before.get(place as usize);
+            let first = if is_large {
+                let found = seen.find(hash_of(its), |place| row_at(*place).is_some_and(|row| labels(row) == its));
+                found.and_then(|place| row_at(*place))
+            } else {
+                before.iter().find(|first| labels(first) == its)
+            };
+            if let Some(first) = first {
+                if first.number.to_bits() != row.number.to_bits() {
+                    repeated.push(*family);
+                }
+                continue;
+            }
+            if is_large && let Ok(place) = u32::try_from(kept - from) {
+                let hash = |place: &u32| hash_of(row_at(*place).map_or(its, labels));
+                seen.insert_unique(hash_of(its), place, hash);
+            }
+            if let Some(place) = rows.get_mut(kept) {
+                *place = row;
+            }
+            kept += 1;
+        }
+        rows.truncate(kept);
     }
 
     /// Notes that an object has something of another shape where a family reads, which costs only some of its series.
@@ -499,5 +560,54 @@ impl Rows {
             Reading::Absent => self.text.truncate(start),
             Reading::Spoiled => self.is_spoiled = true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rows that stay of these, and how many were left out for another number.
+    fn kept(given: &[(&str, f64)]) -> (Vec<(String, f64)>, usize) {
+        let mut rows = Rows::new(Arc::new(Options::NONE));
+        rows.start("uid", &[]);
+        rows.family(0, &["a"], |rows| rows.info(&[&"x"]));
+        rows.family(1, &["a"], |rows| {
+            for (label, number) in given {
+                rows.put(&[label], *number);
+            }
+        });
+        let text = |row: &Row| (String::from_utf8_lossy(rows.own_labels(row)).into_owned(), row.number);
+        let all = rows.all().iter().filter(|row| row.family == 1).map(text).collect();
+        assert_eq!(rows.all().first().map(text), Some((r#",a="x""#.to_owned(), 1.0)), "another family has its own");
+        assert!(rows.repeated().iter().all(|family| *family == 1));
+        (all, rows.repeated().len())
+    }
+
+    #[test]
+    fn a_series_stands_once_and_the_first_number_stays() {
+        for (given, expected, repeated) in [
+            (&[("x", 1.0)][..], &[("x", 1.0)][..], 0),
+            (&[("x", 1.0), ("x", 1.0)], &[("x", 1.0)], 0),
+            (&[("x", 1.0), ("y", 1.0), ("x", 2.0), ("x", 3.0), ("z", 4.0)], &[("x", 1.0), ("y", 1.0), ("z", 4.0)], 2),
+            (&[("x", f64::NAN), ("x", f64::NAN)], &[("x", f64::NAN)], 0),
+            (&[("", 1.0), ("", 1.0)], &[("", 1.0)], 0),
+        ] {
+            let (rows, count) = kept(given);
+            let expected: Vec<_> =
+                expected.iter().map(|(label, number)| (format!(",a=\"{label}\""), *number)).collect();
+            assert_eq!((format!("{rows:?}"), count), (format!("{expected:?}"), repeated), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn many_rows_are_told_apart_as_few_are() {
+        let names: Vec<String> = (0..300).map(|number| (number % 100).to_string()).collect();
+        let given: Vec<(&str, f64)> =
+            names.iter().zip(0..).map(|(name, at)| (name.as_str(), f64::from(at / 200))).collect();
+        let (rows, repeated) = kept(&given);
+        assert_eq!((rows.len(), repeated), (100, 100));
+        assert!(rows.iter().all(|(_, number)| *number == 0.0));
+        assert_eq!(rows.last().map(|(labels, _)| labels.as_str()), Some(",a=\"99\""));
     }
 }

@@ -6,8 +6,9 @@ use jiff::tz::TimeZone;
 
 use crate::{
     family::{Desc, Gate},
+    kind::Resource,
     labels::AllowList,
-    resources::{self, Resource},
+    resources,
     rows::Options,
 };
 

@@ -3,16 +3,17 @@
 
 use std::time::Duration;
 
+use kubernetes::{
+    Api, Event, Lines, Query, Reference, Trouble, What,
+    lax::{List, Sub},
+    owner,
+};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    api::{Api, Query, Trouble, next_frame},
-    shard::Shard,
-    watch::{Event, Lines, Refusal, What},
-};
+use crate::shard::Shard;
 
 /// Why a shard cannot be found.
 #[derive(Debug, thiserror::Error)]
@@ -36,25 +37,16 @@ pub enum NoShard {
     },
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Owned {
-    metadata: OwnedMeta,
+#[derive(Default, Deserialize)]
+#[serde(default, bound = "'de: 'v")]
+struct Owned<'v> {
+    metadata: Sub<OwnedMeta<'v>>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct OwnedMeta {
-    #[serde(default)]
-    owner_references: Vec<Owner>,
-}
-
-#[derive(Deserialize)]
-struct Owner {
-    kind: String,
-    name: String,
-    #[serde(default)]
-    controller: bool,
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", bound = "'de: 'v")]
+struct OwnedMeta<'v> {
+    owner_references: List<Sub<Reference<'v>>>,
 }
 
 /// Follows the shard of a pod until `stop`, telling `shard` each time it is another. Failures are logged and tried again.
@@ -87,12 +79,12 @@ async fn follow_once(api: &Api, namespace: &str, pod: &str, shard: &watch::Sende
     tell(shard, share(ordinal, replicas));
     let query = Query::default().with("fieldSelector", &format!("metadata.name={set}"));
     let query = query.with("watch", "1").with("resourceVersion", &version).with("timeoutSeconds", "290");
-    let answer = api.get(&query.of(&sets(namespace)), "application/json").await?;
-    let (mut body, mut lines) = (answer.into_body(), Lines::default());
-    while let Some(bytes) = next_frame(&mut body, Duration::from_secs(330)).await? {
+    let mut answer = api.get(&query.of(&sets(namespace)), "application/json").await?;
+    let mut lines = Lines::default();
+    while let Some(bytes) = answer.next(Duration::from_secs(330)).await? {
         let mut refused = None;
         let read = lines.push(&bytes, |line| match Event::read(line) {
-            Some(Event { what: What::Error, object }) => refused = Some(Refusal::read(500, object)),
+            Some(Event { what: What::Error, object }) => refused = Some(api.refused(object)),
             Some(Event { what: What::Added | What::Modified, object }) => {
                 if let Ok(object) = serde_json::from_slice(object) {
                     tell(shard, share(ordinal, replicas_in(&object)));
@@ -101,8 +93,8 @@ async fn follow_once(api: &Api, namespace: &str, pod: &str, shard: &watch::Sende
             _ => {}
         });
         read.map_err(Trouble::from)?;
-        if let Some(refusal) = refused {
-            return Err(Trouble::Refused(refusal).into());
+        if let Some(trouble) = refused {
+            return Err(trouble.into());
         }
     }
     Ok(())
@@ -126,10 +118,9 @@ fn share(ordinal: u32, replicas: u32) -> Shard {
 
 async fn set_of(api: &Api, namespace: &str, pod: &str) -> Result<(String, u32), NoShard> {
     let answer = api.get_whole(&format!("/api/v1/namespaces/{namespace}/pods/{pod}")).await?;
-    let owned: Owned = serde_json::from_slice(&answer).map_err(|_| NoShard::Answer(format!("pod {pod}")))?;
-    let mut owners = owned.metadata.owner_references.into_iter();
-    let set = owners.find(|owner| owner.controller && owner.kind == "StatefulSet");
-    let set = set.ok_or_else(|| NoShard::NoSet(pod.to_owned()))?.name;
+    let owned: Owned<'_> = serde_json::from_slice(&answer).map_err(|_| NoShard::Answer(format!("pod {pod}")))?;
+    let set = owner::controller(&owned.metadata.owner_references).filter(|owner| owner.kind == "StatefulSet");
+    let set = set.ok_or_else(|| NoShard::NoSet(pod.to_owned()))?.name.as_str().to_owned();
     let ordinal = pod.strip_prefix(&set).and_then(|rest| rest.strip_prefix('-')).and_then(|number| number.parse().ok());
     let ordinal = ordinal.ok_or_else(|| NoShard::Name { pod: pod.to_owned(), set: set.clone() })?;
     Ok((set, ordinal))

@@ -16,12 +16,12 @@ use std::{
 
 use hashbrown::HashTable;
 
-use crate::{family::Desc, resources::Resource, rows::Rows};
+use crate::{family::Desc, hash::hash_of, kind::Resource, rows::Rows};
 
 mod block;
 mod texts;
 
-use block::{Block, Slot, hash_of};
+use block::{Block, Slot};
 pub use block::{Change, Usage};
 
 /// A family as it is written: its name, and the lines before its series.

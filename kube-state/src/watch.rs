@@ -11,27 +11,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hyper::Response;
-use kube::client::Body;
+use kubernetes::{Answer, Api, Elements, Event, Identity, Lines, Query, Trouble, What};
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    api::{Api, Query, Trouble, next_frame},
-    rows::Rows,
-    shard::Shard,
-    store::Store,
-};
+use crate::{rows::Rows, shard::Shard, store::Store};
 
-mod event;
-mod frames;
 mod status;
 mod table;
 mod target;
 
-pub use event::{Event, Identity, Refusal, What};
-pub use frames::{BadFrame, Elements, Lines};
 pub use status::{Counts, Ledger, Status, Why};
 pub use table::TypeColumn;
 pub use target::{Form, Known, Render, Target};
@@ -212,7 +202,7 @@ impl Watch {
     fn wait_after(&mut self, trouble: &Trouble, failures: u32) -> Duration {
         let pace = self.common.pace;
         if trouble.is_expired() {
-            tracing::info!(kind = %self.target.kind, reason = %trouble, "listing again");
+            tracing::info!(kind = %self.target.kind, reason = %daemon::chain(trouble), "listing again");
             (self.version, self.why) = (None, Why::Expired);
             self.last.clear();
             return if failures > 1 { backoff(pace, failures) } else { Duration::ZERO };
@@ -227,9 +217,9 @@ impl Watch {
         // A watch that broke off is ordinary. That it cannot be taken up again is not.
         let is_ordinary = matches!(trouble, Trouble::BrokenOff(_) | Trouble::Silent(_)) && self.version.is_some();
         if is_ordinary && failures < 2 {
-            tracing::debug!(kind = %self.target.kind, reason = %trouble, "watch ended");
-        } else if self.status.set_trouble(Some(trouble.to_string())) {
-            tracing::warn!(kind = %self.target.kind, path = self.target.path, error = %trouble, "cannot watch");
+            tracing::debug!(kind = %self.target.kind, reason = %daemon::chain(trouble), "watch ended");
+        } else if self.status.set_trouble(Some(daemon::chain(trouble))) {
+            tracing::warn!(kind = %self.target.kind, path = self.target.path, error = %daemon::chain(trouble), "cannot watch");
         }
         backoff(pace, failures)
     }
@@ -274,10 +264,10 @@ impl Watch {
             None => query,
         };
         let form = self.target.form;
-        let answer = self.common.api.get(&query.of(&self.target.path), form.accept_list()).await?;
+        let mut answer = self.common.api.get(&query.of(&self.target.path), form.accept_list()).await?;
         self.is_well();
-        let (mut body, mut elements, mut objects) = (answer.into_body(), Elements::of(form.key()), 0);
-        while let Some(bytes) = next_frame(&mut body, self.common.pace.list_silence).await? {
+        let (mut elements, mut objects) = (Elements::of(form.key()), 0);
+        while let Some(bytes) = answer.next(self.common.pace.list_silence).await? {
             self.counts.bytes.fetch_add(bytes.len() as u64, Relaxed);
             elements.push(&bytes, |around, element| {
                 if objects == 0 && form == Form::Table {
@@ -304,7 +294,7 @@ impl Watch {
             Err(trouble) => {
                 let is_unknown = trouble.code().is_some_and(|code| NO_STREAMS.contains(&code));
                 if is_unknown || matches!(trouble, Trouble::Silent(_) | Trouble::Unfinished) {
-                    tracing::info!(kind = %self.target.kind, reason = %trouble, "no streaming list, listing in pages");
+                    tracing::info!(kind = %self.target.kind, reason = %daemon::chain(&trouble), "no streaming list, listing in pages");
                     self.streams = false;
                     return self.pages().await;
                 }
@@ -333,17 +323,12 @@ impl Watch {
     }
 
     /// Takes what a watch says until it ends. `listed` is called when the objects are all there.
-    async fn follow(
-        &mut self,
-        answer: Response<Body>,
-        mut is_list: bool,
-        mut listed: impl FnMut(),
-    ) -> Result<(), Trouble> {
-        let (mut body, mut lines) = (answer.into_body(), Lines::default());
+    async fn follow(&mut self, mut answer: Answer, mut is_list: bool, mut listed: impl FnMut()) -> Result<(), Trouble> {
+        let mut lines = Lines::default();
         loop {
             let pace = self.common.pace;
             let patience = if is_list { pace.list_silence } else { pace.watch_silence };
-            let Some(bytes) = next_frame(&mut body, patience).await? else { return Ok(()) };
+            let Some(bytes) = answer.next(patience).await? else { return Ok(()) };
             self.counts.bytes.fetch_add(bytes.len() as u64, Relaxed);
             let mut refused = None;
             lines.push(&bytes, |line| {
@@ -357,7 +342,7 @@ impl Watch {
                         listed();
                     }
                     Ok(_) => {}
-                    Err(refusal) => refused = Some(refusal),
+                    Err(trouble) => refused = Some(trouble),
                 }
             })?;
             if is_list {
@@ -367,8 +352,8 @@ impl Watch {
                 self.status.hear();
                 self.was_of_use = true;
             }
-            if let Some(refusal) = refused {
-                return Err(Trouble::Refused(refusal));
+            if let Some(trouble) = refused {
+                return Err(trouble);
             }
         }
     }
@@ -390,14 +375,14 @@ impl Watch {
         tracing::info!(%kind, why, objects = self.store.len(), gone, "listed");
     }
 
-    fn take_line(&mut self, line: &[u8]) -> Result<Taken, Refusal> {
+    fn take_line(&mut self, line: &[u8]) -> Result<Taken, Trouble> {
         let Some(event) = Event::read(line) else {
             self.counts.unreadable.fetch_add(1, Relaxed);
             return Ok(Taken::Event);
         };
         self.counts.event(event.what);
         if event.what == What::Error {
-            return Err(Refusal::read(500, event.object));
+            return Err(self.common.api.refused(event.object));
         }
         if self.target.form == Form::Table {
             return Ok(self.take_table(event));
@@ -463,6 +448,9 @@ impl Watch {
                 for family in self.rows.spoiled() {
                     self.counts.spoil(self.target.render.family(*family));
                 }
+                for family in self.rows.repeated() {
+                    self.counts.repeat(self.target.render.family(*family));
+                }
                 self.store.put(&self.rows);
             }
             Ok(Err(error)) => {
@@ -509,7 +497,7 @@ impl PageEnd {
             #[serde(default, rename = "continue")]
             more: Option<String>,
         }
-        let list: List = serde_json::from_slice(around).map_err(|error| Trouble::NoList(error.to_string()))?;
+        let list: List = serde_json::from_slice(around).map_err(|error| Trouble::unreadable("list", &error))?;
         let more = list.metadata.more.filter(|token| !token.is_empty());
         Ok(Self { version: list.metadata.resource_version, more, objects })
     }

@@ -11,8 +11,9 @@ use proptest::prelude::*;
 use serde_json::json;
 use testkit::{ApiServer, wait_for};
 use yagura_kube_state::{
+    kind::OptIn,
     labels::AllowList,
-    resources::{self, OptIn},
+    resources,
     rows::Rows,
     watch::{Known, Render as _},
     workloads::{Config, Workloads},

@@ -10,8 +10,9 @@ use serde_json::Value;
 use yagura_kube_state::{
     conformance::lines,
     family::Gate,
+    kind::{OptIn, Resource},
     labels::AllowList,
-    resources::{self, OptIn, Resource},
+    resources,
     rows::Rows,
 };
 
@@ -183,4 +184,68 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_an_object_names_twice_is_one_series() {
+    let meta = r#""metadata":{"name":"o","namespace":"n","uid":"u"}"#;
+    let twice = |one: &str| format!("[{one},{one}]");
+    let cases = [
+        ("persistentvolumeclaims", format!(r#""spec":{{"accessModes":{}}}"#, twice(r#""RWO""#)), "_access_mode"),
+        (
+            "ingresses",
+            format!(r#""spec":{{"tls":[{{"secretName":"s","hosts":{}}}]}}"#, twice(r#""a""#)),
+            "_ingress_tls",
+        ),
+        ("ingresses", format!(r#""spec":{{"tls":{}}}"#, twice(r#"{"secretName":"s","hosts":["a"]}"#)), "_ingress_tls"),
+        ("pods", format!(r#""status":{{"podIPs":{}}}"#, twice(r#"{"ip":"10.0.0.1"}"#)), "kube_pod_ips"),
+        (
+            "pods",
+            format!(r#""spec":{{"tolerations":{}}}"#, twice(r#"{"key":"a","operator":"Exists"}"#)),
+            "_tolerations",
+        ),
+        ("nodes", format!(r#""spec":{{"taints":{}}}"#, twice(r#"{"key":"a","effect":"NoSchedule"}"#)), "_taint"),
+        ("nodes", format!(r#""status":{{"addresses":{}}}"#, twice(r#"{"type":"IP","address":"1"}"#)), "_addresses"),
+        ("services", format!(r#""spec":{{"externalIPs":{}}}"#, twice(r#""1.2.3.4""#)), "_external_ip"),
+        (
+            "endpoints",
+            format!(r#""subsets":[{{"ports":[{{"port":1}}],"addresses":{}}}]"#, twice(r#"{"ip":"1"}"#)),
+            "kube_endpoint_address",
+        ),
+        ("endpointslices", format!(r#""ports":{}"#, twice(r#"{"port":1,"protocol":"TCP"}"#)), "_ports"),
+        (
+            "validatingadmissionpolicybindings",
+            format!(r#""spec":{{"validationActions":{}}}"#, twice(r#""Deny""#)),
+            "_validation_action",
+        ),
+        (
+            "mutatingwebhookconfigurations",
+            format!(r#""webhooks":{}"#, twice(r#"{"name":"w","clientConfig":{"service":{"name":"s"}}}"#)),
+            "_clientconfig_service",
+        ),
+        ("replicasets", String::new(), "_owner"),
+    ];
+    for (plural, fields, family) in cases {
+        let resource = resources::find(plural).unwrap();
+        let owners = r#","ownerReferences":[{"kind":"A","name":"a"},{"kind":"A","name":"a"}]}"#;
+        let meta = if fields.is_empty() { meta.replacen('}', owners, 1) } else { format!("{meta},") };
+        let mut rows = all_rows(resource);
+        resource.render(format!("{{{meta}{fields}}}").as_bytes(), &mut rows).unwrap();
+        let lines = lines(resource, &rows);
+        let of_family: Vec<_> = lines.iter().filter(|line| line.split('{').next().unwrap().ends_with(family)).collect();
+        assert_eq!(of_family.len(), 1, "{plural} {family}: {lines:#?}");
+        assert!(rows.repeated().is_empty());
+    }
+}
+
+#[test]
+fn of_two_numbers_of_a_series_the_first_is_shown_and_the_other_counted() {
+    let resource = resources::find("limitranges").unwrap();
+    let mut rows = all_rows(resource);
+    let object = r#"{"metadata":{"name":"l","namespace":"n","uid":"u"},
+        "spec":{"limits":[{"type":"Pod","max":{"cpu":"1"}},{"type":"Pod","max":{"cpu":"2"}}]}}"#;
+    resource.render(object.as_bytes(), &mut rows).unwrap();
+    let shown: Vec<String> = lines(resource, &rows).into_iter().filter(|line| line.contains("constraint=")).collect();
+    let expected = r#"kube_limitrange{namespace="n",limitrange="l",resource="cpu",type="Pod",constraint="max"} 1"#;
+    assert_eq!((shown, rows.repeated().len()), (vec![expected.to_owned()], 1));
 }

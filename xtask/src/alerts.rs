@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
-use mixin::catalog::Catalog;
+use metric::Catalog;
 use mixin::{Compiled, Counts, Set, Source};
 
 use crate::args::{Args, usage};
-use crate::checks::Skip;
 use crate::peers::{AMTOOL, PROMTOOL_2, PROMTOOL_NEW};
-use crate::tasks::cargo;
-use crate::{debian, places, process};
+use crate::skip::Skip;
+use crate::{cargo, debian, places, process};
 
 /// The command line.
 pub(crate) const USAGE: &str = "[--check] [--only NAME] [--catalog FILE]…\n[--catalog FILE]… --factor F --out DIR";
@@ -59,9 +58,15 @@ pub(crate) fn check() -> Result<()> {
 }
 
 fn finish(compiled: &Compiled, is_check: bool, only: &str) -> Result<()> {
-    if is_check { compare(compiled)? } else { write(compiled)? }
+    if is_check {
+        compare(compiled)?
+    } else {
+        write(compiled)?
+    }
     let Counts { alerts, records, inputs, tests, looks, native } = compiled.counts;
-    println!("{alerts} alerts, {records} records, {inputs} inputs; {tests} tests that look {looks} times, {native} of them native");
+    println!(
+        "{alerts} alerts, {records} records, {inputs} inputs; {tests} tests that look {looks} times, {native} of them native"
+    );
     promtools(compiled, only)?;
     amtool()
 }
@@ -69,9 +74,10 @@ fn finish(compiled: &Compiled, is_check: bool, only: &str) -> Result<()> {
 /// What the programs print of themselves.
 fn printed() -> Result<Vec<Catalog>> {
     let print = |program: &&str| {
-        let mut command = cargo(&["run", "--quiet", "--package", program, "--bin", program, "--", "--print-catalog"]);
+        let mut command =
+            cargo::command(&["run", "--quiet", "--package", program, "--bin", program, "--", "--print-catalog"]);
         let json = process::output(&mut command)?;
-        Catalog::read(&json).with_context(|| format!("{program} printed no catalogue"))
+        serde_json::from_str(&json).with_context(|| format!("{program} printed no catalogue"))
     };
     PROGRAMS.iter().map(print).collect()
 }
@@ -79,7 +85,7 @@ fn printed() -> Result<Vec<Catalog>> {
 fn read(files: &[String]) -> Result<Vec<Catalog>> {
     let read = |file: &String| {
         let json = fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?;
-        Catalog::read(&json).with_context(|| format!("{file} is no catalogue"))
+        serde_json::from_str(&json).with_context(|| format!("{file} is no catalogue"))
     };
     files.iter().map(read).collect()
 }
@@ -89,7 +95,8 @@ fn set(catalogs: &[Catalog]) -> Result<Set> {
     let mut sources = Vec::new();
     for path in files(&root)? {
         let name = path.strip_prefix(&root).unwrap_or(&path).to_string_lossy().into_owned();
-        let is_source = name.ends_with(".yaml") && !name.starts_with("generated/") && !name.starts_with("alertmanager/");
+        let is_source =
+            name.ends_with(".yaml") && !name.starts_with("generated/") && !name.starts_with("alertmanager/");
         if is_source {
             let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
             sources.push(Source::new(name, text));
@@ -162,7 +169,11 @@ fn compare(compiled: &Compiled) -> Result<()> {
 
 /// Checks and tests the rules with an old and a new promtool; one that cannot be had is a skip, which is said.
 fn promtools(compiled: &Compiled, only: &str) -> Result<()> {
-    let old = if debian::is_here() { PROMTOOL_2.path() } else { Err(Skip("Debian's package tools are not installed".to_owned()).into()) };
+    let old = if debian::is_here() {
+        PROMTOOL_2.path()
+    } else {
+        Err(Skip("Debian's package tools are not installed".to_owned()).into())
+    };
     for (name, program, is_new) in [("2.42", old, false), ("3", PROMTOOL_NEW.binary(), true)] {
         match program {
             Ok(program) => promtool(name, &program, is_new, compiled, only)?,
@@ -199,7 +210,11 @@ fn promtool(name: &str, program: &Path, is_new: bool, compiled: &Compiled, only:
         text.lines().filter(|line| line.starts_with("- name: ")).count()
     };
     let ran: usize = tests.iter().map(named).sum();
-    println!("promtool {name}: {} rule files checked, {ran} tests in {} files passed, 0 failed", rules.len(), tests.len());
+    println!(
+        "promtool {name}: {} rule files checked, {ran} tests in {} files passed, 0 failed",
+        rules.len(),
+        tests.len()
+    );
     Ok(())
 }
 

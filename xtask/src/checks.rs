@@ -1,31 +1,19 @@
 //! The live checks of `ci`: each says what it saw, or why it could not look.
 #![expect(clippy::indexing_slicing, reason = "a key that a JSON value does not have gives null")]
 
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::agent::{self, Agent};
-use crate::demo::{Prometheus, promtool_check};
 use crate::exposition::Page;
 use crate::peers::{PROMETHEUS_2, PROMETHEUS_3, PROMTOOL_2, PROMTOOL_3, Peer};
+use crate::prometheus::{Prometheus, promtool_check};
+use crate::skip::Skip;
 use crate::{cluster, debian, kube_names, parity, places, process, proof};
 
 /// The views of the agent.
 const VIEWS: &[&str] = &["/metrics", "/metrics/cadvisor", "/metrics/node"];
-
-/// Why a check cannot run on this machine: not a failure, but counted.
-#[derive(Debug)]
-pub(crate) struct Skip(pub(crate) String);
-
-impl fmt::Display for Skip {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Skip {}
 
 /// A check and its name.
 pub(crate) struct Check {
@@ -120,17 +108,7 @@ fn parity_cadvisor() -> Result<()> {
     if !process::is_root() {
         return Err(Skip("making cgroups needs root".to_owned()).into());
     }
-    parity::cadvisor::check(&families_file(), &Agent::start(&agent::binary()?, &[])?)
-}
-
-/// The committed list of cAdvisor's families.
-pub(crate) fn families_file() -> PathBuf {
-    Path::new(&places::repo()).join("e2e/families/cadvisor.json")
-}
-
-/// The committed list of the names and labels that dashboards and alerts read.
-pub(crate) fn consumers_file() -> PathBuf {
-    Path::new(&places::repo()).join("e2e/families/consumers.json")
+    parity::cadvisor::check(&places::families_file(), &Agent::start(&agent::binary()?, &[])?)
 }
 
 fn parity_node() -> Result<()> {
@@ -142,7 +120,7 @@ fn parity_consumers() -> Result<()> {
         return Err(skip.into());
     }
     fetched(PROMETHEUS_3)?;
-    parity::consumers::check(&[consumers_file()])
+    parity::consumers::check(&[places::consumers_file()])
 }
 
 fn parity_kubelet() -> Result<()> {

@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 use crate::args::Args;
-use crate::checks::{self, Skip};
+use crate::checks;
 use crate::counts::Counts;
-use crate::{alerts, parity, process, setup, tasks, vm};
+use crate::skip::Skip;
+use crate::structure::{self, Imports};
+use crate::{alerts, cargo, parity, places, process, setup, tasks, vm};
 
 /// What all steps came to.
 #[derive(Debug, Default, PartialEq)]
@@ -47,6 +49,7 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
     };
     step("setup", &|tally| tally.need("setup", setup::run(&mut Args::default())));
     step("format", &|tally| tally.one("format", process::run(&mut tasks::format_check())));
+    step("structure", &|tally| tally.one("structure", structure::check(&places::repo(), Imports::Counted)));
     step("clippy", &|tally| tally.one("clippy", process::run(&mut tasks::clippy())));
     step("cargo test", &|tally| {
         let ran = cargo_test(tally);
@@ -149,7 +152,7 @@ impl Tally {
 
 /// Every test of the workspace, with what passing ones print, since that tells which of them skipped.
 fn cargo_test(tally: &mut Tally) -> Result<()> {
-    let mut command = tasks::cargo(&["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
+    let mut command = cargo::command(&["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
     let mut counts = Counts::default();
     let ok = each_line(&mut command, |line| {
         if counts.line(line) {

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
-use crate::checks::Skip;
+use crate::skip::Skip;
 use crate::{places, process};
 
 /// What Go says when it cannot reach a module, or may not build it.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::args::{Args, usage};
 use crate::parity::consumers::{Wanted, list_of, take};
-use crate::{places, process, tasks};
+use crate::{cargo, places, process};
 
 const SOURCE: &str = "kube-state-metrics";
 
@@ -65,7 +65,8 @@ fn read(files: &[PathBuf]) -> Result<Wanted> {
 
 /// The labels of each family that kube-state declares.
 fn declared() -> Result<BTreeMap<String, BTreeSet<String>>> {
-    let mut command = tasks::cargo(&["run", "--quiet", "--package", "yagura-kube-state", "--bin", "yagura-kube-state"]);
+    let mut command =
+        cargo::command(&["run", "--quiet", "--package", "yagura-kube-state", "--bin", "yagura-kube-state"]);
     let text = process::output(command.args(["--", "--print-catalog"]))?;
     let catalog: Value = serde_json::from_str(&text).context("the catalogue is not JSON")?;
     let sections = catalog["sections"].as_array().cloned().unwrap_or_default();

@@ -9,6 +9,7 @@ mod account;
 mod agent;
 mod alerts;
 mod args;
+mod cargo;
 mod checks;
 mod ci;
 mod cluster;
@@ -21,13 +22,18 @@ mod exposition;
 mod go;
 mod http;
 mod kube_names;
+mod lines;
 mod parity;
 mod peers;
 mod places;
 mod process;
+mod prometheus;
 mod proof;
 mod setup;
 mod shop;
+mod skip;
+mod source;
+mod structure;
 mod tasks;
 mod vm;
 
@@ -54,7 +60,24 @@ const RECIPES: &[Recipe] = &[
         run: demo::run,
     },
     Recipe { name: "test", usage: "[ARGS]", about: "cargo test --workspace", run: tasks::test },
-    Recipe { name: "lint", usage: "", about: "formatting and clippy, warnings are errors", run: tasks::lint },
+    Recipe {
+        name: "lint",
+        usage: "",
+        about: "formatting, structure and clippy, warnings are errors",
+        run: tasks::lint,
+    },
+    Recipe {
+        name: "lines",
+        usage: lines::USAGE,
+        about: "how much code there is, and how much of it stands in two places",
+        run: lines::run,
+    },
+    Recipe {
+        name: "structure",
+        usage: structure::USAGE,
+        about: "import circles and imports from a higher layer: there are none",
+        run: structure::run,
+    },
     Recipe { name: "docs", usage: "[--check]", about: "write the generated pages, or check them", run: tasks::docs },
     Recipe { name: "alerts", usage: alerts::USAGE, about: "compile the alerts and test their rules", run: alerts::run },
     Recipe {

@@ -27,6 +27,16 @@ pub(crate) fn cache(sub: &str) -> Result<PathBuf> {
     dir.canonicalize().with_context(|| format!("cannot resolve {}", dir.display()))
 }
 
+/// The committed list of cAdvisor's families.
+pub(crate) fn families_file() -> PathBuf {
+    repo().join("e2e/families/cadvisor.json")
+}
+
+/// The committed list of the names and labels that dashboards and alerts read.
+pub(crate) fn consumers_file() -> PathBuf {
+    repo().join("e2e/families/consumers.json")
+}
+
 /// The directory that cargo builds into.
 pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repo().join("target"), PathBuf::from)

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use crate::cluster::{BOX_IMAGE, Cluster};
-use crate::demo::Prometheus;
+use crate::prometheus::Prometheus;
 use crate::{http, process};
 
 const NAMESPACE: &str = "shop";

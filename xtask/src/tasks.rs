@@ -5,25 +5,15 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 use crate::args::{Args, usage};
+use crate::cargo::{self, command as cargo};
+use crate::structure::{self, Imports};
 use crate::{e2e, kube_names, parity, peers, places, process, setup};
-
-/// Cargo in the repository.
-pub(crate) fn cargo(words: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(places::repo()).args(words);
-    command
-}
 
 /// `cargo xtask build`
 pub(crate) fn build(args: &mut Args) -> Result<()> {
     args.finish()?;
     setup::for_building()?;
-    release()
-}
-
-/// Release binaries of the whole suite in one go: built one by one, each would have its libraries with other features.
-pub(crate) fn release() -> Result<()> {
-    process::run(&mut cargo(&["build", "--release", "--workspace", "--exclude", "xtask"]))
+    cargo::release()
 }
 
 /// `cargo xtask run [FLAGS]`
@@ -45,6 +35,7 @@ pub(crate) fn lint(args: &mut Args) -> Result<()> {
     args.finish()?;
     setup::for_building()?;
     process::run(&mut format_check())?;
+    structure::check(&places::repo(), Imports::Counted)?;
     process::run(&mut clippy())
 }
 

@@ -15,7 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     connection::{Activity, Graceful, Watched, supervise},
     limits::Limits,
-    route::{self, Service},
+    route::{self, Client, Service},
     shared::Shared,
     telemetry::Closing,
     web::Web,
@@ -50,7 +50,7 @@ pub(crate) async fn accept(listener: TcpListener, shared: Arc<Shared>, tasks: Ta
             Err(error) => {
                 shared.telemetry.accept_failed();
                 if !std::mem::replace(&mut failing, true) {
-                    tracing::error!(error = %error, "cannot accept connections");
+                    tracing::error!(error = %error, "cannot accept connections, trying again; the limit of open files may be too low");
                 }
                 // Most likely there are no file descriptors left: an idle connection has one to give.
                 shared.connections.shed();
@@ -92,7 +92,8 @@ async fn serve(
     drop(socket.set_nodelay(true));
     let web = shared.web.get();
     let Some(tls) = web.tls.clone() else {
-        return serve_http(socket, peer, shared, &web, activity, stop).await;
+        let client = Client { peer, is_certified: false };
+        return serve_http(socket, client, shared, &web, activity, stop).await;
     };
     let handshake = tokio_rustls::TlsAcceptor::from(tls).accept(socket);
     let handshake = tokio::time::timeout(shared.limits.handshake, handshake);
@@ -102,7 +103,11 @@ async fn serve(
         () = stop.cancelled() => return,
     };
     match shaken {
-        Ok(Ok(socket)) => serve_http(socket, peer, shared, &web, activity, stop).await,
+        Ok(Ok(socket)) => {
+            let has_certificate = socket.get_ref().1.peer_certificates().is_some_and(|chain| !chain.is_empty());
+            let client = Client { peer, is_certified: web.verifies_clients && has_certificate };
+            serve_http(socket, client, shared, &web, activity, stop).await;
+        }
         Ok(Err(error)) => {
             shared.telemetry.tls_failed(tls_failure(&error));
             tracing::debug!(error = %error, "TLS handshake failed");
@@ -127,7 +132,7 @@ fn tls_failure(error: &io::Error) -> &'static str {
 
 async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     socket: S,
-    peer: IpAddr,
+    client: Client,
     shared: &Arc<Shared>,
     web: &Web,
     activity: Arc<Activity>,
@@ -136,7 +141,7 @@ async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let limits = shared.limits;
     let builder = builder(&limits, web.http2);
     let io = TokioIo::new(Watched::new(socket, Arc::clone(&activity)));
-    let service = Service { shared: Arc::clone(shared), activity: Arc::clone(&activity), peer };
+    let service = Service { shared: Arc::clone(shared), activity: Arc::clone(&activity), client };
     let service = hyper::service::service_fn(move |request| route::answer(service.clone(), request));
     let connection = builder.serve_connection(io, service);
     if let Some(why) = supervise(connection, &activity, &limits, stop).await {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::period::Period;
+use crate::{invalid::Invalid, listen, period::Period, web};
 
 /// How the program is reached.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -60,24 +60,24 @@ impl WebArgs {
     }
 
     /// Checks addresses, path, bounds and the web configuration file, as starting would.
-    pub fn check(&self) -> Result<(), crate::Invalid> {
+    pub fn check(&self) -> Result<(), Invalid> {
         for address in &self.listen_address {
-            crate::listen::parse(address).map_err(|what| crate::Invalid::new("web.listen_address", what))?;
+            listen::parse(address).map_err(|what| Invalid::new("web.listen_address", what))?;
         }
         if self.listen_address.is_empty() {
-            return Err(crate::Invalid::new("web.listen_address", "at least one address is needed"));
+            return Err(Invalid::new("web.listen_address", "at least one address is needed"));
         }
         if !self.telemetry_path.starts_with('/') || self.telemetry_path.len() < 2 {
-            return Err(crate::Invalid::new("web.telemetry_path", "a path starts with / and is not / alone"));
+            return Err(Invalid::new("web.telemetry_path", "a path starts with / and is not / alone"));
         }
         if self.max_requests == 0 || self.max_requests > 1000 {
-            return Err(crate::Invalid::new("web.max_requests", "must be from 1 to 1000"));
+            return Err(Invalid::new("web.max_requests", "must be from 1 to 1000"));
         }
         if self.max_connections == 0 || self.max_connections > 100_000 {
-            return Err(crate::Invalid::new("web.max_connections", "must be from 1 to 100000"));
+            return Err(Invalid::new("web.max_connections", "must be from 1 to 100000"));
         }
         if let Some(file) = &self.config.file {
-            crate::web::load(file).map_err(|error| crate::Invalid::in_other_file("web.config.file", &error))?;
+            web::load(file).map_err(|error| Invalid::in_other_file("web.config.file", &error))?;
         }
         Ok(())
     }

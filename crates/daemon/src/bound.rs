@@ -49,9 +49,10 @@ impl Bound {
         }
         tasks.close();
         stop.cancelled().await;
+        shared.draining.cancel();
         if tokio::time::timeout(shared.drain, tasks.wait()).await.is_err() {
             let left = shared.connections.crowd_out_all();
-            tracing::warn!(connections = left, "shutdown timeout reached, closing what is left");
+            tracing::warn!(connections = left, "shutdown timeout reached, closing the connections that are left");
             drop(tokio::time::timeout(Duration::from_secs(1), tasks.wait()).await);
         }
         let failed = failed.lock().take();

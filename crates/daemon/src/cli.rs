@@ -18,6 +18,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
+    invalid::Invalid,
     program::Program,
     schema::{self, Knob, Shape},
     yaml::{self, ConfigError},
@@ -27,34 +28,6 @@ use crate::{
 pub trait Settings: DeserializeOwned + Serialize + JsonSchema + Default {}
 
 impl<T: DeserializeOwned + Serialize + JsonSchema + Default> Settings for T {}
-
-/// A value that types allow and sense does not: what a program's check of its own configuration says.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", self.text())]
-pub struct Invalid {
-    /// The dotted key.
-    pub key: String,
-    /// What is wrong, lower case.
-    pub what: String,
-    /// The message stands alone: it names another file, line and key.
-    other_file: bool,
-}
-
-impl Invalid {
-    /// `key` is wrong because of `what`.
-    pub fn new(key: &str, what: impl Into<String>) -> Self {
-        Self { key: key.to_owned(), what: what.into(), other_file: false }
-    }
-
-    /// The file that `key` names is wrong.
-    pub fn in_other_file(key: &str, error: &ConfigError) -> Self {
-        Self { key: key.to_owned(), what: error.to_string(), other_file: true }
-    }
-
-    fn text(&self) -> String {
-        if self.other_file { self.what.clone() } else { format!("{}: {}", self.key, self.what) }
-    }
-}
 
 /// The command line of a program whose configuration is a `T`.
 #[derive(Debug)]
@@ -69,14 +42,14 @@ pub struct Cli<T> {
 /// A configuration, and where it came from.
 #[derive(Debug)]
 pub struct Loaded<T> {
-    /// What holds.
+    /// The configuration, merged of flags, environment, file and defaults.
     pub config: T,
     /// The program's own flags.
     pub matches: ArgMatches,
     source: Source<T>,
 }
 
-/// Where a configuration comes from; it can be read again.
+/// The source of a configuration, to read it again.
 #[derive(Debug)]
 pub struct Source<T> {
     file: Option<PathBuf>,
@@ -113,7 +86,7 @@ pub enum CliError {
     Override {
         /// Flag or variable.
         said_by: String,
-        /// What is wrong.
+        /// The problem.
         what: String,
     },
     /// The whole does not make sense.
@@ -147,7 +120,7 @@ impl<T: Settings> Cli<T> {
         self
     }
 
-    /// What must hold beyond the types. Errors are shown with the line of their key.
+    /// The check of values beyond their types. Errors are shown with the line of their key.
     #[must_use]
     pub fn check(mut self, check: fn(&T) -> Result<(), Invalid>) -> Self {
         self.check = check;
@@ -196,7 +169,7 @@ impl<T: Settings> Cli<T> {
 }
 
 impl<T: Settings> Loaded<T> {
-    /// Where it came from, to read it again on reload.
+    /// The source, to read the configuration again on reload.
     pub fn source(&self) -> &Source<T> {
         &self.source
     }

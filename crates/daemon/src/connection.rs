@@ -22,10 +22,13 @@ use crate::{limits::Limits, telemetry::Closing};
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// How much is read and thrown away after an answer to a request that was not read to its end, and for how long, so
+/// Bytes and time that are read and thrown away after an answer to a request that was not read to its end, so
 /// that the client sees the answer instead of a reset.
 const LINGER_BYTES: usize = 4 << 20;
 const LINGER: Duration = Duration::from_secs(2);
+
+/// When an answer without an end is due.
+const A_LONG_TIME: Duration = Duration::from_hours(24 * 365);
 
 /// Now, in ticks; never 0, which stands for "not".
 fn now() -> u64 {
@@ -36,7 +39,7 @@ fn ticks(at: Instant) -> u64 {
     1 + u64::try_from(at.saturating_duration_since(*START).as_millis()).unwrap_or(u64::MAX / 2)
 }
 
-/// How far a connection is.
+/// The progress of a connection.
 #[derive(Debug)]
 pub(crate) struct Activity {
     opened: u64,
@@ -120,6 +123,13 @@ impl Activity {
 /// A request that is being answered.
 #[derive(Debug)]
 pub(crate) struct Answering(Arc<Activity>);
+
+impl Answering {
+    /// The answer takes as long as it takes. A client that takes nothing of it is still cut.
+    pub(crate) fn takes_its_time(&self) {
+        self.0.answer_due.fetch_max(ticks(Instant::now() + A_LONG_TIME), Relaxed);
+    }
+}
 
 impl Drop for Answering {
     fn drop(&mut self) {

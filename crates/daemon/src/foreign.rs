@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{page, web};
 
-/// What came of the bytes, each reader having had all of them.
+/// Results of all readers, each of which got all bytes.
 #[derive(Debug)]
 pub struct Said {
     /// As a query string.

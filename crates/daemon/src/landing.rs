@@ -1,18 +1,11 @@
-//! The landing page: what the program serves, what is on, and why the rest is off.
+//! The landing page: endpoints, features that are on, and the reasons of those that are off.
 
-use std::fmt::{self, Write as _};
+use crate::{
+    frame::{Frame, Link, escape, put, target},
+    program::Program,
+};
 
-use crate::program::Program;
-
-const STYLE: &str = include_str!("landing/style.css");
-const MARK: &str = include_str!("landing/mark.svg");
-const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 64 64'%3E%3Cg fill='none' \
-                    stroke='%23b1432b' stroke-width='5' stroke-linecap='round'%3E%3Cpath d='M6 26c9-2 17-7 26-16 9 9 17 14 \
-                    26 16M16 27v11h32V27M20 38l-5 22M44 38l5 22M18 50h28'/%3E%3C/g%3E%3C/svg%3E";
-
-pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-/// What the landing page shows.
+/// The contents of the landing page.
 #[derive(Clone, Debug, Default)]
 pub struct Landing {
     /// The product's name.
@@ -21,11 +14,11 @@ pub struct Landing {
     pub version: String,
     /// One line under the name.
     pub tagline: String,
-    /// What can be fetched. When empty, the server fills in what it serves.
+    /// Paths that can be fetched. When empty, the server fills in those that it serves.
     pub endpoints: Vec<Endpoint>,
-    /// What is on, and what is off for which reason.
+    /// Features that are on or off, with reasons.
     pub features: Vec<Feature>,
-    /// Where to read on.
+    /// Links to more documentation.
     pub links: Vec<Link>,
     /// About this machine and process.
     pub facts: Vec<Fact>,
@@ -51,17 +44,8 @@ pub struct Feature {
     pub enabled: bool,
     /// Why it is off, or on with less than all.
     pub reason: Option<String>,
-    /// What it gives, in one line.
+    /// Its purpose, in one line.
     pub about: String,
-}
-
-/// Where to read on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
-    /// What one reads.
-    pub text: String,
-    /// `https://…` or a path.
-    pub target: String,
 }
 
 /// A name and a value.
@@ -113,83 +97,20 @@ impl Endpoint {
     }
 }
 
-/// A table for people, a page of its own.
-#[derive(Clone, Debug, Default)]
-pub struct Sheet {
-    /// What it lists.
-    pub title: String,
-    /// How many, or the like.
-    pub note: String,
-    /// What one should know to read it.
-    pub about: String,
-    /// Heads of columns.
-    pub columns: &'static [&'static str],
-    /// Rows of cells of lines. The first cell's first line names the row.
-    pub rows: Vec<Vec<Vec<String>>>,
-    /// What is said instead when there are no rows.
-    pub empty: String,
-}
-
-/// The page of a table: HTML that needs nothing else. All text is escaped.
-pub fn sheet_page(program: &Program, sheet: &Sheet) -> String {
-    let mut page = String::with_capacity(16 << 10);
-    begin(&mut page, &Landing::of(program));
-    page.push_str("</header>\n<main>\n");
-    put(&mut page, format_args!("<h2>{}<small>{}</small></h2>\n", escape(&sheet.title), escape(&sheet.note)));
-    put(&mut page, format_args!("<p class=\"tagline\">{}</p>\n", escape(&sheet.about)));
-    if sheet.rows.is_empty() {
-        put(&mut page, format_args!("<p>{}</p>\n", escape(&sheet.empty)));
-    } else {
-        page.push_str("<div class=\"sheet wide\"><table><thead><tr>");
-        for column in sheet.columns {
-            put(&mut page, format_args!("<th scope=\"col\">{}</th>", escape(column)));
-        }
-        page.push_str("</tr></thead><tbody>\n");
-        for row in &sheet.rows {
-            page.push_str("<tr>");
-            for (i, lines) in row.iter().enumerate() {
-                let (open, close) = if i == 0 { ("<th scope=\"row\">", "</th>") } else { ("<td>", "</td>") };
-                page.push_str(open);
-                for (n, line) in lines.iter().enumerate() {
-                    let class = if i == 0 && n > 0 { " class=\"why\"" } else { "" };
-                    put(&mut page, format_args!("<div{class}>{}</div>", escape(line)));
-                }
-                page.push_str(close);
-            }
-            page.push_str("</tr>\n");
-        }
-        page.push_str("</tbody></table></div>\n");
-    }
-    page.push_str("</main>\n<footer><a href=\"/\">All pages</a></footer>\n</body></html>\n");
-    page
-}
-
 /// The page: HTML that needs nothing else. All text is escaped.
 pub fn landing_page(landing: &Landing) -> String {
-    let mut page = String::with_capacity(16 << 10);
-    begin(&mut page, landing);
-    facts(&mut page, &landing.facts);
-    page.push_str("</header>\n<main>\n");
-    endpoints(&mut page, &landing.endpoints);
-    features(&mut page, &landing.features);
-    page.push_str("</main>\n<footer>");
-    for link in &landing.links {
-        put(&mut page, format_args!("<a href=\"{}\">{}</a>", target(&link.target), escape(&link.text)));
-    }
-    page.push_str("</footer>\n</body></html>\n");
-    page
-}
-
-/// Head and masthead; the header is left open.
-fn begin(page: &mut String, landing: &Landing) {
-    let (name, version, tagline) = (escape(&landing.name), escape(&landing.version), escape(&landing.tagline));
-    page.push_str("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
-    page.push_str("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">");
-    put(page, format_args!("<title>{name}</title><meta name=\"description\" content=\"{tagline}\">"));
-    put(page, format_args!("<link rel=\"icon\" href=\"{ICON}\"><style>{STYLE}</style></head><body>\n"));
-    put(page, format_args!("<header><div class=\"brand\">{MARK}<div><h1>{name}"));
-    put(page, format_args!("<span class=\"version\">{version}</span></h1><p class=\"tagline\">{tagline}</p>"));
-    page.push_str("</div></div>\n");
+    let frame = Frame {
+        name: &landing.name,
+        version: &landing.version,
+        tagline: &landing.tagline,
+        page: None,
+        links: &landing.links,
+    };
+    frame.page(|page| {
+        facts(page, &landing.facts);
+        endpoints(page, &landing.endpoints);
+        features(page, &landing.features);
+    })
 }
 
 fn facts(page: &mut String, facts: &[Fact]) {
@@ -238,32 +159,6 @@ fn features(page: &mut String, features: &[Feature]) {
     page.push_str("</tbody></table></div>\n");
 }
 
-fn put(page: &mut String, what: fmt::Arguments<'_>) {
-    // Writing to a string cannot fail.
-    let _ = page.write_fmt(what);
-}
-
-/// A link's target; what is neither a path nor HTTP leads nowhere.
-fn target(link: &str) -> String {
-    let safe = link.starts_with("https://") || link.starts_with("http://") || link.starts_with('/');
-    if safe && !link.starts_with("//") { escape(link) } else { "#".to_owned() }
-}
-
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,23 +173,7 @@ mod tests {
         let page = landing_page(&landing);
         assert!(!page.contains("<script") && !page.contains("alert('x')"), "{page}");
         assert!(!page.contains("javascript:") && !page.contains("//evil.example"), "{page}");
-        assert_eq!(page.matches("&lt;script&gt;").count(), 14);
-    }
-
-    #[test]
-    fn a_table_is_escaped_and_says_so_when_it_is_empty() {
-        const EVIL: &str = "<i>\"&";
-        const PROGRAM: Program = Program { name: EVIL, prefix: "lab", about: EVIL, version: EVIL, revision: None };
-        let text = || EVIL.to_owned();
-        let mut sheet = Sheet { title: text(), note: text(), about: text(), columns: &[EVIL, "b"], ..Sheet::default() };
-        sheet.empty = text();
-        let empty = sheet_page(&PROGRAM, &sheet);
-        sheet.rows = vec![vec![vec![text(), text()], vec![text()]]];
-        let full = sheet_page(&PROGRAM, &sheet);
-        for page in [&empty, &full] {
-            assert!(!page.contains("<i>"), "{page}");
-        }
-        assert!(!empty.contains("<table") && full.contains("<th scope=\"row\"><div>&lt;i&gt;"), "{full}");
+        assert_eq!(page.matches("&lt;script&gt;").count(), 16);
     }
 
     #[test]

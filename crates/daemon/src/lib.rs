@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
-//! What a long-running program does around its work: command line and configuration, logs, HTTP with TLS and
+//! The frame of a long-running program: command line and configuration, logs, HTTP with TLS and
 //! authentication, landing page, health, reload, drain, and metrics about itself.
 //!
 //! ```no_run
@@ -43,11 +43,15 @@
 mod accept;
 mod args;
 mod bound;
+mod chain;
 mod cli;
 mod connection;
 mod connections;
 #[doc(hidden)]
 pub mod foreign;
+mod frame;
+mod handler;
+mod invalid;
 mod landing;
 mod lifecycle;
 mod limits;
@@ -64,6 +68,7 @@ mod route;
 mod schema;
 mod server;
 mod shared;
+mod sheet;
 mod stream;
 mod telemetry;
 mod web;
@@ -71,8 +76,12 @@ mod yaml;
 
 pub use args::{WebArgs, WebConfigFile};
 pub use bound::Bound;
-pub use cli::{Cli, CliError, Invalid, Loaded, Settings, Source, print};
-pub use landing::{Endpoint, Fact, Feature, Landing, Link, Sheet, landing_page, sheet_page};
+pub use chain::chain;
+pub use cli::{Cli, CliError, Loaded, Settings, Source, print};
+pub use frame::Link;
+pub use handler::{Answer, Method, Request, Stream};
+pub use invalid::Invalid;
+pub use landing::{Endpoint, Fact, Feature, Landing, landing_page};
 pub use limits::Limits;
 pub use logs::{LogArgs, LogFormat};
 pub use page::{Page, Reply, ScrapeRequest, Written};
@@ -80,18 +89,8 @@ pub use period::{NoPeriod, Period};
 pub use program::Program;
 pub use reference::{options_reference, options_schema};
 pub use server::Server;
+pub use sheet::{Sheet, sheet_page};
+pub use stream::BodyWriter;
 pub use telemetry::{Telemetry, TelemetryError};
 pub use tokio_util::sync::CancellationToken;
 pub use yaml::{ConfigError, load_yaml, parse_yaml};
-
-/// An error and its causes, in one line.
-pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
-}

@@ -36,7 +36,7 @@ pub(crate) async fn run(bound: Bound) -> anyhow::Result<()> {
 
 fn stopping(stop: &CancellationToken, signal: &str) {
     if stop.is_cancelled() {
-        tracing::warn!(signal, "already stopping");
+        tracing::warn!(signal, "already stopping, waiting for running requests");
         return;
     }
     tracing::info!(signal, "stopping");

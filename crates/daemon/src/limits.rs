@@ -1,4 +1,4 @@
-//! How much one client may cost.
+//! Limits of time and size for one client.
 
 use std::time::Duration;
 
@@ -12,12 +12,15 @@ pub struct Limits {
     pub handshake: Duration,
     /// Between two requests of a connection.
     pub idle: Duration,
-    /// How long a client may take nothing of what is sent to it.
+    /// Time for which a client may take nothing of what is sent to it.
     pub write: Duration,
     /// Bytes of a request's head.
     pub header_bytes: u32,
     /// HTTP/2 streams of one connection that are open at the same time.
     pub streams: u32,
+    /// Requests to handlers, streamed answers among them, that are answered at the same time. They have threads of their
+    /// own, so that they take none from scrapes.
+    pub handlers: usize,
 }
 
 impl Default for Limits {
@@ -29,6 +32,7 @@ impl Default for Limits {
             write: Duration::from_secs(15),
             header_bytes: 32 << 10,
             streams: 32,
+            handlers: 16,
         }
     }
 }

@@ -17,6 +17,8 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+use crate::{chain::chain, invalid::Invalid};
+
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -48,14 +50,14 @@ impl Default for LogArgs {
 
 impl LogArgs {
     /// Checks the level.
-    pub fn check(&self) -> Result<(), crate::Invalid> {
-        filter(&self.level).map(drop).map_err(|what| crate::Invalid::new("log.level", what))
+    pub fn check(&self) -> Result<(), Invalid> {
+        filter(&self.level).map(drop).map_err(|what| Invalid::new("log.level", what))
     }
 }
 
 /// Starts logging to stderr. The second call in a process does nothing.
-pub fn start(args: &LogArgs) -> Result<(), crate::Invalid> {
-    let filter = filter(&args.level).map_err(|what| crate::Invalid::new("log.level", what))?;
+pub fn start(args: &LogArgs) -> Result<(), Invalid> {
+    let filter = filter(&args.level).map_err(|what| Invalid::new("log.level", what))?;
     // A line that cannot be written is lost. The library would say so on stderr, and panic, for that is what failed.
     let builder =
         tracing_subscriber::fmt().log_internal_errors(false).with_env_filter(filter).with_writer(std::io::stderr);
@@ -171,7 +173,7 @@ impl Visit for Fields<'_> {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.put(field, &crate::chain(value));
+        self.put(field, &chain(value));
     }
 }
 

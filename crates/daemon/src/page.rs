@@ -1,4 +1,4 @@
-//! Pages: what the program serves.
+//! Pages of metrics, and small replies.
 
 use std::{
     io::{self, Write},
@@ -8,14 +8,14 @@ use std::{
 
 use expo::{Encoding, Format};
 
-/// What a scraper asked for.
+/// The request of a scraper.
 #[derive(Clone, Debug)]
 pub struct ScrapeRequest {
     /// The format to write.
     pub format: Format,
     /// When the scraper gives up, less a margin for the way. What is not there by then is better left out.
     pub deadline: Instant,
-    /// Who asks: address and user agent, as far as they are known. Two scrapers behind one address that call themselves
+    /// The scraper: address and user agent, as far as they are known. Two scrapers behind one address that call themselves
     /// the same are one.
     pub scraper: String,
     /// The decoded query: `?collect[]=cpu` is `("collect[]", "cpu")`. In order, repeated names are kept.
@@ -29,7 +29,7 @@ impl ScrapeRequest {
     }
 }
 
-/// What was written.
+/// Counts of a page that was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// Series on the page.
@@ -69,6 +69,9 @@ impl<P: Page + ?Sized> Page for Arc<P> {
     }
 }
 
+/// The content type of plain text.
+pub(crate) const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
+
 /// A small answer that is made at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
@@ -88,7 +91,7 @@ impl Reply {
 
     /// Plain text with a status.
     pub fn status(status: u16, text: impl Into<String>) -> Self {
-        Self { status, content_type: "text/plain; charset=utf-8", body: text.into().into_bytes() }
+        Self { status, content_type: PLAIN_TEXT, body: text.into().into_bytes() }
     }
 
     /// Status 200 with JSON.
@@ -120,38 +123,7 @@ pub(crate) fn time_for_scrape(header: Option<&str>) -> Duration {
 
 /// The parameters of a query string, percent-decoded.
 pub(crate) fn query(text: &str) -> Vec<(String, String)> {
-    let pair = |part: &str| {
-        let (key, value) = part.split_once('=').unwrap_or((part, ""));
-        (decoded(key), decoded(value))
-    };
-    text.split('&').filter(|part| !part.is_empty()).map(pair).collect()
-}
-
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        rest = tail;
-        match first {
-            b'+' => bytes.push(b' '),
-            b'%' => match tail.get(..2).and_then(hex) {
-                Some(byte) => {
-                    bytes.push(byte);
-                    rest = tail.get(2..).unwrap_or(&[]);
-                }
-                None => bytes.push(b'%'),
-            },
-            other => bytes.push(other),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn hex(digits: &[u8]) -> Option<u8> {
-    digits.iter().try_fold(0_u8, |byte, digit| {
-        let value = char::from(*digit).to_digit(16).and_then(|value| u8::try_from(value).ok())?;
-        Some(byte << 4 | value)
-    })
+    form_urlencoded::parse(text.as_bytes()).into_owned().collect()
 }
 
 #[cfg(test)]

@@ -7,15 +7,16 @@ use parking_lot::{Condvar, Mutex};
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// How long a thread waits for work before it ends. Longer than most scrape intervals, so that a regular scrape finds
+/// Time that a thread waits for work before it ends. Longer than most scrape intervals, so that a regular scrape finds
 /// a thread, and what the thread keeps, warm.
-const PATIENCE: Duration = Duration::from_mins(2);
+const IDLE_THREAD_STAYS: Duration = Duration::from_mins(2);
 
 /// The threads.
 #[derive(Clone)]
 pub(crate) struct Pool(Arc<Shared>);
 
 struct Shared {
+    name: &'static str,
     limit: usize,
     state: Mutex<State>,
     work: Condvar,
@@ -30,9 +31,9 @@ struct State {
 }
 
 impl Pool {
-    /// At most `limit` threads, none yet.
-    pub(crate) fn new(limit: usize) -> Self {
-        Self(Arc::new(Shared { limit, state: Mutex::default(), work: Condvar::new() }))
+    /// At most `limit` threads, none yet, which are called `name` and a number.
+    pub(crate) fn new(name: &'static str, limit: usize) -> Self {
+        Self(Arc::new(Shared { name, limit, state: Mutex::default(), work: Condvar::new() }))
     }
 
     /// Runs `job` on a thread of the pool, when one is free. Fails when there is no thread at all and none can be made.
@@ -44,7 +45,7 @@ impl Pool {
             return Ok(());
         }
         let shared = Arc::clone(&self.0);
-        let name = format!("scrape-{}", state.started);
+        let name = format!("{}-{}", shared.name, state.started);
         match thread::Builder::new().name(name).spawn(move || shared.serve()) {
             Ok(_) => {
                 state.threads += 1;
@@ -69,7 +70,7 @@ impl Shared {
                 continue;
             }
             state.idle += 1;
-            let waited = self.work.wait_for(&mut state, PATIENCE);
+            let waited = self.work.wait_for(&mut state, IDLE_THREAD_STAYS);
             state.idle -= 1;
             if waited.timed_out() && state.queue.is_empty() {
                 state.threads -= 1;
@@ -87,7 +88,7 @@ mod tests {
 
     #[test]
     fn threads_are_bounded_and_all_jobs_run() {
-        let pool = Pool::new(3);
+        let pool = Pool::new("lab", 3);
         let (done, results) = mpsc::channel();
         for n in 0..100 {
             let done = done.clone();
@@ -103,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_thread_is_used_again() {
-        let pool = Pool::new(8);
+        let pool = Pool::new("lab", 8);
         let (done, results) = mpsc::channel();
         let mut names = std::collections::BTreeSet::new();
         for _ in 0..20 {

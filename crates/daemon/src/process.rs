@@ -1,4 +1,4 @@
-//! What the program costs: the `process_*` metrics under the names that every Prometheus client library uses.
+//! Resource usage of the program: the `process_*` metrics under the names that every Prometheus client library uses.
 //!
 //! Source: `/proc/self/stat`, `/proc/self/fd`, `/proc/stat` and `getrlimit(2)`. See `proc_pid_stat(5)`.
 
@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use metric::Kind;
 use procfs_core::{FromRead as _, process::Stat};
 use prometheus_client::{
     collector::Collector,
@@ -29,31 +30,44 @@ impl Process {
     }
 }
 
+/// The families of [`Process`], as the catalogue shows them.
+pub(crate) const FAMILIES: [(&str, Kind, &str); 7] = [
+    ("process_start_time_seconds", Kind::Gauge, "When the process started, in seconds since the Unix epoch."),
+    ("process_resident_memory_bytes", Kind::Gauge, "Memory of the process that is in RAM."),
+    ("process_virtual_memory_bytes", Kind::Gauge, "Address space of the process."),
+    ("process_threads", Kind::Gauge, "Threads of the process."),
+    ("process_open_fds", Kind::Gauge, "File descriptors that are open."),
+    ("process_max_fds", Kind::Gauge, "File descriptors that may be open."),
+    ("process_cpu_seconds_total", Kind::Counter, "CPU time that the process has spent in user and system mode."),
+];
+
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut gauge = |name: &str, help: &str, value: Option<f64>| {
-            let Some(value) = value else { return Ok(()) };
-            let gauge = ConstGauge::new(value);
-            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
-        };
         let stat = Stat::from_file(self.proc.join("self/stat")).ok();
         let stat = stat.as_ref();
         let ticks = rustix::param::clock_ticks_per_second() as f64;
         let page = rustix::param::page_size() as f64;
-        let started = stat.zip(self.boot_time).map(|(stat, boot)| boot as f64 + stat.starttime as f64 / ticks);
-        gauge("process_start_time_seconds", "When the process started, in seconds since the Unix epoch.", started)?;
-        let resident = stat.map(|stat| stat.rss as f64 * page);
-        gauge("process_resident_memory_bytes", "Memory of the process that is in RAM.", resident)?;
-        let virtual_memory = stat.map(|stat| stat.vsize as f64);
-        gauge("process_virtual_memory_bytes", "Address space of the process.", virtual_memory)?;
-        let threads = stat.map(|stat| stat.num_threads as f64);
-        gauge("process_threads", "Threads of the process.", threads)?;
-        gauge("process_open_fds", "File descriptors that are open.", open_fds(&self.proc))?;
-        gauge("process_max_fds", "File descriptors that may be open.", max_fds().map(|fds| fds as f64))?;
-        let Some(cpu) = stat.map(|stat| (stat.utime + stat.stime) as f64 / ticks) else { return Ok(()) };
-        let counter = ConstCounter::new(cpu);
-        let help = "CPU time that the process has spent in user and system mode.";
-        counter.encode(encoder.encode_descriptor("process_cpu_seconds", help, None, counter.metric_type())?)
+        // In the order of the families.
+        let values = [
+            stat.zip(self.boot_time).map(|(stat, boot)| boot as f64 + stat.starttime as f64 / ticks),
+            stat.map(|stat| stat.rss as f64 * page),
+            stat.map(|stat| stat.vsize as f64),
+            stat.map(|stat| stat.num_threads as f64),
+            open_fds(&self.proc),
+            max_fds().map(|fds| fds as f64),
+            stat.map(|stat| (stat.utime + stat.stime) as f64 / ticks),
+        ];
+        for ((name, kind, help), value) in FAMILIES.iter().zip(values) {
+            let Some(value) = value else { continue };
+            if *kind == Kind::Counter {
+                let (name, counter) = (name.trim_end_matches("_total"), ConstCounter::new(value));
+                counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
+            } else {
+                let gauge = ConstGauge::new(value);
+                gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who the program is, and how it ends.
+//! The program's name and version, and its exit status.
 
 use std::{io::Write as _, process::ExitCode};
 
@@ -7,7 +7,7 @@ use std::{io::Write as _, process::ExitCode};
 pub struct Program {
     /// As it is typed: `yagura-exporter`.
     pub name: &'static str,
-    /// What its own metrics' names start with, without the last underscore: `yagura`.
+    /// The prefix of its own metrics' names, without the last underscore: `yagura`.
     pub prefix: &'static str,
     /// One line for `--help` and the landing page.
     pub about: &'static str,
@@ -26,7 +26,7 @@ impl Program {
         }
     }
 
-    /// What `main` returns. An error is said once, in one line with all its causes, whatever `RUST_BACKTRACE` asks for.
+    /// The result of `main`. An error is printed once, in one line with all its causes, whatever `RUST_BACKTRACE` asks for.
     pub fn ended(&self, served: anyhow::Result<()>) -> ExitCode {
         match served {
             Ok(()) => ExitCode::SUCCESS,

@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     net::IpAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,11 +17,14 @@ use hyper::{
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::{
-    connection::Activity,
+    connection::{Activity, Answering},
+    frame,
+    handler::{self, Handler},
     landing,
     page::{self, Page, Reply, ScrapeRequest},
+    program::Program,
     shared::{Plain, ReloadAsked, Route, Shared},
-    stream::{self, Ended, PageBody, Part},
+    stream::{self, Ended, PageBody, Part, Sink},
     telemetry::Rejection,
     web::Verdict,
 };
@@ -30,12 +34,21 @@ type Answer = Response<PageBody>;
 /// Answers below this are not worth compressing.
 const WORTH_COMPRESSING: usize = 1024;
 
-/// What answers the requests of one connection.
+/// The service of one connection.
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) shared: Arc<Shared>,
     pub(crate) activity: Arc<Activity>,
+    pub(crate) client: Client,
+}
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Client {
+    /// Its address.
     pub(crate) peer: IpAddr,
+    /// Whether it has a certificate that was verified.
+    pub(crate) is_certified: bool,
 }
 
 /// One request, as far as anybody asks.
@@ -47,6 +60,9 @@ struct Asked {
     accept: Option<String>,
     scraper: String,
     started: Instant,
+    peer: IpAddr,
+    is_authenticated: bool,
+    answering: Arc<Answering>,
 }
 
 /// The answer to `request`. Called and not yet polled, it counts already as being in flight.
@@ -56,7 +72,7 @@ pub(crate) fn answer(service: Service, request: Request<Incoming>) -> impl Futur
     let deadline = started + allowed;
     // The page has until its deadline, the client as long again to read.
     let due = deadline + allowed.max(service.shared.limits.write) + Duration::from_secs(1);
-    let answering = service.activity.request(due);
+    let answering = Arc::new(service.activity.request(due));
     async move {
         let shared = &service.shared;
         let _in_flight = InFlight::new(shared);
@@ -66,9 +82,12 @@ pub(crate) fn answer(service: Service, request: Request<Incoming>) -> impl Futur
             query: page::query(request.uri().query().unwrap_or("")),
             encoding: expo::negotiate_encoding(text(headers, "accept-encoding")),
             accept: text(headers, "accept").map(str::to_owned),
-            scraper: scraper(service.peer, text(headers, "user-agent")),
+            scraper: scraper(service.client.peer, text(headers, "user-agent")),
             deadline,
             started,
+            peer: service.client.peer,
+            is_authenticated: service.client.is_certified,
+            answering: Arc::clone(&answering),
         };
         let (handler, mut answer) = dispatch(shared, request.method(), headers, asked).await;
         let web = shared.web.get();
@@ -76,10 +95,13 @@ pub(crate) fn answer(service: Service, request: Request<Incoming>) -> impl Futur
             answer.headers_mut().insert(name, value.clone());
         }
         answer.headers_mut().entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+        if is_for_people(text(headers, "accept")) {
+            answer = in_frame(shared.program, answer);
+        }
         if request.method() == Method::HEAD {
             *answer.body_mut() = PageBody::whole("");
         }
-        answer.body_mut().hold(Arc::new(answering));
+        answer.body_mut().hold(answering);
         shared.telemetry.answered(handler.as_ref(), answer.status().as_u16(), started.elapsed());
         Ok(answer)
     }
@@ -101,10 +123,11 @@ impl Drop for InFlight<'_> {
 }
 
 /// The handler's name for metrics, and the answer.
-async fn dispatch(shared: &Arc<Shared>, method: &Method, headers: &HeaderMap, asked: Asked) -> (String, Answer) {
+async fn dispatch(shared: &Arc<Shared>, method: &Method, headers: &HeaderMap, mut asked: Asked) -> (String, Answer) {
     let authorization = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
     match shared.web.get().auth.judge(authorization).await {
-        Verdict::Welcome => {}
+        Verdict::Open => {}
+        Verdict::Known => asked.is_authenticated = true,
         Verdict::TooMany => {
             shared.telemetry.rejected(Rejection::RateLimit);
             return ("rate_limit".to_owned(), status(StatusCode::TOO_MANY_REQUESTS, "too many requests\n"));
@@ -125,6 +148,7 @@ async fn dispatch(shared: &Arc<Shared>, method: &Method, headers: &HeaderMap, as
             let code = StatusCode::from_u16(code).unwrap_or(StatusCode::FORBIDDEN);
             return ("auth".to_owned(), status(code, "not allowed\n"));
         }
+        asked.is_authenticated = true;
     }
     let answer = match path.as_str() {
         "/-/reload" => reload(shared, method).await,
@@ -149,21 +173,120 @@ async fn routed(shared: &Arc<Shared>, route: &Arc<Route>, head_only: bool, asked
         let (format, encoding) = (page.format(asked.accept.as_deref()), page.encoding(asked.encoding));
         return with_headers(Response::new(PageBody::whole("")), format.content_type(), encoding);
     }
-    let Ok(turn) = Arc::clone(&shared.scrapes).try_acquire_owned() else {
+    let (turns, busy_with) = match &**route {
+        Route::Page(..) | Route::Plain(_) => (&shared.scrapes, "too many scrapes at the same time\n"),
+        Route::Handler(_) => (&shared.handlers, "too many requests of this kind at the same time\n"),
+    };
+    let Ok(turn) = Arc::clone(turns).try_acquire_owned() else {
         shared.telemetry.rejected(Rejection::Busy);
-        return busy("too many scrapes at the same time\n");
+        return busy(busy_with);
     };
     match &**route {
         Route::Page(path, page) => scraped(shared, path, page, turn, asked).await,
         Route::Plain(answer) => plain(shared, Arc::clone(answer), turn, asked).await,
+        Route::Handler(handler) => handled(shared, Arc::clone(handler), head_only, turn, asked).await,
     }
+}
+
+/// The decision of a handler, sent before its stream begins.
+enum Decided {
+    Whole(Reply),
+    Streamed(&'static str),
+}
+
+async fn handled(
+    shared: &Arc<Shared>,
+    handler: Arc<Handler>,
+    head_only: bool,
+    turn: OwnedSemaphorePermit,
+    asked: Asked,
+) -> Answer {
+    let Asked { path, query, encoding, deadline, accept, peer, is_authenticated, answering, .. } = asked;
+    let method = if head_only { handler::Method::Head } else { handler::Method::Get };
+    let request = handler::Request { method, path: path.clone(), query, accept, peer, is_authenticated };
+    let turn: Arc<dyn Send + Sync> = Arc::new(turn);
+    let (parts, incoming) = stream::channel();
+    let (decide, decided) = oneshot::channel();
+    let job = Streaming { shared: Arc::clone(shared), path, encoding, head_only };
+    let held = Arc::clone(&turn);
+    let started = shared.handler_pool.run(move || {
+        let _held = held;
+        match catch_unwind(AssertUnwindSafe(|| handler(&request))) {
+            Ok(handler::Answer::Whole(reply)) => drop(decide.send(Decided::Whole(reply))),
+            Ok(handler::Answer::Streamed(stream)) => {
+                if decide.send(Decided::Streamed(stream.content_type)).is_ok() {
+                    job.write(stream, parts);
+                }
+            }
+            Err(_) => drop(decide.send(Decided::Whole(Reply::status(500, "internal error\n")))),
+        }
+    });
+    if started.is_err() {
+        return busy("no thread left\n");
+    }
+    match tokio::time::timeout_at(deadline.into(), decided).await {
+        Ok(Ok(Decided::Whole(reply))) => replied(&reply, encoding),
+        Ok(Ok(Decided::Streamed(content_type))) => {
+            answering.takes_its_time();
+            let mut body = if head_only { PageBody::whole("") } else { PageBody::streamed(None, incoming) };
+            body.hold(turn);
+            with_headers(Response::new(body), content_type, packing(encoding, content_type))
+        }
+        Ok(Err(_)) => status(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n"),
+        Err(_) => late(shared),
+    }
+}
+
+/// A stream to be written on a thread.
+struct Streaming {
+    shared: Arc<Shared>,
+    path: String,
+    encoding: Encoding,
+    head_only: bool,
+}
+
+impl Streaming {
+    fn write(self, stream: handler::Stream, parts: mpsc::Sender<Part>) {
+        if self.head_only {
+            return;
+        }
+        let (telemetry, path) = (&self.shared.telemetry, self.path.as_str());
+        let open = telemetry.streams(path);
+        open.inc();
+        let sink = Sink { parts, runtime: self.shared.runtime.clone(), stall: self.shared.limits.write };
+        let encoding = packing(self.encoding, stream.content_type);
+        let ended = stream::write_stream(stream.write, encoding, sink, self.shared.draining.clone());
+        open.dec();
+        match ended {
+            Ended::Whole(_, bytes) => {
+                telemetry.stream_sent(path, bytes);
+                tracing::debug!(path, bytes, "stream ended");
+            }
+            Ended::Failed(error) => {
+                telemetry.stream_failed(path, "error");
+                tracing::error!(path, error = %error, "stream failed and was cut");
+            }
+            Ended::Panicked => {
+                telemetry.stream_failed(path, "panic");
+                tracing::error!(path, "stream panicked and was cut");
+            }
+            Ended::Abandoned => tracing::debug!(path, "client left the stream, or took nothing of it for too long"),
+        }
+    }
+}
+
+/// The compression of a body: that which was asked for, if the content shrinks.
+fn packing(asked: Encoding, content_type: &str) -> Encoding {
+    let kind = content_type.split(';').next().unwrap_or_default();
+    let is_text = kind.starts_with("text/") || ["json", "xml", "yaml"].iter().any(|word| kind.ends_with(word));
+    if is_text { asked } else { Encoding::Identity }
 }
 
 async fn plain(shared: &Arc<Shared>, answer: Arc<Plain>, turn: OwnedSemaphorePermit, asked: Asked) -> Answer {
     let (done, reply) = oneshot::channel();
     let Asked { query, encoding, deadline, .. } = asked;
     let started = shared.pool.run(move || {
-        let reply = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| answer(&query)));
+        let reply = catch_unwind(AssertUnwindSafe(|| answer(&query)));
         drop(done.send(reply.unwrap_or_else(|_| Reply::status(500, "internal error\n"))));
         drop(turn);
     });
@@ -203,7 +326,7 @@ async fn scraped(
     let latest = deadline + Duration::from_secs(1);
     let mut body = match tokio::time::timeout_at(latest.into(), incoming.recv()).await {
         Ok(Some(Part::Last(whole))) => PageBody::whole(whole),
-        Ok(Some(Part::Chunk(first))) => PageBody::streamed(first, incoming),
+        Ok(Some(Part::Chunk(first))) => PageBody::streamed(Some(first), incoming),
         Ok(Some(Part::Failed(_)) | None) => {
             return status(StatusCode::INTERNAL_SERVER_ERROR, "the page could not be made; the log says why\n");
         }
@@ -233,9 +356,8 @@ impl Scrape {
     /// `_turn` is given back when both the thread and the body are done.
     fn write(self, parts: mpsc::Sender<Part>, _turn: Arc<dyn Send + Sync>) {
         let (telemetry, path) = (&self.shared.telemetry, self.path.as_str());
-        let patience = self.shared.limits.write;
-        let ended =
-            stream::write_page(&*self.page, &self.request, self.encoding, parts, &self.shared.runtime, patience);
+        let sink = Sink { parts, runtime: self.shared.runtime.clone(), stall: self.shared.limits.write };
+        let ended = stream::write_page(&*self.page, &self.request, self.encoding, sink);
         match ended {
             Ended::Whole(written, bytes) => {
                 telemetry.page_written(path, format_name(self.request.format), written.series, bytes);
@@ -296,6 +418,7 @@ fn landing_answer(shared: &Shared, encoding: Encoding) -> Answer {
 
 fn replied(reply: &Reply, encoding: Encoding) -> Answer {
     let code = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let encoding = packing(encoding, reply.content_type);
     let small = reply.body.len() < WORTH_COMPRESSING;
     let packed = if small { None } else { stream::compressed(encoding, &reply.body).ok() };
     let (body, encoding) = match packed {
@@ -305,7 +428,7 @@ fn replied(reply: &Reply, encoding: Encoding) -> Answer {
     let mut answer = Response::new(PageBody::whole(body));
     *answer.status_mut() = code;
     if reply.content_type.starts_with("text/html") {
-        answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(landing::POLICY));
+        answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(frame::POLICY));
         answer.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     }
     with_headers(answer, reply.content_type, encoding)
@@ -323,6 +446,27 @@ fn with_headers(mut answer: Answer, content_type: &'static str, encoding: Encodi
 
 fn status(code: StatusCode, text: impl Into<String>) -> Answer {
     replied(&Reply::status(code.as_u16(), text), Encoding::Identity)
+}
+
+/// Whether a browser asks. Scrapers and probes take any type, or name theirs.
+fn is_for_people(accept: Option<&str>) -> bool {
+    accept.is_some_and(|accept| accept.split(',').any(|range| range.trim_start().starts_with("text/html")))
+}
+
+/// An error in plain text as a page; other answers as they are.
+fn in_frame(program: &Program, answer: Answer) -> Answer {
+    let code = answer.status();
+    let is_error = code.is_client_error() || code.is_server_error();
+    let is_plain = answer.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == page::PLAIN_TEXT);
+    let Some(text) = answer.body().known().filter(|_| is_error && is_plain) else { return answer };
+    let said = String::from_utf8_lossy(text);
+    let mut reply = Reply::html(frame::error_page(program, &code.to_string(), said.trim_end()));
+    reply.status = code.as_u16();
+    let mut page = replied(&reply, Encoding::Identity);
+    for (name, value) in answer.headers() {
+        page.headers_mut().entry(name).or_insert_with(|| value.clone());
+    }
+    page
 }
 
 fn not_allowed(methods: &'static str) -> Answer {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// What values an option takes.
+/// The kind of values that an option takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// `true` or `false`.
@@ -32,13 +32,13 @@ pub(crate) struct Knob {
     pub(crate) flag: Option<String>,
     /// The environment variable that sets it.
     pub(crate) env: Option<String>,
-    /// What values it takes.
+    /// The kind of values it takes.
     pub(crate) shape: Shape,
     /// Whether it may be left unset.
     pub(crate) optional: bool,
     /// The value that it has when nobody sets it.
     pub(crate) default: Value,
-    /// What it is for.
+    /// Its purpose.
     pub(crate) about: String,
     /// `duration` and the like.
     pub(crate) format: Option<String>,

@@ -1,4 +1,4 @@
-//! What a program serves, and where.
+//! Servers: the pages of a program, its addresses and its limits.
 
 use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
@@ -13,6 +13,7 @@ use crate::{
     args::WebArgs,
     bound::{Background, Bound},
     connections::Connections,
+    handler::{Answer, Request},
     landing::{Endpoint, Landing},
     lifecycle,
     limits::Limits,
@@ -25,7 +26,7 @@ use crate::{
     web,
 };
 
-/// What a program serves. Add pages, then [`Server::run`].
+/// The HTTP server of a program. Add pages, then [`Server::run`].
 pub struct Server {
     program: &'static Program,
     args: WebArgs,
@@ -76,7 +77,21 @@ impl Server {
         self.route(path, title, description, Route::Plain(Arc::new(answer)))
     }
 
-    /// What the landing page shows. Without endpoints it gets those that were added here.
+    /// Adds an answer of any content type at `path`: whole, or a stream. It may block, and a stream may last as long as
+    /// the client stays. No more than [`Limits::handlers`] run at the same time, beside as many scrapes as ever; who comes
+    /// then gets status 503.
+    #[must_use]
+    pub fn handle(
+        self,
+        path: &str,
+        title: &str,
+        description: &str,
+        handler: impl Fn(&Request) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        self.route(path, title, description, Route::Handler(Arc::new(handler)))
+    }
+
+    /// The contents of the landing page. Without endpoints it gets those that were added here.
     #[must_use]
     pub fn landing(mut self, landing: impl Fn() -> Landing + Send + Sync + 'static) -> Self {
         self.landing = Some(Box::new(landing));
@@ -91,14 +106,14 @@ impl Server {
         self
     }
 
-    /// What to do on SIGHUP and `/-/reload`: read the configuration, and take it over only if it is good. May block.
+    /// The reload on SIGHUP and `/-/reload`: read the configuration, and take it over only if it is good. May block.
     #[must_use]
     pub fn reload(mut self, reload: impl Fn() -> anyhow::Result<()> + Send + Sync + 'static) -> Self {
         self.reload = Some(Arc::new(reload));
         self
     }
 
-    /// Who may have the pages that were added here, asked before each answer with the path and the bearer token; an
+    /// The check of who may have the pages that were added here, asked before each answer with the path and the bearer token; an
     /// error is the status to refuse with.
     #[must_use]
     pub fn guard<F, R>(mut self, guard: F) -> Self
@@ -157,8 +172,11 @@ impl Server {
         let (reloads, asked) = mpsc::channel(4);
         let shared = Shared {
             program: self.program,
-            pool: Pool::new(self.args.max_requests),
+            pool: Pool::new("scrape", self.args.max_requests),
             scrapes: Arc::new(Semaphore::new(self.args.max_requests)),
+            handler_pool: Pool::new("handler", self.limits.handlers),
+            handlers: Arc::new(Semaphore::new(self.limits.handlers)),
+            draining: CancellationToken::new(),
             connections: Connections::new(self.args.max_connections),
             drain: self.args.shutdown_timeout.0,
             lifecycle_enabled: self.args.enable_lifecycle,

@@ -1,11 +1,13 @@
-//! What all connections share: what is served, within which limits, and who counts.
+//! State that all connections share: routes, limits, counters.
 
 use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     connections::Connections,
+    handler::Handler,
     landing::{Endpoint, Landing},
     limits::Limits,
     page::{Page, Reply},
@@ -15,30 +17,37 @@ use crate::{
     web,
 };
 
-/// Who may have a path: gets the path and the bearer token, and gives the status to refuse with.
+/// The check of who may have a path: gets the path and the bearer token, and gives the status to refuse with.
 pub(crate) type Guard =
     dyn Fn(String, Option<String>) -> Pin<Box<dyn Future<Output = Result<(), u16>> + Send>> + Send + Sync;
 pub(crate) type Readiness = dyn Fn() -> Result<(), String> + Send + Sync;
 pub(crate) type Reload = dyn Fn() -> anyhow::Result<()> + Send + Sync;
-/// What answers a small request; gets the decoded query.
+/// The function that answers a small request; gets the decoded query.
 pub(crate) type Plain = dyn Fn(&[(String, String)]) -> Reply + Send + Sync;
 
 /// Something the program serves.
 pub(crate) enum Route {
     /// Its path, and the page.
     Page(String, Arc<dyn Page>),
-    /// What answers.
+    /// The function that answers.
     Plain(Arc<Plain>),
+    /// The handler, whose answer may be a stream.
+    Handler(Arc<Handler>),
 }
 
 /// Somebody wants a reload, and may want to know how it went.
 pub(crate) struct ReloadAsked(pub(crate) Option<oneshot::Sender<Result<(), String>>>);
 
-/// What all connections share.
+/// State that all connections share.
 pub(crate) struct Shared {
     pub(crate) program: &'static Program,
     pub(crate) pool: Pool,
     pub(crate) scrapes: Arc<Semaphore>,
+    /// Threads and turns of handlers, apart from those of scrapes.
+    pub(crate) handler_pool: Pool,
+    pub(crate) handlers: Arc<Semaphore>,
+    /// Cancelled when the server begins to drain.
+    pub(crate) draining: CancellationToken,
     pub(crate) connections: Connections,
     pub(crate) drain: Duration,
     pub(crate) lifecycle_enabled: bool,

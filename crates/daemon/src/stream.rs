@@ -17,15 +17,16 @@ use bytes::Bytes;
 use expo::{Compressor, Encoding};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::{runtime::Handle, sync::mpsc};
+use tokio_util::sync::CancellationToken;
 
 use crate::page::{Page, ScrapeRequest, Written};
 
-/// What goes to the socket at once.
+/// Size of the pieces that go to the socket.
 const CHUNK: usize = 64 * 1024;
 /// Chunks that may wait for the client. Together they bound what a slow client costs.
 const AHEAD: usize = 4;
 
-/// What the writing thread sends to the socket's task.
+/// Messages of the writing thread to the socket's task.
 pub(crate) enum Part {
     /// A piece of the body, more follows.
     Chunk(Bytes),
@@ -35,7 +36,7 @@ pub(crate) enum Part {
     Failed(io::Error),
 }
 
-/// How writing a page ended.
+/// The end of writing a page or stream.
 #[derive(Debug)]
 pub(crate) enum Ended {
     /// All was written: series, and bytes as they were sent.
@@ -53,24 +54,52 @@ pub(crate) fn channel() -> (mpsc::Sender<Part>, mpsc::Receiver<Part>) {
     mpsc::channel(AHEAD)
 }
 
-/// Writes `page` into `parts`. Blocks; gives up when the client takes nothing for `patience`.
-pub(crate) fn write_page(
-    page: &dyn Page,
-    request: &ScrapeRequest,
+/// The destination of a body.
+pub(crate) struct Sink {
+    /// The writing end of the body.
+    pub(crate) parts: mpsc::Sender<Part>,
+    /// The runtime of the socket's task.
+    pub(crate) runtime: Handle,
+    /// Time for which a client may take nothing.
+    pub(crate) stall: Duration,
+}
+
+/// Writes `page` into the sink. Blocks; gives up when the client takes nothing for too long.
+pub(crate) fn write_page(page: &dyn Page, request: &ScrapeRequest, encoding: Encoding, sink: Sink) -> Ended {
+    write(encoding, Flush::Never, sink, |out, _| page.write(request, out))
+}
+
+/// Writes a stream into the sink. Blocks; gives up when the client takes nothing for too long.
+pub(crate) fn write_stream(
+    stream: impl FnOnce(&mut BodyWriter<'_>) -> io::Result<()>,
     encoding: Encoding,
-    parts: mpsc::Sender<Part>,
-    runtime: &Handle,
-    patience: Duration,
+    sink: Sink,
+    draining: CancellationToken,
+) -> Ended {
+    let parts = sink.parts.clone();
+    write(encoding, Flush::AtOnce, sink, |out, gone| {
+        let gone = Arc::clone(gone);
+        // The compressor is lent for the time of the stream; it is finished by `write`.
+        let mut body = BodyWriter { out, parts, gone, draining };
+        stream(&mut body).map(|()| Written::default())
+    })
+}
+
+/// Has `body` write, and says how that ended.
+fn write(
+    encoding: Encoding,
+    flush: Flush,
+    sink: Sink,
+    body: impl FnOnce(&mut Compressor<Chunks>, &Arc<AtomicBool>) -> io::Result<Written>,
 ) -> Ended {
     let gone = Arc::new(AtomicBool::new(false));
-    let failed = parts.clone();
-    let chunks =
-        Chunks { buffer: Vec::new(), parts, runtime: runtime.clone(), patience, sent: 0, gone: Arc::clone(&gone) };
+    let failed = sink.parts.clone();
+    let chunks = Chunks { buffer: Vec::new(), sink, flush, sent: 0, gone: Arc::clone(&gone) };
     let mut out = match Compressor::new(encoding, chunks) {
         Ok(out) => out,
         Err(error) => return Ended::Failed(error),
     };
-    match catch_unwind(AssertUnwindSafe(|| page.write(request, &mut out))) {
+    match catch_unwind(AssertUnwindSafe(|| body(&mut out, &gone))) {
         Ok(Ok(written)) => match out.finish().and_then(Chunks::end) {
             Ok(bytes) => Ended::Whole(written, bytes),
             Err(_) => Ended::Abandoned,
@@ -79,35 +108,81 @@ pub(crate) fn write_page(
         Ok(Err(_)) | Err(_) if gone.swap(true, Relaxed) => Ended::Abandoned,
         Ok(Err(error)) => {
             let said = error.to_string();
-            drop(failed.try_send(Part::Failed(error)));
+            fail(&failed, error);
             Ended::Failed(io::Error::other(said))
         }
         Err(_) => {
-            drop(failed.try_send(Part::Failed(io::Error::other("the page panicked"))));
+            fail(&failed, io::Error::other("the page panicked"));
             Ended::Panicked
         }
     }
 }
 
+/// Tells the socket's task that the body is not whole. When there is no room for that, it learns it from the end of the
+/// channel, which comes without a last part.
+fn fail(parts: &mpsc::Sender<Part>, error: io::Error) {
+    drop(parts.try_send(Part::Failed(error)));
+}
+
+/// The body of a [`crate::Stream`] as it is written.
+pub struct BodyWriter<'a> {
+    out: &'a mut Compressor<Chunks>,
+    parts: mpsc::Sender<Part>,
+    gone: Arc<AtomicBool>,
+    draining: CancellationToken,
+}
+
+impl BodyWriter<'_> {
+    /// Whether more is wanted: the client is there, and the server is not about to end. Costs next to nothing.
+    pub fn is_wanted(&self) -> bool {
+        !self.gone.load(Relaxed) && !self.parts.is_closed() && !self.draining.is_cancelled()
+    }
+}
+
+impl Write for BodyWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write(bytes)
+    }
+
+    /// Sends what was written so far. Without it, bytes wait until there are enough for a chunk.
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+impl std::fmt::Debug for BodyWriter<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BodyWriter").field("is_wanted", &self.is_wanted()).finish_non_exhaustive()
+    }
+}
+
+/// The effect of flushing the writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flush {
+    /// Nothing: a page has no use for small chunks.
+    Never,
+    /// That what was written is sent.
+    AtOnce,
+}
+
 /// Cuts what is written to it into chunks.
 struct Chunks {
     buffer: Vec<u8>,
-    parts: mpsc::Sender<Part>,
-    runtime: Handle,
-    patience: Duration,
+    sink: Sink,
+    flush: Flush,
     sent: u64,
     gone: Arc<AtomicBool>,
 }
 
 impl Chunks {
     fn send(&mut self, part: Part) -> io::Result<()> {
-        let part = match self.parts.try_send(part) {
+        let part = match self.sink.parts.try_send(part) {
             Ok(()) => return Ok(()),
             Err(mpsc::error::TrySendError::Closed(_)) => return self.lost(io::ErrorKind::BrokenPipe),
             Err(mpsc::error::TrySendError::Full(part)) => part,
         };
-        let (parts, patience) = (&self.parts, self.patience);
-        let sent = self.runtime.block_on(async { tokio::time::timeout(patience, parts.send(part)).await });
+        let Sink { parts, runtime, stall } = &self.sink;
+        let sent = runtime.block_on(async { tokio::time::timeout(*stall, parts.send(part)).await });
         match sent {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => self.lost(io::ErrorKind::BrokenPipe),
@@ -146,9 +221,18 @@ impl Write for Chunks {
         Ok(taken)
     }
 
-    /// Chunks go when they are full: a page has no use for smaller ones.
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        if self.flush == Flush::Never || self.buffer.is_empty() {
+            return Ok(());
+        }
+        if self.gone.load(Relaxed) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        // What is sent at once is small: the buffer stays, and the copy is as long as need be.
+        let part = Bytes::copy_from_slice(&self.buffer);
+        self.buffer.clear();
+        self.sent += part.len() as u64;
+        self.send(Part::Chunk(part))
     }
 }
 
@@ -166,8 +250,14 @@ impl PageBody {
         Self { ready: (!body.is_empty()).then_some(body), rest: None, held: Vec::new() }
     }
 
-    pub(crate) fn streamed(first: Bytes, rest: mpsc::Receiver<Part>) -> Self {
-        Self { ready: Some(first), rest: Some(rest), held: Vec::new() }
+    /// A body that is still being written, after its first piece if that is there.
+    pub(crate) fn streamed(first: Option<Bytes>, rest: mpsc::Receiver<Part>) -> Self {
+        Self { ready: first, rest: Some(rest), held: Vec::new() }
+    }
+
+    /// The body, when it is known whole.
+    pub(crate) fn known(&self) -> Option<&[u8]> {
+        if self.rest.is_some() { None } else { Some(self.ready.as_deref().unwrap_or_default()) }
     }
 
     /// Keeps `thing` until the body is sent or dropped.

@@ -1,4 +1,4 @@
-//! What the program says about itself: a `prometheus-client` registry with the daemon's own metrics, to which the
+//! Metrics of the program about itself: a `prometheus-client` registry with the daemon's own metrics, to which the
 //! program adds its own.
 
 use std::{
@@ -7,13 +7,17 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use metric::{FamilyEntry, Kind, Label, LabelEntry, UnitName};
 use parking_lot::RwLock;
 use prometheus_client::{
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    metrics::{MetricType, counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Metric, Registry, Unit},
 };
 
-use crate::{process::Process, program::Program};
+use crate::{
+    process::{self, Process},
+    program::Program,
+};
 
 type Labels = Vec<(&'static str, String)>;
 
@@ -23,11 +27,89 @@ pub struct Telemetry(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    registry: RwLock<Registry>,
+    registered: RwLock<Registered>,
     http: Http,
     config: Reloads,
     web_config: Reloads,
 }
+
+/// The registry, and its declarations for the catalogue.
+#[derive(Debug, Default)]
+struct Registered {
+    registry: Registry,
+    families: Vec<FamilyEntry>,
+}
+
+/// Registers under a prefix, and notes what is registered.
+struct Register<'a> {
+    registry: &'a mut Registry,
+    prefix: &'static str,
+    families: &'a mut Vec<FamilyEntry>,
+}
+
+impl Register<'_> {
+    fn put(&mut self, name: &str, help: &str, labels: &[Label], metric: impl Metric) {
+        self.note(name, help, labels, metric.metric_type());
+        self.registry.register(name, help, metric);
+    }
+
+    fn put_with_unit(&mut self, name: &str, help: &str, unit: Unit, labels: &[Label], metric: impl Metric) {
+        self.note(&format!("{name}_{}", unit.as_str()), help, labels, metric.metric_type());
+        self.registry.register_with_unit(name, help, unit, metric);
+    }
+
+    fn note(&mut self, name: &str, help: &str, labels: &[Label], kind: MetricType) {
+        let (kind, suffix) = match kind {
+            MetricType::Counter => (Kind::Counter, "_total"),
+            MetricType::Gauge => (Kind::Gauge, ""),
+            MetricType::Histogram => (Kind::Histogram, ""),
+            MetricType::Info => (Kind::Info, "_info"),
+            MetricType::Unknown => (Kind::Unknown, ""),
+        };
+        let separator = if self.prefix.is_empty() { "" } else { "_" };
+        self.families.push(entry(
+            &format!("{}{separator}{name}{suffix}", self.prefix),
+            kind,
+            &format!("{help}."),
+            labels,
+        ));
+    }
+}
+
+fn entry(name: &str, kind: Kind, help: &str, labels: &[Label]) -> FamilyEntry {
+    FamilyEntry {
+        unit: UnitName::of(name).suffix().to_owned(),
+        name: name.to_owned(),
+        kind,
+        help: help.to_owned(),
+        endpoint: String::new(),
+        named_by: None,
+        labels: labels.iter().map(LabelEntry::from).collect(),
+    }
+}
+
+const HANDLER: Label = Label::open("handler", "paths that the program serves");
+const CODE: Label = Label::open("code", "HTTP status codes that the program gives");
+const PAGE: Label = Label::open("page", "pages of metrics that the program serves");
+const FORMAT: Label = Label::closed("format", &["text", "openmetrics", "protobuf"]);
+const REJECTED: Label = Label::closed("reason", &["busy", "late", "unauthorized", "rate_limit"]);
+const CLOSED: Label = Label::closed("reason", &["slow_headers", "idle", "stalled", "overdue", "crowded", "drained"]);
+const TLS_ERROR: Label = Label::closed(
+    "reason",
+    &[
+        "bad_certificate",
+        "no_certificate",
+        "incompatible",
+        "refused_by_client",
+        "not_tls",
+        "protocol",
+        "connection_lost",
+        "timeout",
+    ],
+);
+const PAGE_FAILURE: Label = Label::closed("reason", &["error", "panic", "abandoned"]);
+const STREAM_FAILURE: Label = Label::closed("reason", &["error", "panic"]);
+const BUILD: &[Label] = &[Label::open("program", "1"), Label::open("version", "1"), Label::open("revision", "1")];
 
 #[derive(Debug)]
 struct Http {
@@ -42,6 +124,9 @@ struct Http {
     page_bytes: Family<Labels, Counter>,
     page_series: Family<Labels, Gauge>,
     page_failures: Family<Labels, Counter>,
+    streams: Family<Labels, Gauge>,
+    stream_bytes: Family<Labels, Counter>,
+    stream_failures: Family<Labels, Counter>,
 }
 
 /// Why the registry cannot be shown: a metric of the program's own that no format can express.
@@ -50,7 +135,7 @@ pub enum TelemetryError {
     /// The registry does not encode it.
     #[error("cannot encode the registry")]
     Encode(#[from] fmt::Error),
-    /// What the registry encodes is no OpenMetrics.
+    /// The text of the registry is not valid OpenMetrics.
     #[error("the registry's text is not valid")]
     Parse(#[from] expo::ParseError),
 }
@@ -114,36 +199,45 @@ impl Closing {
 impl Telemetry {
     /// The registry of this program, with build information, `process_*`, and the daemon's own metrics.
     pub fn new(program: &Program) -> Self {
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(Process::new()));
-        let own = registry.sub_registry_with_prefix(program.prefix);
+        let mut registered = Registered::default();
+        registered.registry.register_collector(Box::new(Process::new()));
+        registered.families.extend(process::FAMILIES.iter().map(|(name, kind, help)| FamilyEntry {
+            named_by: Some("Prometheus client libraries".to_owned()),
+            ..entry(name, *kind, help, &[])
+        }));
+        let Registered { registry, families } = &mut registered;
+        let registry = registry.sub_registry_with_prefix(program.prefix);
+        let mut own = Register { registry, prefix: program.prefix, families };
         let build = Info::new(vec![
             ("program", program.name.to_owned()),
             ("version", program.version.to_owned()),
             ("revision", program.revision.unwrap_or("unknown").to_owned()),
         ]);
-        own.register("build", "What was built: program, version and commit", build);
-        let http = Http::registered(own);
-        let config = Reloads::registered(own, "config", "configuration");
-        let web_config = Reloads::registered(own, "web_config", "web configuration");
-        Self(Arc::new(Inner { registry: RwLock::new(registry), http, config, web_config }))
+        own.put("build", "What was built: program, version and commit", BUILD, build);
+        let http = Http::registered(&mut own);
+        let config = Reloads::registered(&mut own, "config", "configuration");
+        let web_config = Reloads::registered(&mut own, "web_config", "web configuration");
+        Self(Arc::new(Inner { registered: RwLock::new(registered), http, config, web_config }))
     }
 
-    /// Adds a metric of the program's own. The help text gets its full stop from the registry; a counter's `_total` and
-    /// an info's `_info` are added too.
-    pub fn register(&self, name: &str, help: &str, metric: impl Metric) {
-        self.0.registry.write().register(name, help, metric);
+    /// Adds a metric of the program's own, with the labels that its samples have. The help text gets its full stop from
+    /// the registry; a counter's `_total` and an info's `_info` are added too.
+    pub fn register(&self, name: &str, help: &str, labels: &[Label], metric: impl Metric) {
+        let Registered { registry, families } = &mut *self.0.registered.write();
+        Register { registry, prefix: "", families }.put(name, help, labels, metric);
     }
 
-    /// For what [`Telemetry::register`] cannot say: sub-registries, collectors, units.
-    pub fn with_registry<R>(&self, with: impl FnOnce(&mut Registry) -> R) -> R {
-        with(&mut self.0.registry.write())
+    /// The declarations of everything that is registered, as `endpoint` shows them.
+    pub fn families(&self, endpoint: &str) -> Vec<FamilyEntry> {
+        let registered = self.0.registered.read();
+        let shown = |family: &FamilyEntry| FamilyEntry { endpoint: endpoint.to_owned(), ..family.clone() };
+        registered.families.iter().map(shown).collect()
     }
 
     /// Everything, as OpenMetrics text with its `# EOF`.
     pub fn openmetrics(&self) -> Result<String, fmt::Error> {
         let mut text = String::with_capacity(8 << 10);
-        prometheus_client::encoding::text::encode(&mut text, &self.0.registry.read())?;
+        prometheus_client::encoding::text::encode(&mut text, &self.0.registered.read().registry)?;
         Ok(text)
     }
 
@@ -198,6 +292,19 @@ impl Telemetry {
         self.0.http.page_series.get_or_create(&labels).set(i64::try_from(series).unwrap_or(i64::MAX));
     }
 
+    pub(crate) fn streams(&self, handler: &str) -> Gauge {
+        self.0.http.streams.get_or_create(&vec![("handler", handler.to_owned())]).clone()
+    }
+
+    pub(crate) fn stream_sent(&self, handler: &str, bytes: u64) {
+        self.0.http.stream_bytes.get_or_create(&vec![("handler", handler.to_owned())]).inc_by(bytes);
+    }
+
+    pub(crate) fn stream_failed(&self, handler: &str, reason: &'static str) {
+        let labels = vec![("handler", handler.to_owned()), ("reason", reason.to_owned())];
+        self.0.http.stream_failures.get_or_create(&labels).inc();
+    }
+
     pub(crate) fn page_failed(&self, page: &str, reason: &'static str) {
         let labels = vec![("page", page.to_owned()), ("reason", reason.to_owned())];
         self.0.http.page_failures.get_or_create(&labels).inc();
@@ -205,7 +312,7 @@ impl Telemetry {
 }
 
 impl Http {
-    fn registered(registry: &mut Registry) -> Self {
+    fn registered(register: &mut Register<'_>) -> Self {
         let duration: fn() -> Histogram =
             || Histogram::new([0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]);
         let http = Self {
@@ -220,6 +327,9 @@ impl Http {
             page_bytes: Family::default(),
             page_series: Family::default(),
             page_failures: Family::default(),
+            streams: Family::default(),
+            stream_bytes: Family::default(),
+            stream_failures: Family::default(),
         };
         for why in Rejection::ALL {
             let _zero = http.rejected.get_or_create(&vec![("reason", why.name().to_owned())]);
@@ -227,46 +337,50 @@ impl Http {
         for why in Closing::ALL {
             let _zero = http.closed.get_or_create(&vec![("reason", why.name().to_owned())]);
         }
-        http.register(registry);
+        http.register(register);
         http
     }
 
-    fn register(&self, registry: &mut Registry) {
-        registry.register("http_requests", "HTTP requests that were answered", self.requests.clone());
-        registry.register_with_unit(
+    fn register(&self, put: &mut Register<'_>) {
+        put.put("http_requests", "HTTP requests that were answered", &[HANDLER, CODE], self.requests.clone());
+        put.put_with_unit(
             "http_request_duration",
             "Time from a request's head to the head of its answer",
             Unit::Seconds,
+            &[HANDLER],
             self.duration.clone(),
         );
-        registry.register("http_requests_in_flight", "HTTP requests that are being answered", self.in_flight.clone());
-        registry.register("http_requests_rejected", "HTTP requests that were turned away", self.rejected.clone());
-        registry.register("http_connections", "Connections that are open", self.connections.clone());
-        registry.register("http_connections_closed", "Connections that the server had to close", self.closed.clone());
-        registry.register("http_accept_errors", "Connections that could not be accepted", self.accept_errors.clone());
-        registry.register("tls_errors", "TLS handshakes that failed", self.tls_errors.clone());
+        put.put("http_requests_in_flight", "HTTP requests that are being answered", &[], self.in_flight.clone());
+        put.put("http_requests_rejected", "HTTP requests that were turned away", &[REJECTED], self.rejected.clone());
+        put.put("http_connections", "Connections that are open", &[], self.connections.clone());
+        put.put("http_connections_closed", "Connections that the server had to close", &[CLOSED], self.closed.clone());
+        put.put("http_accept_errors", "Connections that could not be accepted", &[], self.accept_errors.clone());
+        put.put("tls_errors", "TLS handshakes that failed", &[TLS_ERROR], self.tls_errors.clone());
         let help = "Bytes of the pages of metrics as they were sent";
-        registry.register_with_unit("page_written", help, Unit::Bytes, self.page_bytes.clone());
-        registry.register(
-            "page_series",
-            "Series of the page of metrics when it was last sent",
-            self.page_series.clone(),
-        );
-        registry.register("page_failures", "Pages of metrics that could not be sent whole", self.page_failures.clone());
+        put.put_with_unit("page_written", help, Unit::Bytes, &[PAGE, FORMAT], self.page_bytes.clone());
+        let help = "Series of the page of metrics when it was last sent";
+        put.put("page_series", help, &[PAGE, FORMAT], self.page_series.clone());
+        let help = "Pages of metrics that could not be sent whole";
+        put.put("page_failures", help, &[PAGE, PAGE_FAILURE], self.page_failures.clone());
+        put.put("http_streams", "Streams that are being sent", &[HANDLER], self.streams.clone());
+        let help = "Bytes of streams that have ended, as they were sent";
+        put.put_with_unit("http_stream_sent", help, Unit::Bytes, &[HANDLER], self.stream_bytes.clone());
+        let help = "Streams that were cut because their handler failed";
+        put.put("http_stream_failures", help, &[HANDLER, STREAM_FAILURE], self.stream_failures.clone());
     }
 }
 
 impl Reloads {
-    fn registered(registry: &mut Registry, name: &str, what: &str) -> Self {
+    fn registered(put: &mut Register<'_>, name: &str, what: &str) -> Self {
         let reloads = Self::default();
         reloads.succeeded();
         let help = format!("Whether the last reload of the {what} worked");
-        registry.register(format!("{name}_last_reload_successful"), help, reloads.successful.clone());
+        put.put(&format!("{name}_last_reload_successful"), &help, &[], reloads.successful.clone());
         let help = format!("When the {what} was last loaded, in seconds since the Unix epoch");
         let stamp = format!("{name}_last_reload_success_timestamp");
-        registry.register_with_unit(stamp, help, Unit::Seconds, reloads.succeeded_at.clone());
+        put.put_with_unit(&stamp, &help, Unit::Seconds, &[], reloads.succeeded_at.clone());
         let help = format!("Reloads of the {what} that failed");
-        registry.register(format!("{name}_reload_failures"), help, reloads.failures.clone());
+        put.put(&format!("{name}_reload_failures"), &help, &[], reloads.failures.clone());
         reloads
     }
 
@@ -279,5 +393,19 @@ impl Reloads {
     pub(crate) fn failed(&self) {
         self.successful.set(0);
         self.failures.inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use metric::Values;
+
+    use super::*;
+
+    #[test]
+    fn closed_labels_list_the_words_that_are_used() {
+        let words = |label: Label| label.values;
+        assert!(matches!(words(REJECTED), Values::Closed(all) if all == Rejection::ALL.map(Rejection::name)));
+        assert!(matches!(words(CLOSED), Values::Closed(all) if all == Closing::ALL.map(Closing::name)));
     }
 }

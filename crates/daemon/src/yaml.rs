@@ -7,7 +7,7 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-/// What is wrong with a configuration file. Printed as `file.yaml:LINE:COL: key a.b: what`.
+/// An error in a configuration file. Printed as `file.yaml:LINE:COL: key a.b: what`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
     /// The file as it was named.
@@ -16,7 +16,7 @@ pub struct ConfigError {
     pub place: Option<(u64, u64)>,
     /// The dotted key, when it concerns one.
     pub key: Option<String>,
-    /// What is wrong, lower case.
+    /// The problem, lower case.
     pub what: String,
 }
 
@@ -92,7 +92,7 @@ fn key_at(text: &str, line: u64, column: u64) -> Option<String> {
     if keys.is_empty() { None } else { Some(keys.join(".")) }
 }
 
-/// Where the dotted `key`, or the nearest of its parents that is there, stands in `text`.
+/// The place in `text` of the dotted `key`, or of the nearest of its parents that is there.
 fn place_of(text: &str, key: &str) -> Option<(u64, u64)> {
     let mut found = None;
     let mut rest = text.lines().enumerate();

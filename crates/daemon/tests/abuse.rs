@@ -12,7 +12,7 @@ use std::{
 };
 
 use daemon::{Limits, WebArgs};
-use lab::{PATIENCE, Running, Tower, connect, fetch, lines, made, short_limits, tower_path, wait_for, web};
+use lab::{Running, TEST_TIMEOUT, Tower, connect, fetch, lines, made, short_limits, tower_path, wait_for, web};
 
 /// More than sockets and chunks hold, so that a client that does not read blocks the writer.
 const HUGE: u64 = 1_500_000;
@@ -333,7 +333,7 @@ fn without_file_descriptors_the_server_waits_and_goes_on() {
     }
     tower.wait_for_line("cannot accept connections");
     drop(held);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TEST_TIMEOUT;
     loop {
         let mut socket = connect(tower.address);
         match lab::exchange(&mut socket, "GET", "/-/healthy", &[]) {

@@ -213,7 +213,7 @@ fn more_scrapes_than_allowed_are_turned_away() {
     let address = server.address;
     let scrapes: Vec<_> = (0..2).map(|_| std::thread::spawn(move || fetch(address, "GET", "/metrics", &[]))).collect();
     for _ in 0..2 {
-        entries.recv_timeout(lab::PATIENCE).unwrap();
+        entries.recv_timeout(lab::TEST_TIMEOUT).unwrap();
     }
     let third = server.get("/metrics");
     assert_eq!((third.status, third.header("retry-after")), (503, "5"));
@@ -265,6 +265,7 @@ fn every_format_can_carry_the_telemetry() {
     server.telemetry.register(
         "own_things",
         "Things of the program's own",
+        &[],
         prometheus_client::metrics::counter::Counter::<u64>::default(),
     );
     server.get("/metrics");
@@ -286,4 +287,53 @@ fn every_format_can_carry_the_telemetry() {
             Some(1.0)
         );
     }
+}
+
+#[test]
+fn the_registry_is_declared_as_it_is_shown() {
+    let server = standard();
+    server.telemetry.register(
+        "own_things",
+        "Things of the program's own",
+        &[],
+        prometheus_client::metrics::counter::Counter::<u64>::default(),
+    );
+    for path in ["/metrics", "/nothing", "/broken"] {
+        server.get(path);
+    }
+    let declared = server.telemetry.families("/metrics");
+    let shown = server.telemetry.exposition().unwrap();
+    assert!(shown.families.len() > 15, "{}", shown.families.len());
+    for family in &shown.families {
+        let entry = declared.iter().find(|entry| entry.name == family.name);
+        let entry = entry.unwrap_or_else(|| panic!("{} is not declared", family.name));
+        assert_eq!((entry.kind.name(), &entry.help), (family.kind.name(), &family.help), "{}", family.name);
+        for sample in &family.samples {
+            let labels: Vec<&str> =
+                sample.labels.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "le").collect();
+            assert_eq!(entry.labels.iter().map(|label| &label.name).collect::<Vec<_>>(), labels, "{}", family.name);
+        }
+    }
+    let own = declared.iter().find(|entry| entry.name == "own_things_total").unwrap();
+    assert_eq!((own.endpoint.as_str(), own.help.as_str()), ("/metrics", "Things of the program's own."));
+}
+
+#[test]
+fn a_browser_gets_errors_as_pages_and_others_as_text() {
+    let server = standard();
+    let browser = [("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
+    for (method, path, code) in [("GET", "/nothing", 404), ("POST", "/metrics", 405), ("GET", "/-/reload", 405)] {
+        let page = fetch(server.address, method, path, &browser);
+        assert_eq!((page.status, page.header("content-type")), (code, "text/html; charset=utf-8"), "{path}");
+        assert!(page.header("content-security-policy").starts_with("default-src 'none'"), "{:?}", page.headers);
+        assert!(page.text().contains(&format!("<h2>{code} ")) && page.text().contains("<a href=\"/\">"), "{path}");
+        for accept in ["*/*", "application/openmetrics-text;version=1.0.0,*/*;q=0.1", ""] {
+            let plain = fetch(server.address, method, path, &[("Accept", accept)]);
+            assert_eq!((plain.status, plain.header("content-type")), (code, "text/plain; charset=utf-8"), "{path}");
+            assert!(!plain.text().contains('<'), "{path}");
+        }
+    }
+    assert_eq!(fetch(server.address, "POST", "/metrics", &browser).header("allow"), "GET, HEAD");
+    assert_eq!(fetch(server.address, "GET", "/-/healthy", &browser).text(), "ok\n");
+    assert_eq!(fetch(server.address, "HEAD", "/nothing", &browser).body.len(), 0);
 }

@@ -208,7 +208,7 @@ fn the_service_manager_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
-    manager.set_read_timeout(Some(lab::PATIENCE)).unwrap();
+    manager.set_read_timeout(Some(lab::TEST_TIMEOUT)).unwrap();
     let mut command = Command::new(tower_path());
     command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "40000");
     let mut tower = Tower::from_command(&mut command);

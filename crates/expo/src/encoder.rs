@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use metric::{Batch, Kind};
 
 use crate::{
+    dialect::Dialect,
     model::Exposition,
     negotiate::Format,
-    page::{Page, Pieces, Stats},
+    page::{Page, Scratch, Stats},
     protobuf, rewrite, text,
 };
 
@@ -19,21 +20,6 @@ use crate::{
 pub struct Encoder {
     buf: Vec<u8>,
     scratch: Scratch,
-}
-
-/// What encoders of a format need besides the page.
-#[derive(Debug, Default)]
-pub(crate) struct Scratch {
-    /// The labels of each subject of the current batch, as the format writes them.
-    pub(crate) subjects: Pieces,
-    /// The labels of the current sample, where several lines need them.
-    pub(crate) labels: Vec<u8>,
-    /// The values of `le` for `bounds_of`, as the format writes them.
-    pub(crate) bounds: Pieces,
-    /// The bounds that `bounds` was made for.
-    pub(crate) bounds_of: &'static [f64],
-    /// A family that is not yet known to fit.
-    pub(crate) body: Vec<u8>,
 }
 
 impl Encoder {
@@ -81,6 +67,15 @@ pub fn encode(batches: &[&Batch], format: Format, out: &mut dyn Write) -> io::Re
     Encoder::default().encode(batches, format, out)
 }
 
+/// Writes a page that was read elsewhere, with buffers of its own. What the format cannot carry is left out: exemplars and created times in text 0.0.4, native
+/// buckets in both text formats. Fails when `out` does.
+pub fn encode_exposition(exposition: &Exposition, format: Format, out: &mut dyn Write) -> io::Result<Stats> {
+    let mut encoder = Encoder::default();
+    let mut stats = encoder.append_exposition(exposition, format, out)?;
+    stats += encoder.finish(format, out)?;
+    Ok(stats)
+}
+
 fn append_batch(page: &mut Page<'_>, scratch: &mut Scratch, batch: &Batch, format: Format) -> io::Result<()> {
     scratch.subjects.clear();
     scratch.bounds_of = &[];
@@ -93,9 +88,9 @@ fn append_batch(page: &mut Page<'_>, scratch: &mut Scratch, batch: &Batch, forma
     for desc in batch.families() {
         match (format, desc.kind) {
             (Format::Protobuf, _) => protobuf::write::family(page, scratch, batch, desc)?,
-            (Format::Text004, Kind::Histogram) => text::histograms(page, scratch, batch, desc, text::Dialect::Text004)?,
+            (Format::Text004, Kind::Histogram) => text::histograms(page, scratch, batch, desc, Dialect::Text004)?,
             (Format::OpenMetrics1, Kind::Histogram) => {
-                text::histograms(page, scratch, batch, desc, text::Dialect::OpenMetrics)?;
+                text::histograms(page, scratch, batch, desc, Dialect::OpenMetrics)?;
             }
             (Format::Text004, _) => text::plain(page, scratch, batch, desc)?,
             (Format::OpenMetrics1, _) => text::openmetrics(page, scratch, batch, desc)?,

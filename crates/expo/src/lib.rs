@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
-//! How samples look on the wire: Prometheus text 0.0.4, OpenMetrics 1.0 and Prometheus protobuf; which of them a client
+//! Samples on the wire: Prometheus text 0.0.4, OpenMetrics 1.0 and Prometheus protobuf; which of them a client
 //! gets; compression; and strict readers of all three.
 //!
 //! ```
@@ -24,6 +24,7 @@
 //! This crate knows no slice and no socket: batches come in, bytes go to a writer.
 
 mod compress;
+mod dialect;
 mod encoder;
 mod escape;
 mod model;
@@ -37,9 +38,8 @@ mod shape;
 mod text;
 
 pub use compress::Compressor;
-pub use encoder::{Encoder, encode};
+pub use encoder::{Encoder, encode, encode_exposition};
 pub use model::{Exposition, NativeHistogram, ParsedFamily, ParsedKind, ParsedSample};
 pub use negotiate::{Encoding, Format, negotiate, negotiate_encoding};
 pub use page::Stats;
 pub use parse::{ParseError, Place, Problem, Strictness, parse, parse_lenient};
-pub use rewrite::encode_exposition;

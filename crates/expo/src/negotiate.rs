@@ -37,7 +37,7 @@ impl Format {
     }
 }
 
-/// How the body is compressed.
+/// The compression of a body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Encoding {
     /// Not at all.

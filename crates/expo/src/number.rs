@@ -1,4 +1,4 @@
-//! How numbers are written.
+//! Numbers as the text formats write them.
 
 /// Integers up to here are written without exponent: all of them are exact in a double.
 const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -39,7 +39,7 @@ pub(crate) fn push_count(out: &mut Vec<u8>, count: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes());
 }
 
-/// How a number looks as the value of a `le` or `quantile` label. It is part of the series' identity, so it must be
+/// The notation of a number as the value of a `le` or `quantile` label. It is part of the series' identity, so it must be
 /// the same to the letter as what other programs write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BoundStyle {

@@ -1,11 +1,11 @@
-//! The writer's end of a page: a buffer that is passed on when it is full, and what was counted on the way.
+//! The writer's end of a page: a buffer that is passed on when it is full, what was counted on the way, and the buffers that writers keep from page to page.
 
 use std::io::{self, Write};
 
-/// How much is collected before it is written on.
+/// Size at which the buffer is written to the output.
 pub(crate) const CHUNK: usize = 64 * 1024;
 
-/// What was written.
+/// Counts of a page that was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Sample lines, `_created` lines not among them. In protobuf: the lines that the same metrics are in text, and one
@@ -24,7 +24,7 @@ impl std::ops::AddAssign for Stats {
 
 /// A page being written.
 pub(crate) struct Page<'a> {
-    /// Where encoders append.
+    /// The buffer that encoders append to.
     pub(crate) buf: &'a mut Vec<u8>,
     /// Sample lines so far.
     pub(crate) series: u64,
@@ -91,4 +91,19 @@ impl Pieces {
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
+}
+
+/// Buffers that encoders need besides the page.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// The labels of each subject of the current batch, as the format writes them.
+    pub(crate) subjects: Pieces,
+    /// The labels of the current sample, where several lines need them.
+    pub(crate) labels: Vec<u8>,
+    /// The values of `le` for `bounds_of`, as the format writes them.
+    pub(crate) bounds: Pieces,
+    /// The bounds that `bounds` was made for.
+    pub(crate) bounds_of: &'static [f64],
+    /// A family that is not yet known to fit.
+    pub(crate) body: Vec<u8>,
 }

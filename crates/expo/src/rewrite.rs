@@ -2,31 +2,23 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    io::{self, Write},
+    io,
 };
 
 use crate::{
+    dialect::Dialect,
     model::{Exposition, NativeHistogram, ParsedFamily, ParsedKind, ParsedSample},
     negotiate::Format,
     number::{push_bound, push_value},
-    page::{Page, Stats},
+    page::Page,
     protobuf,
     shape::{self, Shape},
-    text::{self, Dialect},
+    text,
 };
 
 type Labels = [(String, String)];
 
-/// Writes a whole page. What the format cannot carry is left out: exemplars and created times in text 0.0.4, native
-/// buckets in both text formats. Fails when `out` does.
-pub fn encode_exposition(exposition: &Exposition, format: Format, out: &mut dyn Write) -> io::Result<Stats> {
-    let mut encoder = crate::Encoder::default();
-    let mut stats = encoder.append_exposition(exposition, format, out)?;
-    stats += encoder.finish(format, out)?;
-    Ok(stats)
-}
-
-/// Writes the families.
+/// Writes the families. What the format cannot carry is left out, see [`crate::encode_exposition`].
 pub(crate) fn append(page: &mut Page<'_>, exposition: &Exposition, format: Format) -> io::Result<()> {
     for family in &exposition.families {
         match format {

@@ -23,7 +23,7 @@
 
 use crate::model::ParsedKind;
 
-/// What stands in the header lines of a family.
+/// Contents of the header lines of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape<'a> {
     /// The name after `# TYPE`.

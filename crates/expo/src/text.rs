@@ -1,53 +1,30 @@
-//! The two text formats.
+//! Families of a batch in the two text formats.
 
 use std::io;
 
 use metric::{Batch, Desc, Exemplar, Histogram, Sample};
 
 use crate::{
-    encoder::Scratch,
+    dialect::Dialect,
     escape::{push_help_004, push_label_value},
     model::ParsedKind,
     number::{BoundStyle, push_bound, push_count, push_value},
-    page::{Page, Pieces},
+    page::{Page, Pieces, Scratch},
     shape::{self, Shape},
 };
 
-/// Which of the two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dialect {
-    Text004,
-    OpenMetrics,
-}
-
-impl Dialect {
-    pub(crate) const fn bounds(self) -> BoundStyle {
-        match self {
-            Self::Text004 => BoundStyle::Text,
-            Self::OpenMetrics => BoundStyle::Canonical,
-        }
-    }
-
-    const fn kind(self, kind: ParsedKind) -> &'static str {
-        match (self, kind) {
-            (Self::Text004, ParsedKind::Unknown) => "untyped",
-            _ => kind.name(),
-        }
-    }
-
-    fn shape_of(self, desc: &Desc) -> Shape<'static> {
-        match self {
-            Self::Text004 => shape::text(desc.name, desc.kind.into()),
-            Self::OpenMetrics => {
-                let labels = desc.all_labels().map(|label| label.name);
-                shape::openmetrics(desc.name, desc.kind.into(), desc.unit.suffix(), labels)
-            }
-        }
-    }
-}
-
 /// The longest exemplar that OpenMetrics allows: characters of names and values in all.
 const EXEMPLAR_CHARS: usize = 128;
+
+fn shape_of(desc: &Desc, dialect: Dialect) -> Shape<'static> {
+    match dialect {
+        Dialect::Text004 => shape::text(desc.name, desc.kind.into()),
+        Dialect::OpenMetrics => {
+            let labels = desc.all_labels().map(|label| label.name);
+            shape::openmetrics(desc.name, desc.kind.into(), desc.unit.suffix(), labels)
+        }
+    }
+}
 
 /// Appends the header lines of a family.
 pub(crate) fn push_header(out: &mut Vec<u8>, shape: Shape<'_>, help: &str, dialect: Dialect) {
@@ -133,7 +110,7 @@ fn push_all(out: &mut Vec<u8>, pieces: &[&[u8]]) {
 
 /// Writes a family of plain numbers in text 0.0.4, which knows neither created times nor exemplars.
 pub(crate) fn plain(page: &mut Page<'_>, scratch: &Scratch, batch: &Batch, desc: &'static Desc) -> io::Result<()> {
-    push_header(page.buf, Dialect::Text004.shape_of(desc), desc.help, Dialect::Text004);
+    push_header(page.buf, shape_of(desc, Dialect::Text004), desc.help, Dialect::Text004);
     for sample in batch.samples(desc) {
         push_number(page.buf, &scratch.subjects, desc, &sample);
         page.buf.push(b'\n');
@@ -150,7 +127,7 @@ pub(crate) fn openmetrics(
     batch: &Batch,
     desc: &'static Desc,
 ) -> io::Result<()> {
-    let shape = Dialect::OpenMetrics.shape_of(desc);
+    let shape = shape_of(desc, Dialect::OpenMetrics);
     let counter = shape.kind == ParsedKind::Counter;
     push_header(page.buf, shape, desc.help, Dialect::OpenMetrics);
     for sample in batch.samples(desc) {
@@ -198,7 +175,7 @@ pub(crate) fn histograms(
     desc: &'static Desc,
     dialect: Dialect,
 ) -> io::Result<()> {
-    push_header(page.buf, dialect.shape_of(desc), desc.help, dialect);
+    push_header(page.buf, shape_of(desc, dialect), desc.help, dialect);
     for sample in batch.samples(desc) {
         let Some(histogram) = sample.histogram() else { continue };
         scratch.labels.clear();
@@ -221,7 +198,7 @@ fn push_histogram(page: &mut Page<'_>, scratch: &mut Scratch, name: &str, histog
         push_series(page.buf, name, "_bucket", &scratch.labels, scratch.bounds.piece(bucket));
         push_count(page.buf, cumulative);
         if dialect == Dialect::OpenMetrics
-            && let Some(exemplar) = exemplar_between(&histogram.exemplars, below, bound)
+            && let Some(exemplar) = histogram.exemplar_between(below, bound)
         {
             push_exemplar(page.buf, exemplar);
         }
@@ -242,11 +219,6 @@ fn push_histogram(page: &mut Page<'_>, scratch: &mut Scratch, name: &str, histog
         push_value(page.buf, created);
         page.buf.push(b'\n');
     }
-}
-
-/// The last exemplar in (below, bound].
-pub(crate) fn exemplar_between(exemplars: &[Exemplar], below: f64, bound: f64) -> Option<&Exemplar> {
-    exemplars.iter().rev().find(|exemplar| exemplar.value > below && exemplar.value <= bound)
 }
 
 /// Makes `scratch.bounds` the `le="…"` of these bounds and of +Inf.

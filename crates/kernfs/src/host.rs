@@ -1,4 +1,4 @@
-//! Where the machine's file systems are mounted, seen from here.
+//! The roots of the machine's file systems, as mounted for this process.
 
 use std::{
     io,
@@ -48,7 +48,7 @@ impl AsFd for Dir {
 pub struct HostError {
     /// Which root: "procfs", "sysfs", "cgroupfs", "rootfs".
     pub what: &'static str,
-    /// Where it was looked for.
+    /// The path that was tried.
     pub path: PathBuf,
     /// Why not.
     #[source]

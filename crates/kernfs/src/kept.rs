@@ -13,7 +13,7 @@ use rustix::{fd::OwnedFd, fs::CWD, io::Errno};
 
 use crate::read::{ReadError, Reader, is_gone, open_file};
 
-/// How many descriptors may be kept. Shared by all [`Kept`] folders of a process.
+/// The budget of kept descriptors. Shared by all [`Kept`] folders of a process.
 #[derive(Debug)]
 pub struct Budget {
     most: AtomicUsize,
@@ -33,22 +33,22 @@ impl Budget {
         })
     }
 
-    /// How many may be kept now.
+    /// The number that may be kept now.
     pub fn most(&self) -> usize {
         self.most.load(Relaxed)
     }
 
-    /// How many are kept now.
+    /// The number that is kept now.
     pub fn kept(&self) -> usize {
         self.kept.load(Relaxed)
     }
 
-    /// How many were closed to stay within the budget.
+    /// The number that was closed to stay within the budget.
     pub fn evicted(&self) -> u64 {
         self.evicted.load(Relaxed)
     }
 
-    /// How many reads opened and closed their file because nothing more could be kept.
+    /// The number of reads that opened and closed their file because nothing more could be kept.
     pub fn unkept_reads(&self) -> u64 {
         self.unkept_reads.load(Relaxed)
     }

@@ -28,7 +28,7 @@ pub fn is_gone(errno: Errno) -> bool {
 }
 
 /// Most that one file is read of. A larger one is cut there: no kernel file that is read whole comes near.
-const MOST: usize = 16 << 20;
+const LARGEST_FILE: usize = 16 << 20;
 const START: usize = 16 << 10;
 
 /// Reads files, one at a time, into its buffer. What a read returns is valid until the next.
@@ -56,7 +56,7 @@ impl Reader {
         let mut len = 0;
         loop {
             if len == self.buffer.len() {
-                if len >= MOST {
+                if len >= LARGEST_FILE {
                     return Ok(len);
                 }
                 self.buffer.resize(self.buffer.len() * 2, 0);
@@ -76,7 +76,7 @@ impl Reader {
         }
     }
 
-    /// What the last [`Reader::fill`] read.
+    /// The bytes that the last [`Reader::fill`] read.
     pub(crate) fn filled(&self, len: usize) -> Option<&[u8]> {
         self.buffer.get(..len)
     }

@@ -1,4 +1,4 @@
-//! How much of a file system is used: by all of it at once, or by the files of one folder, found by walking it in small
+//! Usage of file systems: by all of it at once, or by the files of one folder, found by walking it in small
 //! steps.
 
 use std::{
@@ -47,7 +47,7 @@ pub fn space(path: &Path) -> Result<Option<Space>, ReadError> {
     }
 }
 
-/// What the files of a folder take up.
+/// Space and number of the files of a folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Bytes on the device, in whole blocks.
@@ -123,7 +123,7 @@ impl Walk {
         Ok(None)
     }
 
-    /// What was counted so far.
+    /// The count so far.
     pub fn so_far(&self) -> Usage {
         self.usage
     }

@@ -1,9 +1,10 @@
-//! Where slices put samples. A batch keeps one column per family, the label values in one text, and is reused from
+//! Batches of samples: slices put samples into one, encoders read them. A batch keeps one column per family, the label values in one text, and is reused from
 //! scrape to scrape: after the first, putting a sample allocates nothing.
 
 use std::marker::PhantomData;
 
 use crate::{
+    exemplar::Exemplar,
     family::{Desc, Family, Kind, Subject},
     histogram::Histogram,
     label::Label,
@@ -36,24 +37,13 @@ struct Row {
     number: Number,
 }
 
-/// What a sample may carry besides its number.
+/// Created time and exemplar of a sample.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Extra {
     /// When the counter or histogram started from zero, in seconds since the Unix epoch.
     pub created: Option<f64>,
     /// One observed event that leads further.
     pub exemplar: Option<Exemplar>,
-}
-
-/// A pointer from a sample to one event: a trace, a log record.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Exemplar {
-    /// Names and values; at most 128 characters in all, or formats that limit them leave the exemplar out.
-    pub labels: Vec<(String, String)>,
-    /// The observed value.
-    pub value: f64,
-    /// When, in seconds since the Unix epoch.
-    pub timestamp: Option<f64>,
 }
 
 #[derive(Debug, Default)]
@@ -111,7 +101,7 @@ struct SubjectRow {
     first_value: u32,
 }
 
-/// How many samples a batch takes. What is over is dropped and counted, see [`Batch::dropped`].
+/// The most samples that a batch takes. Samples over a limit are dropped and counted, see [`Batch::dropped`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Of one family.
@@ -316,7 +306,7 @@ impl Batch {
         })
     }
 
-    /// How many subjects there are; [`SampleLabels::subject_index`] is below it.
+    /// The number of subjects; [`SampleLabels::subject_index`] is below it.
     pub fn subjects(&self) -> usize {
         self.subjects.len()
     }

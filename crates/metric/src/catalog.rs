@@ -1,104 +1,110 @@
 //! All declarations of a program as data: for documentation, `--print-catalog`, and for checking what dashboards and
-//! alerts ask for.
+//! alerts ask for. It owns its texts, so that the catalogue of another program or version can be read back.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     family::{Desc, Kind},
-    label::Values,
+    label::{Label, Values},
 };
 
-/// What a program can emit.
-#[derive(Clone, Debug, Serialize)]
+/// The families that a program can emit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Catalog {
     /// The program's name.
-    pub program: &'static str,
+    pub program: String,
     /// Its version.
-    pub version: &'static str,
+    pub version: String,
     /// Its families, by the slice that declares them.
     pub sections: Vec<Section>,
 }
 
 /// The families of one slice.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Section {
     /// The slice's name, as in its flag.
-    pub name: &'static str,
+    pub name: String,
     /// One sentence: what it measures.
-    pub about: &'static str,
+    pub about: String,
     /// Whether it is on by default.
     pub default_on: bool,
-    /// What it needs: kernel files, versions, capabilities.
+    /// Requirements: kernel files, versions, capabilities.
     pub needs: Vec<String>,
     /// Its families, by the endpoint that shows them, in declared order.
     pub families: Vec<FamilyEntry>,
 }
 
 /// One family.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FamilyEntry {
     /// Full name, as in the text format.
-    pub name: &'static str,
-    /// counter, gauge, histogram, info, stateset or unknown.
-    pub kind: &'static str,
+    pub name: String,
+    /// Its type.
+    pub kind: Kind,
     /// Unit, or empty.
-    pub unit: &'static str,
+    pub unit: String,
     /// One sentence.
-    pub help: &'static str,
+    pub help: String,
     /// The endpoint that shows it.
-    pub endpoint: &'static str,
+    pub endpoint: String,
     /// The program whose name it keeps.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub named_by: Option<&'static str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named_by: Option<String>,
     /// Labels, in wire order.
     pub labels: Vec<LabelEntry>,
 }
 
 /// One label.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelEntry {
     /// Its name.
-    pub name: &'static str,
+    pub name: String,
     /// All its values, when they are fixed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub values: Option<&'static [&'static str]>,
-    /// What bounds their number, when they are not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bound: Option<&'static str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<Vec<String>>,
+    /// The bound of their number in words, when they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<String>,
+}
+
+impl Catalog {
+    /// All families, with the sections that declare them.
+    pub fn families(&self) -> impl Iterator<Item = (&Section, &FamilyEntry)> {
+        self.sections.iter().flat_map(|section| section.families.iter().map(move |family| (section, family)))
+    }
 }
 
 impl FamilyEntry {
     /// The declaration, as shown by `endpoint`.
-    pub fn new(desc: &Desc, endpoint: &'static str) -> Self {
-        let labels = desc
-            .all_labels()
-            .map(|label| match label.values {
-                Values::Open(bound) => LabelEntry { name: label.name, values: None, bound: Some(bound) },
-                Values::Closed(values) => LabelEntry { name: label.name, values: Some(values), bound: None },
-            })
-            .collect();
+    pub fn new(desc: &Desc, endpoint: &str) -> Self {
         Self {
-            name: desc.name,
-            kind: desc.kind.name(),
-            unit: desc.unit.suffix(),
-            help: desc.help,
-            endpoint,
-            named_by: desc.named_by,
-            labels,
+            name: desc.name.to_owned(),
+            kind: desc.kind,
+            unit: desc.unit.suffix().to_owned(),
+            help: desc.help.to_owned(),
+            endpoint: endpoint.to_owned(),
+            named_by: desc.named_by.map(str::to_owned),
+            labels: desc.all_labels().map(LabelEntry::from).collect(),
         }
     }
 }
 
-impl Kind {
-    /// The kind as the text formats spell it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-            Self::Histogram => "histogram",
-            Self::Info => "info",
-            Self::StateSet => "stateset",
-            Self::Unknown => "unknown",
+impl LabelEntry {
+    /// A label whose values come from outside; `bound` says in words what limits their number.
+    pub fn open(name: &str, bound: &str) -> Self {
+        Self { name: name.to_owned(), values: None, bound: Some(bound.to_owned()) }
+    }
+}
+
+impl From<&Label> for LabelEntry {
+    fn from(label: &Label) -> Self {
+        match label.values {
+            Values::Open(bound) => Self::open(label.name, bound),
+            Values::Closed(values) => Self {
+                name: label.name.to_owned(),
+                values: Some(values.iter().map(|value| (*value).to_owned()).collect()),
+                bound: None,
+            },
         }
     }
 }

@@ -65,7 +65,7 @@ impl<U: Unit, const N: usize> Discovered<U, N> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Count;
+    use crate::unit::Count;
 
     #[test]
     fn a_name_is_made_once_and_what_is_no_name_or_over_the_cap_is_none() {

@@ -7,13 +7,16 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     label::Label,
     unit::{Unit, UnitName},
 };
 
 /// The type of a family, as the exposition formats name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Only rises, until it starts again from zero.
     Counter,
@@ -27,6 +30,20 @@ pub enum Kind {
     StateSet,
     /// Of no known type.
     Unknown,
+}
+
+impl Kind {
+    /// The kind as the text formats spell it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::Info => "info",
+            Self::StateSet => "stateset",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// The labels that every sample about one thing shares: a container, a disk. They are given once per thing and batch,

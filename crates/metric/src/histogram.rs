@@ -3,6 +3,8 @@
 //! Native buckets follow the Prometheus native histogram specification: at schema `s` bucket `i` holds observations
 //! in (2^((i-1)·2^-s), 2^(i·2^-s)]; observations at or below the zero threshold are counted apart.
 
+use crate::exemplar::Exemplar;
+
 /// The classic half: counts of observations by upper bound.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Buckets {
@@ -125,7 +127,7 @@ pub struct Histogram {
     pub created: Option<f64>,
     /// Pointers to events that were observed, a few at most. Of those that fall into one classic bucket a format shows
     /// the last.
-    pub exemplars: Vec<crate::batch::Exemplar>,
+    pub exemplars: Vec<Exemplar>,
 }
 
 impl Histogram {
@@ -174,6 +176,12 @@ impl Histogram {
     /// Sum of the observed values.
     pub fn sum(&self) -> f64 {
         self.sum
+    }
+
+    /// The exemplar that a format shows with the classic bucket (below, bound]: the last of those that fall into it.
+    #[inline]
+    pub fn exemplar_between(&self, below: f64, bound: f64) -> Option<&Exemplar> {
+        self.exemplars.iter().rev().find(|exemplar| exemplar.value > below && exemplar.value <= bound)
     }
 }
 

@@ -14,7 +14,7 @@ pub enum Values {
 pub struct Label {
     /// Its name, as on the wire.
     pub name: &'static str,
-    /// What its values can be.
+    /// Values that it can have.
     pub values: Values,
 }
 

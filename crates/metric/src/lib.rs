@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
-//! What a metric is: families declared once as statics, the batch that samples are put into, and the counters and
+//! The model of metrics: families declared once as statics, the batch that samples are put into, and the counters and
 //! histograms that live between scrapes.
 //!
 //! This crate does no I/O and writes no text. How samples look on the wire is the business of `expo`; which families
@@ -23,15 +23,17 @@
 mod batch;
 mod catalog;
 mod discovered;
+mod exemplar;
 mod family;
 mod histogram;
 mod label;
 mod state;
 mod unit;
 
-pub use batch::{Batch, Exemplar, Extra, Limits, Mark, Number, Of, Sample, SampleLabels};
+pub use batch::{Batch, Extra, Limits, Mark, Number, Of, Sample, SampleLabels};
 pub use catalog::{Catalog, FamilyEntry, LabelEntry, Section};
 pub use discovered::Discovered;
+pub use exemplar::Exemplar;
 pub use family::{Alone, Desc, Family, Kind, Subject};
 pub use histogram::{Buckets, Histogram, Native};
 pub use label::{Label, Values};

@@ -9,11 +9,11 @@ use crate::{
     batch::{Batch, Extra},
     family::Family,
     histogram::Histogram,
-    label::Values,
+    label::{Label, Values},
     unit::Unit,
 };
 
-/// What stands in the open labels of the series that takes what is over the cap.
+/// Value of the open labels of the series that counts everything over the cap.
 const OVERFLOW: &str = "other";
 
 #[derive(Debug)]
@@ -36,13 +36,7 @@ impl<V, const N: usize> Keyed<V, N> {
         Self { entries: HashMap::default(), cap, overflowed: 0 }
     }
 
-    fn entry(
-        &mut self,
-        labels: &'static [crate::Label; N],
-        key: [&str; N],
-        now: f64,
-        new: impl FnOnce() -> V,
-    ) -> &mut V {
+    fn entry(&mut self, labels: &'static [Label; N], key: [&str; N], now: f64, new: impl FnOnce() -> V) -> &mut V {
         let owned = key.map(Box::<str>::from);
         let known = self.entries.contains_key(&owned);
         let key = if known || self.entries.len() < self.cap {
@@ -71,13 +65,13 @@ impl<V, const N: usize> Keyed<V, N> {
 #[derive(Debug)]
 pub struct CounterVec<U: 'static, const N: usize> {
     family: &'static Family<U, N>,
-    labels: &'static [crate::Label; N],
+    labels: &'static [Label; N],
     keyed: Keyed<f64, N>,
 }
 
 impl<U: Unit, const N: usize> CounterVec<U, N> {
     /// No counters yet; at most `cap` distinct keys.
-    pub fn new(family: &'static Family<U, N>, labels: &'static [crate::Label; N], cap: usize) -> Self {
+    pub fn new(family: &'static Family<U, N>, labels: &'static [Label; N], cap: usize) -> Self {
         Self { family, labels, keyed: Keyed::new(cap) }
     }
 
@@ -91,7 +85,7 @@ impl<U: Unit, const N: usize> CounterVec<U, N> {
         self.keyed.expire(before)
     }
 
-    /// How many additions went to the overflow series.
+    /// The number of additions that went to the overflow series.
     pub fn overflowed(&self) -> u64 {
         self.keyed.overflowed
     }
@@ -110,7 +104,7 @@ impl<U: Unit, const N: usize> CounterVec<U, N> {
 #[derive(Debug)]
 pub struct HistogramVec<U: 'static, const N: usize> {
     family: &'static Family<U, N>,
-    labels: &'static [crate::Label; N],
+    labels: &'static [Label; N],
     bounds: &'static [f64],
     schema: i32,
     keyed: Keyed<Histogram, N>,
@@ -120,7 +114,7 @@ impl<U: Unit, const N: usize> HistogramVec<U, N> {
     /// No histograms yet; each will have these classic bounds and native buckets at `schema`; at most `cap` keys.
     pub fn new(
         family: &'static Family<U, N>,
-        labels: &'static [crate::Label; N],
+        labels: &'static [Label; N],
         bounds: &'static [f64],
         schema: i32,
         cap: usize,
@@ -144,7 +138,7 @@ impl<U: Unit, const N: usize> HistogramVec<U, N> {
         self.keyed.expire(before)
     }
 
-    /// How many observations went to the overflow series.
+    /// The number of observations that went to the overflow series.
     pub fn overflowed(&self) -> u64 {
         self.keyed.overflowed
     }
@@ -161,7 +155,7 @@ impl<U: Unit, const N: usize> HistogramVec<U, N> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Count, Label};
+    use crate::unit::Count;
 
     const LABELS: &[Label; 2] = &[Label::open("user", "users"), Label::closed("ok", &["yes", "no"])];
     static LOGINS: Family<Count, 2> = Family::counter("logins_total", "Logins.", LABELS);

@@ -23,6 +23,16 @@ pub enum UnitName {
 }
 
 impl UnitName {
+    const ALL: [Self; 7] =
+        [Self::Seconds, Self::Bytes, Self::Ratio, Self::Celsius, Self::Hertz, Self::Volts, Self::Watts];
+
+    /// The unit that a family's name ends in, `_total` not counted.
+    pub fn of(name: &str) -> Self {
+        let stem = name.strip_suffix("_total").unwrap_or(name);
+        let is_of = |unit: &Self| stem.strip_suffix(unit.suffix()).is_some_and(|head| head.ends_with('_'));
+        Self::ALL.into_iter().find(is_of).unwrap_or(Self::None)
+    }
+
     /// The suffix of a family's name, without the underscore; empty for plain numbers.
     pub const fn suffix(self) -> &'static str {
         match self {
@@ -161,5 +171,13 @@ mod tests {
         assert_eq!(Seconds::from(Ticks(250)).number(), 2.5);
         assert_eq!(Bytes::from(Kibibytes(2)).number(), 2048.0);
         assert_eq!(Count::from(true).number(), 1.0);
+    }
+
+    #[test]
+    fn a_name_tells_its_unit() {
+        assert_eq!(UnitName::of("process_cpu_seconds_total"), UnitName::Seconds);
+        assert_eq!(UnitName::of("page_bytes"), UnitName::Bytes);
+        assert_eq!(UnitName::of("requests_total"), UnitName::None);
+        assert_eq!(UnitName::of("bytes"), UnitName::None);
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use metric::Catalog;
 use serde::Deserialize;
 
 use crate::alert::{self, Checked, Ground, Severity, harmless, quoted_labels};
-use crate::catalog::{Catalog, Inputs, Known};
+use crate::catalog::{Inputs, Known};
 use crate::query::{Query, scaled};
 use crate::rule::{self, Group, Recorded, Records, Rule};
 use crate::{Period, Problem, Source, Thresholds, runbook};
@@ -146,7 +147,8 @@ impl Set {
 
     fn unused(&self, source: &Source) -> Vec<Problem> {
         let of_alerts = self.alerts.iter().flat_map(|alert| &alert.thresholds);
-        let used: BTreeSet<&String> = of_alerts.chain(self.records.iter().flat_map(|record| &record.thresholds)).collect();
+        let used: BTreeSet<&String> =
+            of_alerts.chain(self.records.iter().flat_map(|record| &record.thresholds)).collect();
         let unused = self.thresholds.0.keys().filter(|name| !used.contains(name));
         unused.map(|name| source.problem(name, "is a threshold that nothing reads")).collect()
     }
@@ -184,14 +186,20 @@ impl Set {
         for (name, group) in &groups {
             let group = std::slice::from_ref(group);
             put(format!("alerts/generated/rules/{name}.yaml"), rule::rules(group));
-            put(format!("alerts/generated/prometheusrules/{name}.yaml"), rule::object(&format!("yagura-{name}"), group));
+            put(
+                format!("alerts/generated/prometheusrules/{name}.yaml"),
+                rule::object(&format!("yagura-{name}"), group),
+            );
         }
         self.tests(&areas, &mut counts, &mut put);
         for alert in &self.alerts {
             let page = runbook::page(alert, &self.inputs, &self.thresholds);
             put(format!("docs/runbooks/{}.md", alert.source.alert), page);
         }
-        put(format!("docs/runbooks/{INPUT_MISSING}.md"), runbook::of_inputs(INPUT_MISSING, &self.inputs, |name| self.blind(name)));
+        put(
+            format!("docs/runbooks/{INPUT_MISSING}.md"),
+            runbook::of_inputs(INPUT_MISSING, &self.inputs, |name| self.blind(name)),
+        );
         put("docs/runbooks/README.md".to_owned(), runbook::index(&self.alerts));
         Compiled { files, counts }
     }
@@ -273,22 +281,21 @@ impl Set {
 
     /// Tests in one file an alert, each over the alert's rule and the records that it reads and no others: a test of all
     /// rules at each step would take promtool many times as long.
-    fn tests(
-        &self,
-        areas: &BTreeMap<&str, Vec<&Checked>>,
-        counts: &mut Counts,
-        put: &mut impl FnMut(String, String),
-    ) {
+    fn tests(&self, areas: &BTreeMap<&str, Vec<&Checked>>, counts: &mut Counts, put: &mut impl FnMut(String, String)) {
         let mut write = |name: &str, files: &[String], groups: &[String], cases: &[Annotated<'_>]| {
             for (ending, is_native) in [("", false), ("-native", true)] {
-                let of: Vec<(&alert::Case, _)> =
-                    cases.iter().filter(|(case, _)| case.is_native == is_native).map(|(case, of)| (case, *of)).collect();
+                let of: Vec<(&alert::Case, _)> = cases
+                    .iter()
+                    .filter(|(case, _)| case.is_native == is_native)
+                    .map(|(case, of)| (case, *of))
+                    .collect();
                 if of.is_empty() {
                     continue;
                 }
                 counts.tests += of.len();
                 counts.native += if is_native { of.len() } else { 0 };
-                counts.looks += of.iter().map(|(case, _)| case.looks.len() + usize::from(case.reads.is_some())).sum::<usize>();
+                counts.looks +=
+                    of.iter().map(|(case, _)| case.looks.len() + usize::from(case.reads.is_some())).sum::<usize>();
                 put(format!("alerts/generated/tests/{name}{ending}.yaml"), rule::tests(files, groups, &of));
             }
         };

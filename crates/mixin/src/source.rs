@@ -104,7 +104,11 @@ mod tests {
     #[test]
     fn a_problem_names_file_line_and_key() {
         let said = |text: &str| Source::new("x.yaml", text).read::<Outer>().unwrap_err().to_string();
-        assert!(said("a:\n  b: 1\n  c: 2\n").starts_with("x.yaml:3: a.c: unknown field"), "{}", said("a:\n  b: 1\n  c: 2\n"));
+        assert!(
+            said("a:\n  b: 1\n  c: 2\n").starts_with("x.yaml:3: a.c: unknown field"),
+            "{}",
+            said("a:\n  b: 1\n  c: 2\n")
+        );
         assert!(said("a:\n  b: no\n").starts_with("x.yaml:2: a.b: "));
         assert!(said("a: {}\n").contains("missing field"));
     }

@@ -161,9 +161,16 @@ window: {value: 30m, unit: period, about: A window.}
 
     #[test]
     fn a_limit_fits_its_unit() {
-        for text in ["x: {value: 5m, unit: ratio, about: X.}", "x: {value: 2, unit: ratio, about: X.}", "x: {value: 1, unit: count, about: ''}"]
-        {
-            assert_eq!(Thresholds::read(&Source::new("t.yaml", text)).unwrap_err().len(), if text.contains("5m") { 2 } else { 1 }, "{text}");
+        for text in [
+            "x: {value: 5m, unit: ratio, about: X.}",
+            "x: {value: 2, unit: ratio, about: X.}",
+            "x: {value: 1, unit: count, about: ''}",
+        ] {
+            assert_eq!(
+                Thresholds::read(&Source::new("t.yaml", text)).unwrap_err().len(),
+                if text.contains("5m") { 2 } else { 1 },
+                "{text}"
+            );
         }
     }
 }

@@ -14,7 +14,7 @@ use cgroups_rs::{
 
 use crate::wait::wait_for;
 
-/// What a cgroup may use. `None` is without limit.
+/// Limits of a cgroup. `None` is without limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
     /// Memory, in bytes.
@@ -125,7 +125,7 @@ impl Drop for Cgroup {
     }
 }
 
-/// Where the hierarchies are mounted.
+/// Mount points of the hierarchies.
 fn roots() -> Vec<PathBuf> {
     let top = Path::new("/sys/fs/cgroup");
     if top.join("cgroup.controllers").exists() {

@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
-//! What tests and benchmarks share: real cgroups with processes in them, child processes that end with their test,
+//! Shared parts of tests and benchmarks: real cgroups with processes in them, child processes that end with their test,
 //! waiting for a condition, a Kubernetes API server on the loopback device, and saying that a check was skipped.
 
 mod api_server;

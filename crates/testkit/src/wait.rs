@@ -17,7 +17,7 @@ pub fn wait_for<T>(within: Duration, mut ask: impl FnMut() -> Option<T>) -> Opti
     }
 }
 
-/// How many times longer all takes here than on a real machine: `YAGURA_PATIENCE`, which emulated machines set.
+/// The factor by which tests wait longer than on a real machine: `YAGURA_PATIENCE`, which emulated machines set.
 pub fn patience() -> u32 {
     std::env::var("YAGURA_PATIENCE").ok().and_then(|factor| factor.parse().ok()).unwrap_or(1)
 }

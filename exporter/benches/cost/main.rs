@@ -135,12 +135,7 @@ fn thread_cpu() -> Duration {
 fn engine() {
     let host = host();
     let layout = Arc::new(Layout::find(&host, &mut Reader::default()).unwrap());
-    let context = Context {
-        host: Arc::clone(&host),
-        config: Arc::new(Config::default()),
-        pods: yagura_exporter::identity::Pods::default(),
-        peers: yagura_exporter::identity::Peers::default(),
-    };
+    let context = Context::alone(Arc::clone(&host), Config::default());
     println!("\nengine, in this process ({} cgroups), mean of {ROUNDS} scrapes", layout.mode().name());
     println!(
         "view               samples  cpu ms  µs/container  ns/sample enc  plain  gzip   zstd   allocs  collectors by cost (µs)"

@@ -84,12 +84,7 @@ pub(crate) fn run_at(spec: &'static Spec, build: Build, root: &Path, view: View,
         View::Cadvisor => tree.as_cadvisor(&mut out),
         View::Node => {}
     }
-    let context = Context {
-        host: Arc::clone(&host),
-        config: Arc::new(config),
-        pods: crate::identity::Pods::default(),
-        peers: crate::identity::Peers::default(),
-    };
+    let context = Context::alone(Arc::clone(&host), config);
     let mut collector = build(&context).unwrap();
     let mut problems = Vec::new();
     let mut others = expo::Exposition::default();

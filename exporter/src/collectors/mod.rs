@@ -40,7 +40,6 @@ pub mod node_netclass;
 pub mod node_netdev;
 pub mod node_netstat;
 pub mod node_nvme;
-pub mod node_options;
 pub mod node_os;
 pub mod node_powersupplyclass;
 pub mod node_pressure;
@@ -81,7 +80,7 @@ pub static ALL: &[&Spec] = &[
     &container_process::REFERENCED,
     &container_spec::SPEC,
     &machine::SPEC,
-    &machine::TOPOLOGY,
+    &machine::topology::SPEC,
     &node_arp::SPEC,
     &node_bonding::SPEC,
     &node_conntrack::SPEC,

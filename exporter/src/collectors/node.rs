@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, io, path::PathBuf};
 use kernfs::{Dir, Host, ReadError, Reader, text};
 use metric::{Count, Desc, Discovered, Family, Kind, Label, Unit};
 
-use super::node_options::Pattern;
+use crate::config::node::Pattern;
 
 /// Whose names the families of the node view keep.
 pub(crate) const NAMER: &str = "node_exporter";

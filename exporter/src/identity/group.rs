@@ -1,15 +1,16 @@
 //! One cgroup that gets rows: its labels, its kept files, and the cgroups inside it that count as part of it.
 
-use std::{os::unix::fs::MetadataExt as _, path::Path, sync::Arc};
+use std::path::Path;
 
-use kernfs::{Budget, Kept, ReadError, Reader, text};
+use kernfs::{ReadError, Reader, text};
+use kubernetes::WorkloadRef;
 use metric::Of;
 
 use super::{
     counted::Counted,
+    folders::Folders,
     layout::{Controller, Layout},
-    limits::Limits,
-    pods::Workload,
+    limits::{Asked, CpuLimits, CpusetLimits, Limits, MemoryLimits},
     rows::{AsCadvisor, AsContainer},
 };
 
@@ -52,34 +53,6 @@ pub struct Labels {
     pub pod: String,
 }
 
-/// A cgroup's folders, one per hierarchy.
-#[derive(Debug)]
-pub(super) struct Folders {
-    kept: Vec<Kept>,
-    ids: Vec<Option<u64>>,
-}
-
-impl Folders {
-    pub(super) fn new(layout: &Layout, path: &str, budget: &Arc<Budget>) -> Self {
-        let below = path.trim_start_matches('/');
-        let kept: Vec<_> = layout.roots().map(|root| Kept::new(root.join(below), Arc::clone(budget))).collect();
-        Self { ids: vec![None; kept.len()], kept }
-    }
-
-    fn at(&mut self, layout: &Layout, controller: Controller) -> Option<&mut Kept> {
-        self.kept.get_mut(layout.home(controller)?)
-    }
-
-    fn id(&mut self, layout: &Layout, controller: Controller) -> Option<u64> {
-        let home = layout.home(controller)?;
-        let id = self.ids.get_mut(home)?;
-        if id.is_none() {
-            *id = std::fs::metadata(self.kept.get(home)?.path()).ok().map(|folder| folder.ino());
-        }
-        *id
-    }
-}
-
 /// One cgroup that gets rows.
 #[derive(Debug)]
 pub struct Group {
@@ -98,7 +71,7 @@ pub struct Group {
     pub own: Option<Of<AsContainer>>,
     /// What the kernel counted of it for the running scrape.
     pub counted: Counted,
-    pub(super) workload: Option<Workload>,
+    pub(super) workload: Option<WorkloadRef>,
     /// What was known of pods when the workload was looked up.
     pub(super) workload_as_of: u64,
     pub(super) pod_uid: Option<Box<str>>,
@@ -136,10 +109,7 @@ impl Group {
         name: &'static str,
         reader: &'r mut Reader,
     ) -> Result<Option<&'r [u8]>, ReadError> {
-        match self.folders.at(layout, controller) {
-            Some(folder) => folder.read(name, reader),
-            None => Ok(None),
-        }
+        self.folders.read(layout, controller, name, reader)
     }
 
     /// Reads one file of each cgroup inside it, for facts that the kernel does not sum up over a subtree.
@@ -202,7 +172,7 @@ impl Group {
     }
 
     /// What it belongs to, once that is known.
-    pub fn workload(&self) -> Option<&Workload> {
+    pub fn workload(&self) -> Option<&WorkloadRef> {
         self.workload.as_ref()
     }
 
@@ -214,6 +184,45 @@ impl Group {
     /// The runtime's id of the container that it is.
     pub fn container_id(&self) -> Option<&str> {
         self.container_id.as_deref()
+    }
+
+    /// CPU time it may take. `now` is in seconds since the Unix epoch.
+    pub fn cpu_limits(&mut self, layout: &Layout, reader: &mut Reader, now: f64) -> Result<CpuLimits, ReadError> {
+        let (limits, mut asked) = self.asked(layout, reader, now);
+        limits.cpu(&mut asked)
+    }
+
+    /// Memory it may take; `None` when no memory controller counts for it.
+    pub fn memory_limits(
+        &mut self,
+        layout: &Layout,
+        reader: &mut Reader,
+        now: f64,
+    ) -> Result<Option<MemoryLimits>, ReadError> {
+        let (limits, mut asked) = self.asked(layout, reader, now);
+        limits.memory(&mut asked)
+    }
+
+    /// Tasks it may have; `None` without a limit.
+    pub fn task_limit(&mut self, layout: &Layout, reader: &mut Reader, now: f64) -> Result<Option<u64>, ReadError> {
+        let (limits, mut asked) = self.asked(layout, reader, now);
+        limits.tasks(&mut asked)
+    }
+
+    /// Where it may run; `None` when no cpuset controller counts for it.
+    pub fn cpuset_limits(
+        &mut self,
+        layout: &Layout,
+        reader: &mut Reader,
+        now: f64,
+    ) -> Result<Option<CpusetLimits>, ReadError> {
+        let (limits, mut asked) = self.asked(layout, reader, now);
+        limits.cpuset(&mut asked)
+    }
+
+    fn asked<'a>(&'a mut self, layout: &'a Layout, reader: &'a mut Reader, now: f64) -> (&'a mut Limits, Asked<'a>) {
+        let Self { folders, path, created, limits, .. } = self;
+        (limits, Asked { folders, path, created: *created, layout, reader, now })
     }
 
     fn tasks(
@@ -236,7 +245,7 @@ impl Group {
     pub(super) fn forget_absent(&mut self) {
         let inner = self.inner.iter_mut().map(|(_, _, folders)| folders);
         for folders in std::iter::once(&mut self.folders).chain(inner) {
-            folders.kept.iter_mut().for_each(Kept::forget_absent);
+            folders.forget_absent();
         }
     }
 

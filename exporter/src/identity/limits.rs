@@ -3,7 +3,7 @@
 //! A young cgroup is asked more often: a runtime makes it first and limits it a moment later.
 //!
 //! Sources: `cpu.max`, `cpu.weight`, `memory.max`, `memory.min`, `memory.swap.max`, `pids.max`, `cpuset.*.effective`
-//! (admin-guide/cgroup-v2.rst), and their elders `cpu.cfs_quota_us`, `cpu.cfs_period_us`, `cpu.shares`,
+//! (admin-guide/cgroup-v2.rst), and those of version 1: `cpu.cfs_quota_us`, `cpu.cfs_period_us`, `cpu.shares`,
 //! `memory.limit_in_bytes`, `memory.soft_limit_in_bytes`, `memory.memsw.limit_in_bytes`, `cpuset.effective_*`,
 //! `cpuset.memory_migrate` (admin-guide/cgroup-v1).
 
@@ -11,7 +11,7 @@ use kernfs::{ReadError, Reader, text};
 use metric::{Bytes, Micros};
 
 use super::{
-    group::Group,
+    folders::Folders,
     layout::{Controller, Layout, Version},
 };
 
@@ -88,7 +88,11 @@ impl<T: Copy> Aged<T> {
 
     /// Keeps an answer for a time that grows with the cgroup's age. The first holds for a part of it that differs
     /// from cgroup to cgroup.
-    fn keep(&mut self, value: T, now: f64, created: f64, path: &str) -> T {
+    fn keep(&mut self, value: T, of: &Asked<'_>) -> T {
+        self.keep_at(value, of.now, of.created, of.path)
+    }
+
+    fn keep_at(&mut self, value: T, now: f64, created: f64, path: &str) -> T {
         let part = if self.value.is_none() { fraction(path) } else { 1.0 };
         self.due = now + (now - created).clamp(0.0, HOLDS) * part;
         self.value = Some(value);
@@ -102,81 +106,89 @@ fn fraction(path: &str) -> f64 {
     f64::from(hash) / f64::from(u32::MAX)
 }
 
-impl Group {
-    /// CPU time it may take. `now` is in seconds since the Unix epoch.
-    pub fn cpu_limits(&mut self, layout: &Layout, reader: &mut Reader, now: f64) -> Result<CpuLimits, ReadError> {
-        if let Some(known) = self.limits.cpu.fresh(now) {
+/// Whose limits are asked for, and what they are read with.
+pub(super) struct Asked<'a> {
+    pub(super) folders: &'a mut Folders,
+    pub(super) path: &'a str,
+    /// When the cgroup was made, in seconds since the Unix epoch.
+    pub(super) created: f64,
+    pub(super) layout: &'a Layout,
+    pub(super) reader: &'a mut Reader,
+    /// In seconds since the Unix epoch.
+    pub(super) now: f64,
+}
+
+impl Asked<'_> {
+    fn read(&mut self, controller: Controller, name: &'static str) -> Result<Option<&[u8]>, ReadError> {
+        self.folders.read(self.layout, controller, name, self.reader)
+    }
+}
+
+impl Limits {
+    /// CPU time it may take.
+    pub(super) fn cpu(&mut self, of: &mut Asked<'_>) -> Result<CpuLimits, ReadError> {
+        if let Some(known) = self.cpu.fresh(of.now) {
             return Ok(known);
         }
         let mut limits = CpuLimits::default();
-        if layout.version(Controller::Cpu) == Some(Version::V2) {
-            if let Some(file) = self.read(layout, Controller::Cpu, "cpu.max", reader)? {
+        if of.layout.version(Controller::Cpu) == Some(Version::V2) {
+            if let Some(file) = of.read(Controller::Cpu, "cpu.max")? {
                 (limits.quota, limits.period) = cpu_max(file);
             }
-            let weight = self.read(layout, Controller::Cpu, "cpu.weight", reader)?.and_then(text::only_number);
+            let weight = of.read(Controller::Cpu, "cpu.weight")?.and_then(text::only_number);
             limits.shares = weight.and_then(shares);
         } else {
             let mut number = |name| {
-                let file = self.read(layout, Controller::Cpu, name, reader)?;
+                let file = of.read(Controller::Cpu, name)?;
                 Ok(file.and_then(text::only_number).filter(|number| *number > 0))
             };
             limits.quota = number("cpu.cfs_quota_us")?.map(Micros);
             limits.period = number("cpu.cfs_period_us")?.map(Micros);
             limits.shares = number("cpu.shares")?;
         }
-        Ok(self.limits.cpu.keep(limits, now, self.created, &self.path))
+        Ok(self.cpu.keep(limits, of))
     }
 
     /// Memory it may take; `None` when no memory controller counts for it.
-    pub fn memory_limits(
-        &mut self,
-        layout: &Layout,
-        reader: &mut Reader,
-        now: f64,
-    ) -> Result<Option<MemoryLimits>, ReadError> {
-        if let Some(known) = self.limits.memory.fresh(now) {
+    pub(super) fn memory(&mut self, of: &mut Asked<'_>) -> Result<Option<MemoryLimits>, ReadError> {
+        if let Some(known) = self.memory.fresh(of.now) {
             return Ok(known);
         }
-        let [limit, reservation, swap] = match layout.version(Controller::Memory) {
+        let [limit, reservation, swap] = match of.layout.version(Controller::Memory) {
             Some(Version::V2) => ["memory.max", "memory.min", "memory.swap.max"],
             _ => ["memory.limit_in_bytes", "memory.soft_limit_in_bytes", "memory.memsw.limit_in_bytes"],
         };
-        let mut read = |name| Ok(self.read(layout, Controller::Memory, name, reader)?.map(bytes));
+        let mut read = |name| Ok(of.read(Controller::Memory, name)?.map(bytes));
         let limits = match read(limit)? {
             None => None,
             Some(limit) => {
                 Some(MemoryLimits { limit, reservation: read(reservation)?.flatten(), swap: read(swap)?.flatten() })
             }
         };
-        Ok(self.limits.memory.keep(limits, now, self.created, &self.path))
+        Ok(self.memory.keep(limits, of))
     }
 
     /// Tasks it may have; `None` without a limit.
-    pub fn task_limit(&mut self, layout: &Layout, reader: &mut Reader, now: f64) -> Result<Option<u64>, ReadError> {
-        if let Some(known) = self.limits.tasks.fresh(now) {
+    pub(super) fn tasks(&mut self, of: &mut Asked<'_>) -> Result<Option<u64>, ReadError> {
+        if let Some(known) = self.tasks.fresh(of.now) {
             return Ok(known);
         }
-        let limit = self.read(layout, Controller::Pids, "pids.max", reader)?.and_then(text::only_number);
-        Ok(self.limits.tasks.keep(limit, now, self.created, &self.path))
+        let limit = of.read(Controller::Pids, "pids.max")?.and_then(text::only_number);
+        Ok(self.tasks.keep(limit, of))
     }
 
     /// Where it may run; `None` when no cpuset controller counts for it.
-    pub fn cpuset_limits(
-        &mut self,
-        layout: &Layout,
-        reader: &mut Reader,
-        now: f64,
-    ) -> Result<Option<CpusetLimits>, ReadError> {
-        if let Some(known) = self.limits.cpuset.fresh(now) {
+    pub(super) fn cpuset(&mut self, of: &mut Asked<'_>) -> Result<Option<CpusetLimits>, ReadError> {
+        if let Some(known) = self.cpuset.fresh(of.now) {
             return Ok(known);
         }
-        let v2 = layout.version(Controller::Cpuset) == Some(Version::V2);
+        let v2 = of.layout.version(Controller::Cpuset) == Some(Version::V2);
         let [cpus, mems] = if v2 {
             ["cpuset.cpus.effective", "cpuset.mems.effective"]
         } else {
             ["cpuset.effective_cpus", "cpuset.effective_mems"]
         };
-        let mut read = |name, of: fn(&[u8]) -> u64| Ok(self.read(layout, Controller::Cpuset, name, reader)?.map(of));
+        let mut read = |name, value: fn(&[u8]) -> u64| Ok(of.read(Controller::Cpuset, name)?.map(value));
         let limits = match (read(cpus, listed)?, read(mems, listed)?) {
             (Some(cpus), Some(memory_nodes)) => {
                 let flag = read("cpuset.memory_migrate", |file| text::only_number(file).unwrap_or(0))?;
@@ -185,7 +197,7 @@ impl Group {
             }
             _ => None,
         };
-        Ok(self.limits.cpuset.keep(limits, now, self.created, &self.path))
+        Ok(self.cpuset.keep(limits, of))
     }
 }
 
@@ -254,14 +266,14 @@ mod tests {
     #[test]
     fn young_cgroups_are_asked_again_soon_and_old_ones_after_a_minute() {
         let mut aged = Aged::default();
-        aged.keep(1, 1000.0, 995.0, "/a");
+        aged.keep_at(1, 1000.0, 995.0, "/a");
         assert!(aged.fresh(1006.0).is_none(), "five seconds old: holds at most five seconds");
-        aged.keep(1, 2000.0, 995.0, "/a");
+        aged.keep_at(1, 2000.0, 995.0, "/a");
         assert!(aged.fresh(2059.0).is_some() && aged.fresh(2061.0).is_none());
         assert!(aged.fresh(1500.0).is_none(), "the clock was set back");
         let dues = ["/a", "/b", "/c"].map(|path| {
             let mut aged = Aged::default();
-            aged.keep(1, 1000.0, 0.0, path);
+            aged.keep_at(1, 1000.0, 0.0, path);
             aged.due
         });
         assert!(dues.iter().all(|due| (1000.0..=1060.0).contains(due)) && dues[0] != dues[1] && dues[1] != dues[2]);

@@ -1,11 +1,11 @@
 //! Who owns a cgroup: from its path alone ([`path`]), from the runtime's bundle ([`bundle`]), from what Kubernetes says of
 //! this node's pods ([`pods`]), kept for the cgroups that are there now ([`Tree`]). And what containers call the addresses
-//! that they have to do with ([`names`]), whom these are ([`peers`]), and whom they had connections with ([`flows`]).
+//! that they have to do with ([`names`]), and whom these are ([`peers`]).
 
-mod api;
+mod asking;
 pub mod bundle;
 mod counted;
-pub mod flows;
+mod folders;
 mod group;
 mod layout;
 mod limits;
@@ -25,6 +25,6 @@ pub use layout::{Controller, Layout, LayoutError, Mode, Version};
 pub use limits::{CpuLimits, CpusetLimits, MemoryLimits};
 pub use peers::Peers;
 pub use per_group::PerGroup;
-pub use pods::{Ask, Pods, Workload};
+pub use pods::{Ask, Pods};
 pub use rows::{AsCadvisor, AsContainer, AsWorkload, CGROUPS, KINDS};
 pub use tree::{Figures, Tree};

@@ -11,17 +11,19 @@ use std::{
 };
 
 use kernfs::{Budget, Dir, Host, Reader};
+use kubernetes::WorkloadRef;
 use metric::{Batch, Of};
 
 use super::{
     bundle,
     counted::Counted,
-    group::{Folders, Group, GroupKind, Labels, Members},
+    folders::Folders,
+    group::{Group, GroupKind, Labels, Members},
     layout::Layout,
     limits::Limits,
     path::{self, Place},
     pause,
-    pods::{self, Ask, Pods, Workload},
+    pods::{self, Ask, Pods},
     rows::{AsCadvisor, AsContainer},
     watch::{Change, Watch},
 };
@@ -388,8 +390,11 @@ impl Tree {
             }
             group.workload_as_of = changes;
             let Some(uid) = &group.pod_uid else {
-                group.workload =
-                    Some(Workload { namespace: "".into(), name: path::parent(&group.path).into(), kind: pods::CGROUP });
+                group.workload = Some(WorkloadRef {
+                    namespace: "".into(),
+                    name: path::parent(&group.path).into(),
+                    kind: pods::CGROUP,
+                });
                 continue;
             };
             let Labels { namespace, pod, .. } = &group.labels;

@@ -16,9 +16,9 @@ pub mod pump;
 mod reason;
 pub mod running;
 pub mod runqueue;
-pub mod sums;
 pub mod tally;
 pub mod tcp;
+mod telling;
 pub mod udp;
 
 use crate::spec::Spec;

@@ -10,6 +10,7 @@ mod code;
 mod copies;
 mod iterator;
 mod pins;
+mod plan;
 mod ring;
 mod room;
 mod table;
@@ -30,12 +31,13 @@ use aya::{
 use kernfs::Host;
 use zerocopy::IntoBytes;
 
-use self::call::Over;
+use self::{call::Over, plan::Parts};
 pub use self::{
     call::{count_runs, is_loaded, keep_one_heap},
     copies::Copies,
     iterator::Iterator,
     pins::is_bpffs,
+    plan::{Hook, Plan},
     ring::Ring,
     table::{Entries, Table},
     types::Loading,
@@ -43,72 +45,11 @@ pub use self::{
 use super::reason;
 use crate::spec::Unavailable;
 
-/// Where a program is attached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hook {
-    /// A tracepoint, with typed arguments.
-    Tracepoint(&'static str),
-    /// Where a function of the kernel begins, with typed arguments.
-    Function(&'static str),
-    /// An iterator over all things of a kind: `task`.
-    Iterator(&'static str),
-    /// The iterator over cgroups, from the given folder's down, parents first.
-    Cgroups,
-    /// The iterator over all sockets that have a record in the object's map of this name.
-    Sockets(&'static str),
-    /// Packets that leave sockets of the given folder's cgroups, beside what others have attached there.
-    Egress,
-    /// Packets that reach them.
-    Ingress,
-}
-
-impl Hook {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Tracepoint(name) | Self::Function(name) | Self::Iterator(name) => name,
-            Self::Cgroups => "cgroup",
-            Self::Sockets(_) => "bpf_sk_storage_map",
-            Self::Egress | Self::Ingress => "cgroup_skb",
-        }
-    }
-}
-
-/// What to load and how.
-#[derive(Debug)]
-pub struct Plan<'a> {
-    /// The feature's name.
-    pub name: &'static str,
-    /// The compiled object.
-    pub image: &'static [u8],
-    /// Its programs and where they go, in the order in which they are attached.
-    pub hooks: &'static [(&'static str, Hook)],
-    /// Values of its constants.
-    pub constants: Vec<(&'static str, u32)>,
-    /// Sizes of its maps.
-    pub sizes: Vec<(&'static str, u32)>,
-    /// The folder that [`Hook::Cgroups`] starts from, and that packets belong to.
-    pub cgroup: Option<&'a Path>,
-    /// A folder on a BPF file system: programs, maps and links stay there when the agent ends.
-    pub pin: Option<&'a Path>,
-    /// Has the verifier refuse the object; for tests.
-    pub refuse: bool,
-}
-
-impl Plan<'_> {
-    fn hook_names(&self) -> String {
-        let mut names: Vec<_> = self.hooks.iter().map(|(_, hook)| hook.name()).collect();
-        names.dedup();
-        names.join(", ")
-    }
-}
-
 /// A loaded object. Dropping it detaches and frees everything that is not pinned.
 #[derive(Debug)]
 pub struct Object {
     name: &'static str,
-    maps: HashMap<String, OwnedFd>,
-    programs: Vec<(&'static str, Hook, OwnedFd)>,
-    links: HashMap<&'static str, OwnedFd>,
+    parts: Parts,
     pins: Option<PathBuf>,
     reused: bool,
 }
@@ -119,9 +60,9 @@ impl Object {
         reason::preconditions(host)?;
         let pins = plan.pin.map(|root| root.join(format!("{}-{:016x}", plan.name, pins::fingerprint(plan))));
         if let Some(pins) = &pins
-            && let Some(found) = Self::pinned(plan, pins)
+            && let Some(parts) = pins::found(plan, pins)
         {
-            return Ok(found);
+            return Ok(Self { name: plan.name, parts, pins: Some(pins.clone()), reused: true });
         }
         if let Some(root) = plan.pin {
             pins::forget(root, plan.name);
@@ -194,7 +135,8 @@ impl Object {
                 maps.insert(name.to_owned(), fd.map_err(|error| Unavailable(error.to_string()))?);
             }
         }
-        Ok(Self { name: plan.name, maps, programs, links: HashMap::new(), pins: None, reused: false })
+        let parts = Parts { maps, programs, links: HashMap::new() };
+        Ok(Self { name: plan.name, parts, pins: None, reused: false })
     }
 
     /// Starts the programs, in the order of the plan. If one cannot be attached, none stays.
@@ -202,7 +144,7 @@ impl Object {
         if self.reused {
             return Ok(());
         }
-        for (name, hook, program) in &self.programs {
+        for (name, hook, program) in &self.parts.programs {
             let link = match hook {
                 Hook::Tracepoint(_) | Hook::Function(_) => call::attach_tracepoint(program.as_fd()),
                 Hook::Iterator(_) => call::attach_iterator(program.as_fd(), Over::Everything),
@@ -218,20 +160,28 @@ impl Object {
                     folder.and_then(|folder| call::attach_packets(program.as_fd(), folder.as_fd(), leaves))
                 }
                 Hook::Sockets(map) => {
-                    let map = self.maps.get(*map).ok_or_else(|| std::io::ErrorKind::NotFound.into());
+                    let map = self.parts.maps.get(*map).ok_or_else(|| std::io::ErrorKind::NotFound.into());
                     map.and_then(|map| call::attach_iterator(program.as_fd(), Over::Map(map.as_fd())))
                 }
             };
             match link {
-                Ok(link) => self.links.insert(name, link),
+                Ok(link) => self.parts.links.insert(name, link),
                 Err(error) => {
-                    self.links.clear();
+                    self.parts.links.clear();
                     let hook = hook.name();
                     return Err(Unavailable(format!("program {name} cannot be attached to {hook}: {error}")));
                 }
             };
         }
         Ok(())
+    }
+
+    /// Leaves everything in place for the next start of the agent. Does nothing without a folder for it.
+    pub fn pin(&mut self) -> Result<(), Unavailable> {
+        match self.pins.as_deref().filter(|_| !self.reused) {
+            Some(folder) => pins::pin(&self.parts, folder),
+            None => Ok(()),
+        }
     }
 
     /// The feature's name.
@@ -246,7 +196,7 @@ impl Object {
 
     /// One of its maps.
     pub fn table(&self, name: &str) -> Result<Table, Unavailable> {
-        let fd = self.maps.get(name).and_then(|fd| fd.try_clone().ok());
+        let fd = self.parts.maps.get(name).and_then(|fd| fd.try_clone().ok());
         let fd = fd.ok_or_else(|| Unavailable(format!("object {} has no map {name}", self.name)))?;
         let info = fd_info(&fd);
         let size = |key| info.get(key).and_then(|text| text.parse().ok()).unwrap_or(0);
@@ -268,7 +218,7 @@ impl Object {
 
     /// One of its iterators.
     pub fn iterator(&self, program: &str) -> Result<Iterator, Unavailable> {
-        let link = self.links.get(program).and_then(|link| link.try_clone().ok());
+        let link = self.parts.links.get(program).and_then(|link| link.try_clone().ok());
         let link = link.ok_or_else(|| Unavailable(format!("object {} has no iterator {program}", self.name)))?;
         Ok(Iterator::of(link))
     }
@@ -277,11 +227,11 @@ impl Object {
     pub fn costs(&self) -> Costs {
         let number =
             |info: &HashMap<String, String>, key| info.get(key).and_then(|text| text.parse().ok()).unwrap_or(0);
-        let maps = self.maps.iter().map(|(name, fd)| {
+        let maps = self.parts.maps.iter().map(|(name, fd)| {
             let info = fd_info(fd);
             (name.clone(), number(&info, "memlock"), number(&info, "max_entries"))
         });
-        let programs = self.programs.iter().map(|(name, _, fd)| {
+        let programs = self.parts.programs.iter().map(|(name, _, fd)| {
             let info = fd_info(fd);
             Run {
                 program: name,

@@ -3,6 +3,10 @@
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -39,10 +43,23 @@ impl Next {
 /// How long the pump waits at the most.
 const LONGEST: Duration = Duration::from_secs(30);
 
+/// Has a pump turn at once, from any thread.
+#[derive(Clone, Debug)]
+pub struct Waker(Arc<OwnedFd>);
+
+impl Waker {
+    /// Has it turn.
+    pub fn wake(&self) {
+        // A counter that is full wakes as well.
+        let _ = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
+    }
+}
+
 /// A running pump. Dropping it ends the thread and waits for it.
 #[derive(Debug)]
 pub struct Pump {
-    stop: OwnedFd,
+    waker: Waker,
+    is_ending: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -55,44 +72,50 @@ impl Pump {
         period: Duration,
         mut each: impl FnMut(Turn<'_>) -> Next + Send + 'static,
     ) -> io::Result<Self> {
-        let stop = eventfd(0, EventfdFlags::CLOEXEC)?;
-        let stopped = stop.try_clone()?;
+        let waker = Waker(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?));
+        let is_ending = Arc::new(AtomicBool::new(false));
+        let (woken, shall_end) = (waker.clone(), Arc::clone(&is_ending));
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             crate::privilege::settle();
-            let mut patience = period;
+            let mut longest = period;
             loop {
-                match wait(&ring, &stopped, patience) {
-                    Ok(true) => return,
-                    Ok(false) => {}
-                    Err(error) => {
-                        tracing::error!(%error, "cannot wait for events of the kernel");
-                        return;
-                    }
+                if let Err(error) = wait(&ring, &woken.0, longest) {
+                    tracing::error!(%error, "cannot wait for events of the kernel");
+                    return;
+                }
+                if shall_end.load(Relaxed) {
+                    return;
                 }
                 ring.drain(|record| {
                     each(Turn::Record(record));
                 });
-                patience = match each(Turn::Idle) {
+                longest = match each(Turn::Idle) {
                     Next::Period => period,
                     Next::Record => LONGEST,
                 };
             }
         })?;
-        Ok(Self { stop, thread: Some(thread) })
+        Ok(Self { waker, is_ending, thread: Some(thread) })
+    }
+
+    /// What has it turn.
+    pub fn waker(&self) -> Waker {
+        self.waker.clone()
     }
 }
 
-/// Waits for records, at most `period`; `true` when the pump shall end.
-fn wait(ring: &Ring, stopped: &OwnedFd, period: Duration) -> io::Result<bool> {
-    let until = Instant::now() + period;
+/// Waits for records, or until it is woken, at most so long.
+fn wait(ring: &Ring, woken: &OwnedFd, longest: Duration) -> io::Result<()> {
+    let until = Instant::now() + longest;
     loop {
         let left = until.saturating_duration_since(Instant::now());
         let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
-        let mut fds = [PollFd::new(ring, PollFlags::IN), PollFd::from_borrowed_fd(stopped.as_fd(), PollFlags::IN)];
+        let mut fds = [PollFd::new(ring, PollFlags::IN), PollFd::from_borrowed_fd(woken.as_fd(), PollFlags::IN)];
         match poll(&mut fds, Some(&timeout)) {
             Ok(_) => {
-                let [_, stop] = fds;
-                return Ok(!stop.revents().is_empty());
+                // Back to zero; it is empty when it was not this that ended the wait.
+                let _ = rustix::io::read(woken, &mut [0_u8; 8]);
+                return Ok(());
             }
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -102,7 +125,8 @@ fn wait(ring: &Ring, stopped: &OwnedFd, period: Duration) -> io::Result<bool> {
 
 impl Drop for Pump {
     fn drop(&mut self) {
-        let _ = rustix::io::write(&self.stop, &1_u64.to_ne_bytes());
+        self.is_ending.store(true, Relaxed);
+        self.waker.wake();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {

@@ -20,7 +20,8 @@ use yagura_exporter::{
     collectors,
     config::Config,
     identity::{Layout, Tree},
-    scrape::{Engine, Outcome},
+    report::Outcome,
+    scrape::Engine,
     spec::{Context, Need, Spec, View},
 };
 
@@ -149,12 +150,7 @@ impl Lab {
         let specs = if all { collectors::ALL } else { &self.its };
         self.engine = Layout::find(&self.host, &mut Reader::default()).ok().map(|layout| {
             let tree = Tree::new(Arc::clone(&self.host), Arc::new(layout), Budget::new(1000)).unwrap();
-            let context = Context {
-                host: Arc::clone(&self.host),
-                config: Arc::clone(&self.config),
-                pods: yagura_exporter::identity::Pods::default(),
-                peers: yagura_exporter::identity::Peers::default(),
-            };
+            let context = Context::alone(Arc::clone(&self.host), Arc::clone(&self.config));
             Engine::new(specs, reads_files, &context, tree)
         });
     }

@@ -11,7 +11,7 @@ use kernfs::{Budget, Host};
 use metric::Batch;
 use rustix::time::{ClockId, clock_gettime};
 use testkit::pod_path;
-use yagura_exporter::{collectors, scrape::Outcome, spec::View};
+use yagura_exporter::{collectors, report::Outcome, spec::View};
 
 use crate::{
     machine::{engine_of, read, scrape},

@@ -5,9 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use yagura_exporter::probes::{
-    lifetime::ledger::Ledger,
-    tcp::{
+use yagura_exporter::{
+    books::ledger::Ledger,
+    probes::tcp::{
         Tcp, as_peer,
         book::{Account, Book, Unit},
         wire::{FAILURES, Peer, PeerId},

@@ -178,12 +178,7 @@ impl Check {
         let layout = Arc::new(Layout::find(&host, &mut Reader::default()).unwrap());
         let engine = |config: Config| {
             let tree = Tree::new(Arc::clone(&host), Arc::clone(&layout), Budget::new(10_000)).unwrap();
-            let context = Context {
-                host: Arc::clone(&host),
-                config: Arc::new(config),
-                pods: yagura_exporter::identity::Pods::default(),
-                peers: yagura_exporter::identity::Peers::default(),
-            };
+            let context = Context::alone(Arc::clone(&host), config);
             Engine::new(collectors::ALL, |spec| spec.default_on, &context, tree)
         };
         let mut all = Config::default();

@@ -20,7 +20,8 @@ use yagura_exporter::{
     collectors,
     config::Config,
     identity::{Layout, Tree},
-    scrape::{Engine, Report},
+    report::Report,
+    scrape::Engine,
     spec::{Context, Spec, View},
 };
 
@@ -38,12 +39,7 @@ pub(crate) fn engine(host: &Arc<Host>, budget: &Arc<Budget>) -> Engine {
 pub(crate) fn engine_of(specs: &[&'static Spec], host: &Arc<Host>, budget: &Arc<Budget>) -> Engine {
     let layout = Arc::new(Layout::find(host, &mut Reader::default()).unwrap());
     let tree = Tree::new(Arc::clone(host), layout, Arc::clone(budget)).unwrap();
-    let context = Context {
-        host: Arc::clone(host),
-        config: Arc::new(Config::default()),
-        pods: yagura_exporter::identity::Pods::default(),
-        peers: yagura_exporter::identity::Peers::default(),
-    };
+    let context = Context::alone(Arc::clone(host), Config::default());
     Engine::new(specs, |spec| spec.default_on, &context, tree)
 }
 

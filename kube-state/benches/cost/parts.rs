@@ -6,12 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use yagura_kube_state::{
-    labels::AllowList,
-    resources::{self, OptIn},
-    rows::Rows,
-    store::Store,
-};
+use yagura_kube_state::{kind::OptIn, labels::AllowList, resources, rows::Rows, store::Store};
 
 use crate::{ALLOCATOR, pod::pod};
 

@@ -5,10 +5,14 @@ use std::{
     sync::Arc,
 };
 
+use kubernetes::lax::{Flag, List, Sub, Text};
 use serde::Deserialize;
 
-use super::{Config, CustomKind, Id, config::Resource};
-use crate::lax::{Flag, List, Sub, Text};
+use super::{
+    config::{Config, Resource},
+    kind::{CustomKind, Id},
+};
+use crate::kind::BadObject;
 
 /// What a cluster says about a kind of its own: the part of a CustomResourceDefinition that matters here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,20 +25,6 @@ pub struct Definition {
     namespaced: bool,
     /// Those that are served; none until the definition is established.
     versions: BTreeSet<String>,
-}
-
-/// A definition that is none.
-#[derive(Debug, thiserror::Error)]
-pub enum BadDefinition {
-    /// Not JSON.
-    #[error("cannot read a definition of a custom kind")]
-    Read(#[from] serde_json::Error),
-    /// Without group, kind or plural name.
-    #[error("the definition {name:?} does not name its group, kind and plural")]
-    Unnamed {
-        /// Its name.
-        name: String,
-    },
 }
 
 /// What an event changes: kinds to watch no longer, and kinds to watch from now on. A kind can be in both.
@@ -113,8 +103,9 @@ struct Version<'v> {
 
 impl Definition {
     /// Reads a CustomResourceDefinition.
-    pub fn parse(json: &[u8]) -> Result<Self, BadDefinition> {
-        let view: View<'_> = serde_json::from_slice(json)?;
+    pub fn parse(json: &[u8]) -> Result<Self, BadObject> {
+        let wrong = |source| BadObject::Read { plural: "customresourcedefinitions".into(), source };
+        let view: View<'_> = serde_json::from_slice(json).map_err(wrong)?;
         let spec = &view.spec;
         let mut conditions = view.status.conditions.iter();
         let is_served = conditions.any(|condition| condition.r#type == "Established" && condition.status == "True");
@@ -129,7 +120,7 @@ impl Definition {
         };
         let named = [&definition.name, &definition.group, &definition.kind, &definition.plural];
         if named.iter().any(|name| name.is_empty()) {
-            return Err(BadDefinition::Unnamed { name: definition.name });
+            return Err(BadObject::Definition { name: definition.name });
         }
         Ok(definition)
     }

@@ -8,7 +8,8 @@ use std::{borrow::Cow, collections::BTreeMap};
 use serde_json::Value;
 
 use super::{
-    path::{Found, Path},
+    found::Found,
+    path::Path,
     value::{self, NotANumber},
 };
 use crate::labels;

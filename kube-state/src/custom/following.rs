@@ -6,15 +6,16 @@ use std::{
     sync::Arc,
 };
 
+use kubernetes::Identity;
 use parking_lot::Mutex;
 
-use super::{Changes, Config, CustomKind, Definition, Discovery, Trouble};
-use crate::{
-    moves::Moves,
-    resources::BadObject,
-    rows::Rows,
-    watch::{Identity, Render},
+use super::{
+    config::Config,
+    discovery::{Changes, Definition, Discovery},
+    family::Trouble,
+    kind::CustomKind,
 };
+use crate::{kind::BadObject, moves::Moves, rows::Rows, watch::Render};
 
 /// Renders a custom kind's objects.
 #[derive(Debug)]
@@ -53,7 +54,7 @@ impl Render for OfCustom {
                 self.tell(json, family, &what);
             }
         };
-        Ok(self.kind.render(json, rows, &mut trouble)?)
+        self.kind.render(json, rows, &mut trouble)
     }
 
     fn family(&self, index: u16) -> &str {

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::value;
+use super::{found::Found, value};
+use crate::literal;
 
 /// A way from a value to a value inside of it. The empty path leads to the value itself.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,17 +25,6 @@ enum Rule {
     /// A key of a map; of a list the element with this number, counted from the end below zero. `key=value` is the
     /// value of the key if it is that value.
     Inside { guard: Option<(String, String)>, index: Option<i64> },
-}
-
-/// What is at the end of a path.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Found<'a> {
-    /// Nothing, or `null`.
-    Nothing,
-    /// A value that is not null.
-    Value(&'a Value),
-    /// A list that has no element of that number. Unlike nothing it shows where it is used: in a label, as text.
-    OutOfRange(&'a str),
 }
 
 /// A segment that is none.
@@ -77,13 +67,6 @@ impl Path {
     }
 }
 
-impl<'a> Found<'a> {
-    /// Null is nothing.
-    pub(super) fn of(value: Option<&'a Value>) -> Self {
-        value.filter(|value| !value.is_null()).map_or(Self::Nothing, Self::Value)
-    }
-}
-
 impl Step {
     fn new(segment: &str) -> Result<Self, BadSegment> {
         let text = segment.to_owned();
@@ -91,7 +74,7 @@ impl Step {
             let inner = segment.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
             let pair = inner.and_then(|inner| inner.split_once('='));
             let (key, wanted) = pair.ok_or_else(|| BadSegment(segment.to_owned()))?;
-            let (number, flag) = (value::number_of_text(wanted), value::flag_of_text(wanted));
+            let (number, flag) = (value::number_of_text(wanted), literal::truth(wanted));
             let rule = Rule::First { key: key.to_owned(), text: wanted.to_owned(), number, flag };
             return Ok(Self { text, rule });
         }

@@ -2,10 +2,11 @@
 
 use std::{borrow::Cow, fmt::Write as _};
 
+use kubernetes::{Quantity, time};
 use serde_json::{Number, Value};
 
-use super::path::Found;
-use crate::{number, quantity::Quantity, time};
+use super::found::Found;
+use crate::number;
 
 /// A value that is no number.
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -52,15 +53,6 @@ pub(super) fn number_of_text(text: &str) -> Option<f64> {
         return number::parse(percent).map(|percent| percent / 100.0);
     }
     number::parse(text)
-}
-
-/// The truth value that a text stands for in Go.
-pub(super) fn flag_of_text(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
 }
 
 /// What stands at the end of a path as text; `None` when nothing does.

@@ -13,25 +13,26 @@ use std::{
 };
 
 use daemon::Reply;
+use kubernetes::{
+    Identity,
+    peers::{CONTENT_TYPE, Kind, Line, VERSION},
+};
 use parking_lot::Mutex;
-use serde_json::json;
 
 mod read;
 mod state;
 #[cfg(test)]
 mod tests;
 
-use state::{Kind, State};
+use state::State;
 
 use crate::{
-    resources::{BadObject, Resource},
+    kind::{BadObject, Resource},
     rows::Rows,
-    watch::{Identity, Render},
+    watch::Render,
     workloads::Workloads,
 };
 
-/// The version of the protocol.
-const VERSION: &str = "1";
 /// What is told is made up anew when it is older.
 const FRESH: Duration = Duration::from_secs(1);
 /// Kinds that are watched beside pods, by plural name.
@@ -73,7 +74,7 @@ impl Peers {
     /// tell of pods alone.
     pub fn answer(&self, query: &[(String, String)], ready: Result<(), String>, is_first_shard: bool) -> Reply {
         let asked = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-        if asked("version").is_some_and(|version| version != VERSION) {
+        if asked("version").is_some_and(|version| version != VERSION.to_string()) {
             return Reply::status(400, format!("versions: {VERSION}\n"));
         }
         if let Err(missing) = ready {
@@ -87,11 +88,12 @@ impl Peers {
             *refreshed = Some(Instant::now());
         }
         let since = asked("since").and_then(|token| self.change_of(token)).filter(|since| state.knows(*since));
-        let mut body = line(&json!({"peers": 1, "whole": since.is_none()}));
+        let mut body = Vec::new();
+        Line::Begins { whole: since.is_none() }.write(&mut body);
         let records = state.write(since, !is_first_shard, &mut body);
-        let token = format!("{epoch}-{}", state.change());
-        body.extend(line(&json!({"end": {"token": token, "records": records}})));
-        Reply { status: 200, content_type: "application/x-ndjson", body }
+        let token = format!("{epoch}-{}", state.change()).into();
+        Line::Ends { token, records }.write(&mut body);
+        Reply { status: 200, content_type: CONTENT_TYPE, body }
     }
 
     /// The change that a token stands for; `None` when it is another process's.
@@ -102,10 +104,6 @@ impl Peers {
     fn scope(&self) -> u64 {
         self.0.scopes.fetch_add(1, Relaxed)
     }
-}
-
-fn line(value: &serde_json::Value) -> Vec<u8> {
-    format!("{value}\n").into_bytes()
 }
 
 struct OfPods {

@@ -2,12 +2,8 @@
 
 use std::net::IpAddr;
 
+use kubernetes::lax::{Dict, Flag, Int, List, Sub, Text};
 use serde::Deserialize;
-
-use crate::lax::{Dict, Flag, Int, List, Sub, Text};
-
-/// An address in its usual form.
-pub(super) type Address = Box<str>;
 
 /// What an object is called.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,8 +18,8 @@ pub(super) struct Name {
 pub(super) struct Endpoint {
     pub(super) name: Name,
     /// Empty where nobody can be met: then it is not told.
-    pub(super) addresses: Box<[Address]>,
-    pub(super) node_ports: Box<[i64]>,
+    pub(super) addresses: Box<[IpAddr]>,
+    pub(super) node_ports: Box<[u16]>,
     pub(super) answers_dns: bool,
 }
 
@@ -34,8 +30,8 @@ pub(super) struct Slice {
     /// Uids of pods.
     pub(super) pods: Box<[Box<str>]>,
     /// Kept for the API server's own service alone, whose endpoints are no pods.
-    pub(super) addresses: Box<[Address]>,
-    pub(super) ports: Box<[i64]>,
+    pub(super) addresses: Box<[IpAddr]>,
+    pub(super) ports: Box<[u16]>,
 }
 
 #[derive(Default, Deserialize)]
@@ -132,7 +128,7 @@ fn object(json: &[u8]) -> Option<(String, Object<'_>)> {
 }
 
 impl Object<'_> {
-    fn endpoint(&self, addresses: Box<[Address]>) -> Endpoint {
+    fn endpoint(&self, addresses: Box<[IpAddr]>) -> Endpoint {
         let dns = self.metadata.labels.get("k8s-app").is_some_and(|app| *app == "kube-dns");
         Endpoint { name: self.metadata.name(), addresses, node_ports: Box::default(), answers_dns: dns }
     }
@@ -197,10 +193,9 @@ impl Name {
 
 /// Each once, in the order in which they are given. What is no address, such as `None` for headless services, is left
 /// out.
-fn addresses<'t, 'v: 't>(texts: impl Iterator<Item = &'t Text<'v>>) -> Box<[Address]> {
-    let mut all: Vec<Address> = Vec::new();
-    for address in texts.filter_map(|text| text.as_str().parse::<IpAddr>().ok()) {
-        let address: Address = address.to_string().into();
+fn addresses<'t, 'v: 't>(texts: impl Iterator<Item = &'t Text<'v>>) -> Box<[IpAddr]> {
+    let mut all: Vec<IpAddr> = Vec::new();
+    for address in texts.filter_map(|text| text.as_str().parse().ok()) {
         if !all.contains(&address) {
             all.push(address);
         }
@@ -208,10 +203,11 @@ fn addresses<'t, 'v: 't>(texts: impl Iterator<Item = &'t Text<'v>>) -> Box<[Addr
     all.into()
 }
 
-fn ports(ports: impl Iterator<Item = Int>) -> Box<[i64]> {
-    let mut all: Vec<i64> = Vec::new();
+fn ports(ports: impl Iterator<Item = Int>) -> Box<[u16]> {
+    let mut all: Vec<u16> = Vec::new();
     for port in ports {
-        if let Int::Is(port @ 1..=65_535) = port
+        if let Int::Is(port) = port
+            && let Ok(port @ 1..) = u16::try_from(port)
             && !all.contains(&port)
         {
             all.push(port);
@@ -224,11 +220,15 @@ fn ports(ports: impl Iterator<Item = Int>) -> Box<[i64]> {
 mod tests {
     use super::*;
 
+    fn joined(addresses: &[IpAddr]) -> String {
+        addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(" ")
+    }
+
     #[test]
     fn a_pod_has_addresses_of_its_own_while_it_runs() {
         let addresses = |rest: &str| {
             let json = format!(r#"{{"metadata":{{"uid":"u","name":"p","namespace":"n"}},{rest}}}"#);
-            pod(json.as_bytes()).unwrap().1.addresses.join(" ")
+            joined(&pod(json.as_bytes()).unwrap().1.addresses)
         };
         let ips = r#""podIP":"10.0.0.1","podIPs":[{"ip":"10.0.0.1"},{"ip":"FD00::0:1"},{"ip":"x"}]"#;
         assert_eq!(addresses(&format!(r#""status":{{"phase":"Running",{ips}}}"#)), "10.0.0.1 fd00::1");
@@ -245,7 +245,7 @@ mod tests {
             "ports":[{"port":53,"nodePort":30053},{"port":53,"nodePort":0}]},
             "status":{"loadBalancer":{"ingress":[{"ip":"5.6.7.8"},{"hostname":"h"}]}}}"#;
         let (_, dns) = service(json.as_bytes()).unwrap();
-        assert_eq!(dns.addresses.join(" "), "10.96.0.1 fd00::a 1.2.3.4 5.6.7.8");
+        assert_eq!(joined(&dns.addresses), "10.96.0.1 fd00::a 1.2.3.4 5.6.7.8");
         assert_eq!((&*dns.node_ports, dns.answers_dns), (&[30_053][..], true));
         let headless = r#"{"metadata":{"uid":"u"},"spec":{"clusterIP":"None","clusterIPs":["None"]}}"#;
         assert!(service(headless.as_bytes()).unwrap().1.addresses.is_empty());
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!((&*db.service.name, db.pods.len(), db.addresses.len(), db.ports.len()), ("db", 1, 0, 0));
         let api = json.replace("\"shop\"", "\"default\"").replace(":\"db\"", ":\"kubernetes\"");
         let (_, api) = slice(api.as_bytes()).unwrap();
-        assert_eq!((api.addresses.join(" "), &*api.ports), ("10.0.0.1 10.0.0.2".to_owned(), &[5432][..]));
+        assert_eq!((joined(&api.addresses), &*api.ports), ("10.0.0.1 10.0.0.2".to_owned(), &[5432][..]));
     }
 
     #[test]

@@ -5,43 +5,21 @@
 //! number of a change; a client that has seen all up to some number is told what came after it.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
 };
 
-use serde::Serialize;
+use kubernetes::peers::{API_SERVER, Kind, Line, Record};
 
 use super::read::{Endpoint, Name, Slice};
 use crate::workloads::Belongs;
 
 /// How many records that went are remembered.
 const MOST_GONE: usize = 65_536;
-/// The name of the API server's record.
-const API_SERVER: &str = "default/kubernetes";
-
-/// What a record is of. In this order where nothing else says one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Kind {
-    Node,
-    Service,
-    ApiServer,
-    Pod,
-}
-
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Node => "node",
-            Self::Service => "service",
-            Self::ApiServer => "apiserver",
-            Self::Pod => "pod",
-        }
-    }
-}
-
 type Key = (Kind, Arc<str>);
-/// What is told of an object; nothing when it cannot be met.
-type Line = Option<Box<[u8]>>;
+/// The line that tells of an object, with its end; nothing when it cannot be met.
+type Text = Option<Box<[u8]>>;
 
 #[derive(Debug)]
 struct Object {
@@ -77,33 +55,6 @@ pub(super) struct State {
     gone: VecDeque<u64>,
     /// The last change that is no longer known.
     forgotten: u64,
-}
-
-#[derive(Serialize)]
-struct Set<'a> {
-    set: &'static str,
-    id: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    namespace: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    name: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    workload_kind: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    workload: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    role: &'static str,
-    addresses: &'a [Box<str>],
-    #[serde(skip_serializing_if = "<[i64]>::is_empty")]
-    node_ports: &'a [i64],
-    #[serde(skip_serializing_if = "<[i64]>::is_empty")]
-    ports: &'a [i64],
-}
-
-#[derive(Serialize)]
-struct Gone<'a> {
-    gone: &'static str,
-    id: &'a str,
 }
 
 impl State {
@@ -156,7 +107,7 @@ impl State {
     /// Makes up what is told, from now on, of everything that has changed.
     pub(super) fn refresh(&mut self, belongs: &dyn Fn(&str) -> Option<Belongs>) {
         let behind = self.behind(belongs);
-        let mut news: Vec<(u64, Key, Line)> = Vec::new();
+        let mut news: Vec<(u64, Key, Text)> = Vec::new();
         for (key, object) in &mut self.objects {
             let now = match key.0 {
                 Kind::Pod => match belongs(&key.1) {
@@ -199,7 +150,7 @@ impl State {
         behind
     }
 
-    fn api_server(&self, key: &Key) -> Line {
+    fn api_server(&self, key: &Key) -> Text {
         let slices = self.slices.values().map(|(_, slice)| slice).filter(|slice| slice.service.is_api_server());
         let (mut addresses, mut ports) = (Vec::new(), Vec::new());
         for slice in slices {
@@ -210,11 +161,8 @@ impl State {
         addresses.dedup();
         ports.sort_unstable();
         ports.dedup();
-        let (set, id) = (key.0.name(), &*key.1);
-        let (namespace, name, workload_kind, workload, role) = ("", "", "", "", "");
-        let (addresses, ports, node_ports) = (&*addresses, &*ports, &[][..]);
-        let record = Set { set, id, namespace, name, workload_kind, workload, role, addresses, node_ports, ports };
-        if addresses.is_empty() { None } else { written(&record) }
+        let record = Record { addresses: addresses.into(), ports: ports.into(), ..Record::default() };
+        written(key, record)
     }
 
     fn show(&mut self, key: Key, line: Box<[u8]>) {
@@ -256,7 +204,7 @@ impl State {
 
     /// Appends what came after a change, or everything; only of pods, where others tell the rest. Gives the number of
     /// lines.
-    pub(super) fn write(&self, since: Option<u64>, only_pods: bool, out: &mut Vec<u8>) -> usize {
+    pub(super) fn write(&self, since: Option<u64>, only_pods: bool, out: &mut Vec<u8>) -> u64 {
         let mut lines = 0;
         for (_, ((kind, id), told)) in self.log.range(since.map_or(0, |since| since + 1)..) {
             if only_pods && *kind != Kind::Pod {
@@ -266,41 +214,38 @@ impl State {
                 Told::Set(line) => out.extend_from_slice(line),
                 // Who is told everything does not know it; who is told that it is here again need not.
                 Told::Gone if since.is_none() || self.shown.contains_key(&(*kind, Arc::clone(id))) => continue,
-                Told::Gone => match written(&Gone { gone: kind.name(), id }) {
-                    Some(line) => out.extend_from_slice(&line),
-                    None => continue,
-                },
+                Told::Gone => Line::Gone { kind: *kind, id: Cow::Borrowed(id) }.write(out),
             }
-            out.push(b'\n');
             lines += 1;
         }
         lines
     }
 }
 
-fn line(key: &Key, object: &Object) -> Line {
+fn line(key: &Key, object: &Object) -> Text {
     let Endpoint { name, addresses, node_ports, answers_dns } = &object.endpoint;
-    if addresses.is_empty() {
-        return None;
-    }
     let (workload_kind, workload) = match &object.belongs {
         Some(belongs) => (belongs.kind(), belongs.name_or(&name.name)),
         None => ("", ""),
     };
-    written(&Set {
-        set: key.0.name(),
-        id: &key.1,
-        namespace: &name.namespace,
-        name: &name.name,
-        workload_kind,
-        workload,
-        role: if *answers_dns { "dns" } else { "" },
-        addresses,
-        node_ports,
-        ports: &[],
-    })
+    let record = Record {
+        namespace: Cow::Borrowed(&name.namespace),
+        name: Cow::Borrowed(&name.name),
+        workload_kind: workload_kind.into(),
+        workload: workload.into(),
+        answers_dns: *answers_dns,
+        addresses: Cow::Borrowed(addresses),
+        node_ports: Cow::Borrowed(node_ports),
+        ports: Cow::default(),
+    };
+    written(key, record)
 }
 
-fn written(record: &impl Serialize) -> Line {
-    serde_json::to_vec(record).ok().map(Vec::into_boxed_slice)
+fn written((kind, id): &Key, record: Record<'_>) -> Text {
+    if record.addresses.is_empty() {
+        return None;
+    }
+    let mut text = Vec::new();
+    Line::Set { kind: *kind, id: Cow::Borrowed(id), record }.write(&mut text);
+    Some(text.into())
 }

@@ -1,6 +1,8 @@
 //! Resource names of nodes and containers: which of them are exported, and in which unit.
 
-use crate::{labels::push_sanitized, lax::Dict, quantity::Quantity};
+use kubernetes::{Quantity, lax::Dict};
+
+use crate::labels::push_sanitized;
 
 /// The unit of a resource, as the `unit` label has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

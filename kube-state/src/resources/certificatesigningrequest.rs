@@ -1,12 +1,12 @@
 //! CertificateSigningRequests: who should sign, what was decided, how long the certificate is. The certificate itself
 //! is not kept.
 
+use kubernetes::lax::{Base64Length, List, Sub, Text};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Base64Length, List, Sub, Text},
-    meta::{Condition, Meta},
+    kind::{About, Kind},
+    meta::{Condition, Meta, View},
 };
 
 type Family = crate::family::Family<Requests>;

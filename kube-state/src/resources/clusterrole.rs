@@ -1,9 +1,12 @@
 //! ClusterRoles, by their metadata only.
 
+use kubernetes::lax::Sub;
 use serde::Deserialize;
 
-use super::{About, Kind, View};
-use crate::{lax::Sub, meta::Meta};
+use crate::{
+    kind::{About, Kind},
+    meta::{Meta, View},
+};
 
 type Family = crate::family::Family<ClusterRoles>;
 

@@ -1,9 +1,12 @@
 //! ConfigMaps, by their metadata only: what they hold is never fetched.
 
+use kubernetes::lax::Sub;
 use serde::Deserialize;
 
-use super::{About, Kind, View};
-use crate::{lax::Sub, meta::Meta};
+use crate::{
+    kind::{About, Kind},
+    meta::{Meta, View},
+};
 
 type Family = crate::family::Family<ConfigMaps>;
 

@@ -1,12 +1,12 @@
 //! CronJobs: their schedule, when they ran, when they run next.
 
+use kubernetes::lax::{Flag, Int, List, Sub, Text, Time};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
     cron::Schedule,
-    lax::{Flag, Int, List, Sub, Text, Time},
-    meta::Meta,
+    kind::{About, Kind},
+    meta::{Meta, View},
     rows::Rows,
 };
 

@@ -1,11 +1,11 @@
 //! DaemonSets: on how many nodes they should run, and on how many they do.
 
+use kubernetes::lax::{Int, Sub};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Int, Sub},
-    meta::Meta,
+    kind::{About, Kind},
+    meta::{Meta, View},
 };
 
 type Family = crate::family::Family<DaemonSets>;

@@ -1,11 +1,11 @@
 //! Deployments: replicas asked for, made, ready and out of date; how a rollout goes.
 
+use kubernetes::lax::{Flag, Int, IntOrPercent, List, Rounding, Sub};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Flag, Int, IntOrPercent, List, Rounding, Sub},
-    meta::{Condition, Meta},
+    kind::{About, Kind},
+    meta::{Condition, Meta, View},
     rows::Rows,
 };
 

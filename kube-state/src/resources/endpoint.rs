@@ -1,11 +1,11 @@
 //! Endpoints, the older form of EndpointSlices.
 
+use kubernetes::lax::{Int, List, Sub, Text};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Int, List, Sub, Text},
-    meta::Meta,
+    kind::{About, Kind},
+    meta::{Meta, View},
 };
 
 type Family = crate::family::Family<Endpoints>;

@@ -1,11 +1,11 @@
 //! EndpointSlices: addresses behind a service, their state, and the zones they are meant for.
 
+use kubernetes::lax::{Flag, Int, List, Sub, Text};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Flag, Int, List, Sub, Text},
-    meta::Meta,
+    kind::{About, Kind},
+    meta::{Meta, View},
 };
 
 type Family = crate::family::Family<Slices>;

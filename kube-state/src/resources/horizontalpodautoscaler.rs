@@ -1,12 +1,14 @@
 //! HorizontalPodAutoscalers: what they scale, between which bounds, and by which numbers.
 
+use kubernetes::{
+    Quantity,
+    lax::{Int, List, Sub, Text},
+};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Int, List, Sub, Text},
-    meta::{Condition, Meta},
-    quantity::Quantity,
+    kind::{About, Kind},
+    meta::{Condition, Meta, View},
     rows::{Amount, Reading, Rows},
 };
 

@@ -1,11 +1,11 @@
 //! Ingresses: which hosts and paths lead where, and under which certificate.
 
+use kubernetes::lax::{Int, List, Sub, Text};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Int, List, Sub, Text},
-    meta::Meta,
+    kind::{About, Kind},
+    meta::{Meta, View},
     rows::Rows,
 };
 
@@ -46,6 +46,7 @@ pub(super) static KIND: Kind<Ingresses> = Kind {
                 }
             },
         )
+        .or_with(&["resource_api_group", "resource_kind", "resource_name"])
         .stable(),
         Family::gauge(
             "kube_ingress_tls",

@@ -1,11 +1,11 @@
 //! IngressClasses: who serves the Ingresses of a class.
 
+use kubernetes::lax::{Sub, Text};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Sub, Text},
-    meta::Meta,
+    kind::{About, Kind},
+    meta::{Meta, View},
 };
 
 type Family = crate::family::Family<IngressClasses>;

@@ -1,11 +1,11 @@
 //! Jobs: how many pods they want, how many ended well, and why they failed.
 
+use kubernetes::lax::{Int, List, Sub, Time};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Int, List, Sub, Time},
-    meta::{Condition, Meta},
+    kind::{About, Kind},
+    meta::{Condition, Meta, View},
     rows::Rows,
 };
 

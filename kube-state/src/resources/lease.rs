@@ -1,11 +1,11 @@
 //! Leases: who holds them, and since when not renewed.
 
+use kubernetes::lax::{Sub, Text, Time};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Sub, Text, Time},
-    meta::Meta,
+    kind::{About, Kind},
+    meta::{Meta, View},
 };
 
 type Family = crate::family::Family<Leases>;

@@ -1,12 +1,14 @@
 //! LimitRanges: bounds and defaults for what containers, pods and claims ask for.
 
+use kubernetes::{
+    Quantity,
+    lax::{Dict, List, Sub, Text},
+};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Dict, List, Sub, Text},
-    meta::Meta,
-    quantity::Quantity,
+    kind::{About, Kind},
+    meta::{Meta, View},
     rows::Amount,
 };
 

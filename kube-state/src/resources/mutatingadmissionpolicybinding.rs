@@ -1,12 +1,12 @@
 //! MutatingAdmissionPolicyBinding objects: which policy they bind, with which parameters. They belong to the cluster,
 //! but their series carry an empty `namespace` label all the same.
 
+use kubernetes::lax::{Sub, Text};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Sub, Text},
-    meta::Meta,
+    kind::{About, Kind},
+    meta::{Meta, View},
 };
 
 type Family = crate::family::Family<Bindings>;

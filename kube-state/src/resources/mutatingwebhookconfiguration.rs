@@ -1,17 +1,9 @@
-//! MutatingWebhookConfigurations: which services the API server asks. They belong to the cluster, but their series
-//! carry an empty `namespace` label all the same.
+//! MutatingWebhookConfigurations: which services the API server asks.
 
-use serde::Deserialize;
+use super::webhooks::{Configurations, families, identify};
+use crate::kind::{About, Kind};
 
-use super::{About, Kind, View};
-use crate::{
-    lax::{List, Sub, Text},
-    meta::Meta,
-};
-
-type Family = crate::family::Family<MutatingWebhookConfigurations>;
-
-pub(super) static KIND: Kind<MutatingWebhookConfigurations> = Kind {
+pub(super) static KIND: Kind<Configurations> = Kind {
     about: About {
         plural: "mutatingwebhookconfigurations",
         kind: "MutatingWebhookConfiguration",
@@ -20,63 +12,12 @@ pub(super) static KIND: Kind<MutatingWebhookConfigurations> = Kind {
         ..About::CORE
     },
     identity: &["namespace", "mutatingwebhookconfiguration"],
-    identify: |c, rows| rows.identify(&[&c.metadata.namespace, &c.metadata.name]),
-    families: &[
-        Family::gauge(
-            "kube_mutatingwebhookconfiguration_info",
-            "A MutatingWebhookConfiguration that exists; always 1.",
-            &[],
-            |_, rows| rows.info(&[]),
-        ),
-        Family::created("kube_mutatingwebhookconfiguration_created"),
-        Family::resource_version("kube_mutatingwebhookconfiguration_metadata_resource_version"),
-        Family::gauge(
-            "kube_mutatingwebhookconfiguration_webhook_clientconfig_service",
-            "The service behind a webhook; empty labels when the webhook is called by URL.",
-            &["webhook_name", "service_name", "service_namespace"],
-            |c, rows| {
-                for webhook in &c.webhooks {
-                    let service = &webhook.client_config.service;
-                    rows.info(&[&webhook.name, &service.name, &service.namespace]);
-                }
-            },
-        ),
-    ],
+    identify,
+    families: &families(
+        "kube_mutatingwebhookconfiguration_info",
+        "A MutatingWebhookConfiguration that exists; always 1.",
+        "kube_mutatingwebhookconfiguration_created",
+        "kube_mutatingwebhookconfiguration_metadata_resource_version",
+        "kube_mutatingwebhookconfiguration_webhook_clientconfig_service",
+    ),
 };
-
-pub(super) struct MutatingWebhookConfigurations;
-
-#[derive(Default, Deserialize)]
-#[serde(default, bound = "'de: 'v")]
-pub(super) struct MutatingWebhookConfiguration<'v> {
-    metadata: Sub<Meta<'v>>,
-    webhooks: List<Sub<Webhook<'v>>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound = "'de: 'v")]
-struct Webhook<'v> {
-    name: Text<'v>,
-    client_config: Sub<ClientConfig<'v>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, bound = "'de: 'v")]
-struct ClientConfig<'v> {
-    service: Sub<Service<'v>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, bound = "'de: 'v")]
-struct Service<'v> {
-    name: Text<'v>,
-    namespace: Text<'v>,
-}
-
-impl View for MutatingWebhookConfigurations {
-    type Of<'v> = MutatingWebhookConfiguration<'v>;
-
-    fn meta<'a, 'v: 'a>(c: &'a MutatingWebhookConfiguration<'v>) -> &'a Meta<'v> {
-        &c.metadata
-    }
-}

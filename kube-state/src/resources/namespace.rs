@@ -1,11 +1,11 @@
 //! Namespaces: whether they live, and what keeps them from going.
 
+use kubernetes::lax::{List, Sub, Text};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{List, Sub, Text},
-    meta::{Condition, Meta},
+    kind::{About, Kind},
+    meta::{Condition, Meta, View},
 };
 
 type Family = crate::family::Family<Namespaces>;

@@ -1,11 +1,11 @@
 //! NetworkPolicies: how many rules they have.
 
+use kubernetes::lax::{List, Sub};
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{List, Sub},
-    meta::Meta,
+    kind::{About, Kind},
+    meta::{Meta, View},
 };
 
 type Family = crate::family::Family<NetworkPolicies>;

@@ -1,15 +1,15 @@
 //! Nodes: what they are, what they have, and how they are.
 
+use kubernetes::{
+    Quantity,
+    lax::{Dict, Flag, List, Sub, Text},
+};
 use serde::Deserialize;
 
-use super::{
-    About, Kind, View,
-    amounts::{self, Unit},
-};
+use super::amounts::{self, Unit};
 use crate::{
-    lax::{Dict, Flag, List, Sub, Text},
-    meta::{Condition, Meta},
-    quantity::Quantity,
+    kind::{About, Kind},
+    meta::{Condition, Meta, View},
     rows::{Amount, Rows},
 };
 

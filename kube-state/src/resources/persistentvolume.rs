@@ -1,12 +1,14 @@
 //! PersistentVolumes: what backs them, how large they are, and which claim has them.
 
+use kubernetes::{
+    Quantity,
+    lax::{Dict, Int, List, Sub, Text},
+};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Dict, Int, List, Sub, Text},
-    meta::Meta,
-    quantity::Quantity,
+    kind::{About, Kind},
+    meta::{Meta, View},
     rows::{LabelValue, Rows, Whole},
 };
 

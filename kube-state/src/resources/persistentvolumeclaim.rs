@@ -1,12 +1,14 @@
 //! PersistentVolumeClaims: what they ask for and which volume they got.
 
+use kubernetes::{
+    Quantity,
+    lax::{Dict, List, Sub, Text},
+};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Dict, List, Sub, Text},
-    meta::{Condition, Meta},
-    quantity::Quantity,
+    kind::{About, Kind},
+    meta::{Condition, Meta, View},
     rows::Whole,
 };
 

@@ -2,16 +2,16 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use kubernetes::{
+    Quantity,
+    lax::{Dict, Flag, Int, List, Sub, Text, Time},
+};
 use serde::Deserialize;
 
-use super::{
-    About, Kind, View,
-    amounts::{self, Unit},
-};
+use super::amounts::{self, Unit};
 use crate::{
-    lax::{Dict, Flag, Int, List, Sub, Text, Time},
-    meta::{Condition, Meta},
-    quantity::Quantity,
+    kind::{About, Kind},
+    meta::{Condition, Meta, View},
     rows::{Amount, LabelValue, Rows, Whole},
 };
 

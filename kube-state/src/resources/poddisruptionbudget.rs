@@ -1,11 +1,11 @@
 //! PodDisruptionBudgets: how many pods are healthy, and how many may be disturbed.
 
+use kubernetes::lax::{Int, Sub};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Int, Sub},
-    meta::Meta,
+    kind::{About, Kind},
+    meta::{Meta, View},
 };
 
 type Family = crate::family::Family<Budgets>;

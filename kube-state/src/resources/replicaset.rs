@@ -1,11 +1,11 @@
 //! ReplicaSets: replicas asked for, made and ready.
 
+use kubernetes::lax::{Int, Sub};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Int, Sub},
-    meta::Meta,
+    kind::{About, Kind},
+    meta::{Meta, View},
 };
 
 type Family = crate::family::Family<ReplicaSets>;

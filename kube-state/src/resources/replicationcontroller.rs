@@ -1,11 +1,11 @@
 //! ReplicationControllers, the older form of ReplicaSets.
 
+use kubernetes::lax::{Int, Sub};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Int, Sub},
-    meta::Meta,
+    kind::{About, Kind},
+    meta::{Meta, View},
 };
 
 type Family = crate::family::Family<Controllers>;

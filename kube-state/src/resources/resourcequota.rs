@@ -1,12 +1,14 @@
 //! ResourceQuotas: what a namespace may use, and what it uses.
 
+use kubernetes::{
+    Quantity,
+    lax::{Dict, Sub},
+};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Dict, Sub},
-    meta::Meta,
-    quantity::Quantity,
+    kind::{About, Kind},
+    meta::{Meta, View},
     rows::Amount,
 };
 

@@ -1,11 +1,11 @@
 //! Secrets: that they exist, their type and owner. What they hold is not read.
 
+use kubernetes::lax::{Sub, Text};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Sub, Text},
-    meta::Meta,
+    kind::{About, Kind},
+    meta::{Meta, View},
 };
 
 type Family = crate::family::Family<Secrets>;

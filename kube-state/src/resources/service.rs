@@ -1,11 +1,11 @@
 //! Services: their type and addresses.
 
+use kubernetes::lax::{List, Sub, Text};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{List, Sub, Text},
-    meta::Meta,
+    kind::{About, Kind},
+    meta::{Meta, View},
 };
 
 type Family = crate::family::Family<Services>;

@@ -1,11 +1,11 @@
 //! ServiceAccounts: which secrets they name, and whether pods get their token.
 
+use kubernetes::lax::{Flag, List, Sub, Text};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Flag, List, Sub, Text},
-    meta::Meta,
+    kind::{About, Kind},
+    meta::{Meta, View},
 };
 
 type Family = crate::family::Family<Accounts>;

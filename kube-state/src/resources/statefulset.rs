@@ -1,11 +1,11 @@
 //! StatefulSets: replicas asked for, made, ready and out of date; revisions; what becomes of their claims.
 
+use kubernetes::lax::{Int, Sub, Text};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Int, Sub, Text},
-    meta::Meta,
+    kind::{About, Kind},
+    meta::{Meta, View},
 };
 
 type Family = crate::family::Family<StatefulSets>;

@@ -1,11 +1,11 @@
 //! StorageClasses: who makes their volumes, and when.
 
+use kubernetes::lax::{Sub, Text};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Sub, Text},
-    meta::Meta,
+    kind::{About, Kind},
+    meta::{Meta, View},
     rows::LabelValue,
 };
 

@@ -1,12 +1,12 @@
 //! ValidatingAdmissionPolicy objects: what they take as parameters and what happens when they fail. They belong to
 //! the cluster, but their series carry an empty `namespace` label all the same.
 
+use kubernetes::lax::{Sub, Text};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Sub, Text},
-    meta::Meta,
+    kind::{About, Kind},
+    meta::{Meta, View},
 };
 
 type Family = crate::family::Family<Policies>;

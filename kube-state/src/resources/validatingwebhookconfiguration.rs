@@ -1,17 +1,9 @@
-//! ValidatingWebhookConfigurations: which services the API server asks. They belong to the cluster, but their series
-//! carry an empty `namespace` label all the same.
+//! ValidatingWebhookConfigurations: which services the API server asks.
 
-use serde::Deserialize;
+use super::webhooks::{Configurations, families, identify};
+use crate::kind::{About, Kind};
 
-use super::{About, Kind, View};
-use crate::{
-    lax::{List, Sub, Text},
-    meta::Meta,
-};
-
-type Family = crate::family::Family<ValidatingWebhookConfigurations>;
-
-pub(super) static KIND: Kind<ValidatingWebhookConfigurations> = Kind {
+pub(super) static KIND: Kind<Configurations> = Kind {
     about: About {
         plural: "validatingwebhookconfigurations",
         kind: "ValidatingWebhookConfiguration",
@@ -20,63 +12,12 @@ pub(super) static KIND: Kind<ValidatingWebhookConfigurations> = Kind {
         ..About::CORE
     },
     identity: &["namespace", "validatingwebhookconfiguration"],
-    identify: |c, rows| rows.identify(&[&c.metadata.namespace, &c.metadata.name]),
-    families: &[
-        Family::gauge(
-            "kube_validatingwebhookconfiguration_info",
-            "A ValidatingWebhookConfiguration that exists; always 1.",
-            &[],
-            |_, rows| rows.info(&[]),
-        ),
-        Family::created("kube_validatingwebhookconfiguration_created"),
-        Family::resource_version("kube_validatingwebhookconfiguration_metadata_resource_version"),
-        Family::gauge(
-            "kube_validatingwebhookconfiguration_webhook_clientconfig_service",
-            "The service behind a webhook; empty labels when the webhook is called by URL.",
-            &["webhook_name", "service_name", "service_namespace"],
-            |c, rows| {
-                for webhook in &c.webhooks {
-                    let service = &webhook.client_config.service;
-                    rows.info(&[&webhook.name, &service.name, &service.namespace]);
-                }
-            },
-        ),
-    ],
+    identify,
+    families: &families(
+        "kube_validatingwebhookconfiguration_info",
+        "A ValidatingWebhookConfiguration that exists; always 1.",
+        "kube_validatingwebhookconfiguration_created",
+        "kube_validatingwebhookconfiguration_metadata_resource_version",
+        "kube_validatingwebhookconfiguration_webhook_clientconfig_service",
+    ),
 };
-
-pub(super) struct ValidatingWebhookConfigurations;
-
-#[derive(Default, Deserialize)]
-#[serde(default, bound = "'de: 'v")]
-pub(super) struct ValidatingWebhookConfiguration<'v> {
-    metadata: Sub<Meta<'v>>,
-    webhooks: List<Sub<Webhook<'v>>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound = "'de: 'v")]
-struct Webhook<'v> {
-    name: Text<'v>,
-    client_config: Sub<ClientConfig<'v>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, bound = "'de: 'v")]
-struct ClientConfig<'v> {
-    service: Sub<Service<'v>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, bound = "'de: 'v")]
-struct Service<'v> {
-    name: Text<'v>,
-    namespace: Text<'v>,
-}
-
-impl View for ValidatingWebhookConfigurations {
-    type Of<'v> = ValidatingWebhookConfiguration<'v>;
-
-    fn meta<'a, 'v: 'a>(c: &'a ValidatingWebhookConfiguration<'v>) -> &'a Meta<'v> {
-        &c.metadata
-    }
-}

@@ -1,11 +1,11 @@
 //! VolumeAttachments: which volume is at which node. Their labels are shown without being allowed.
 
+use kubernetes::lax::{Dict, Flag, Sub, Text};
 use serde::Deserialize;
 
-use super::{About, Kind, View};
 use crate::{
-    lax::{Dict, Flag, Sub, Text},
-    meta::Meta,
+    kind::{About, Kind},
+    meta::{Meta, View},
 };
 
 type Family = crate::family::Family<Attachments>;

@@ -2,7 +2,6 @@
 //! outside of itself, so it can be copied while a scrape reads the original.
 
 use std::{
-    hash::{BuildHasher, Hasher},
     ops::{Add, Range},
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -93,13 +92,6 @@ impl Add for Usage {
             bytes: self.bytes + other.bytes,
         }
     }
-}
-
-/// The hash of a text. Its seed is fixed: names come from objects, but whoever can name objects at will can do worse.
-pub(super) fn hash_of(text: &[u8]) -> u64 {
-    let mut hasher = foldhash::fast::FixedState::with_seed(0x7961_6775_7261).build_hasher();
-    hasher.write(text);
-    hasher.finish()
 }
 
 impl Block {

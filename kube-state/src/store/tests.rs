@@ -3,11 +3,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{
-    conformance::lines,
-    labels::AllowList,
-    resources::{self, OptIn},
-};
+use crate::{conformance::lines, kind::OptIn, labels::AllowList, resources};
 
 fn resource() -> &'static dyn Resource {
     resources::find("jobs").unwrap()

@@ -2,7 +2,7 @@
 
 use hashbrown::HashTable;
 
-use super::block::hash_of;
+use crate::hash::hash_of;
 
 /// A text's number in its table.
 pub(super) type Text = u32;

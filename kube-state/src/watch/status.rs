@@ -9,10 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kubernetes::What;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-
-use super::event::What;
 
 /// How one watch is doing.
 #[derive(Debug)]
@@ -154,6 +153,8 @@ pub struct Counts {
     pub limit: AtomicU64,
     /// Objects that a family could not be made of, by family.
     pub spoiled: Mutex<BTreeMap<String, u64>>,
+    /// Series that an object gave twice with different numbers, by family.
+    pub repeated: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Counts {
@@ -171,6 +172,10 @@ impl Counts {
 
     pub(super) fn spoil(&self, family: &str) {
         *self.spoiled.lock().entry(family.to_owned()).or_default() += 1;
+    }
+
+    pub(super) fn repeat(&self, family: &str) {
+        *self.repeated.lock().entry(family.to_owned()).or_default() += 1;
     }
 }
 

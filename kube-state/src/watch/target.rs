@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use kubernetes::Query;
+
 use crate::{
-    api::Query,
-    resources::{BadObject, Resource},
+    kind::{BadObject, Resource},
     rows::{Options, Rows},
     store::Head,
 };

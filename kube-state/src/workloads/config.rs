@@ -1,6 +1,6 @@
 //! What is asked for about workloads.
 
-use crate::labels;
+use kubernetes::{OwnerKind, Wanted};
 
 /// What is asked for; nothing by default.
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
@@ -15,42 +15,9 @@ pub struct Config {
     /// Tell agents which workload is behind an address.
     pub peers: bool,
     /// Show whom workloads belong to: labels and where their values come from.
-    pub contacts: Vec<Contact>,
+    pub contacts: Vec<Wanted>,
     /// Kinds to look for owners in, beside those that we know.
-    pub kinds: Vec<ExtraKind>,
-}
-
-/// A label that says whom a workload belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Contact {
-    /// Its name.
-    pub label: String,
-    /// Which of the workload's maps has the value.
-    pub from: From,
-    /// Under which key.
-    pub key: String,
-}
-
-/// A map of an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum From {
-    /// Its labels.
-    Labels,
-    /// Its annotations.
-    Annotations,
-}
-
-/// A kind that owns pods or their owners.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExtraKind {
-    /// As references name it: `TaskRun`.
-    pub kind: String,
-    /// `taskruns`.
-    pub plural: String,
-    /// `v1`.
-    pub version: String,
-    /// `tekton.dev`.
-    pub group: String,
+    pub kinds: Vec<OwnerKind>,
 }
 
 /// What is no such thing.
@@ -70,12 +37,8 @@ pub enum BadConfig {
 impl Config {
     /// Reads the lists of flags.
     pub fn new(workloads: bool, lifetimes: bool, owners: &[String], kinds: &[String]) -> Result<Self, BadConfig> {
-        let mut contacts: Vec<Contact> = Vec::new();
-        for text in owners {
-            let contact = contact(text).filter(|new| contacts.iter().all(|contact| contact.label != new.label));
-            contacts.push(contact.ok_or_else(|| BadConfig::Contact(text.clone()))?);
-        }
-        let kinds = kinds.iter().map(|text| extra_kind(text).ok_or_else(|| BadConfig::Kind(text.clone())));
+        let contacts = Wanted::parse_all(owners).map_err(|text| BadConfig::Contact(text.to_owned()))?;
+        let kinds = kinds.iter().map(|text| OwnerKind::parse(text).ok_or_else(|| BadConfig::Kind(text.clone())));
         let kinds = kinds.collect::<Result<_, _>>()?;
         Ok(Self { workloads, lifetimes, contacts, kinds, ..Self::default() })
     }
@@ -85,34 +48,19 @@ impl Config {
         !self.needs_pods() && self.contacts.is_empty()
     }
 
+    /// The kinds that this takes to watch beside pods.
+    pub fn owner_kinds(&self) -> Vec<OwnerKind> {
+        if self.is_off() {
+            return Vec::new();
+        }
+        let namespaces = (!self.contacts.is_empty()).then(OwnerKind::namespaces);
+        OwnerKind::known().chain(namespaces).chain(self.kinds.iter().cloned()).collect()
+    }
+
     /// Whether it takes a look at pods.
     pub fn needs_pods(&self) -> bool {
         self.workloads || self.lifetimes || self.requests || self.peers
     }
-}
-
-const OURS: [&str; 3] = ["namespace", "workload_kind", "workload"];
-
-fn contact(text: &str) -> Option<Contact> {
-    let (label, key) = text.split_once('=')?;
-    let (from, key) = match key.split_once(':') {
-        Some(("annotation", key)) => (From::Annotations, key),
-        Some(("label", key)) => (From::Labels, key),
-        Some(_) => return None,
-        None => (From::Labels, key),
-    };
-    let is_name = labels::is_name(label) && !label.starts_with("__") && !OURS.contains(&label);
-    (is_name && !key.is_empty()).then(|| Contact { label: label.to_owned(), from, key: key.to_owned() })
-}
-
-fn extra_kind(text: &str) -> Option<ExtraKind> {
-    let (kind, resource) = text.split_once('=')?;
-    let (plural, rest) = resource.split_once('.')?;
-    let (version, group) = rest.split_once('.')?;
-    let parts = [kind, plural, version, group].map(str::to_owned);
-    let [kind, plural, version, group] = parts;
-    let is_whole = [&kind, &plural, &version, &group].iter().all(|part| !part.is_empty() && !part.contains('/'));
-    is_whole.then_some(ExtraKind { kind, plural, version, group })
 }
 
 #[cfg(test)]
@@ -125,26 +73,22 @@ mod tests {
     }
 
     #[test]
-    fn contacts_come_from_labels_or_annotations() {
-        let config = new(&["team=example.org/team", "pager=annotation:example.org/pager"], &[]).unwrap();
-        let read: Vec<_> = config.contacts.iter().map(|c| (c.label.as_str(), c.from, c.key.as_str())).collect();
-        let expected = [("team", From::Labels, "example.org/team"), ("pager", From::Annotations, "example.org/pager")];
-        assert_eq!(read, expected);
-        for owners in [&["team"][..], &["team="], &["a-b=x"], &["workload=x"], &["a=secret:x"], &["a=x", "a=y"]] {
-            assert!(matches!(new(owners, &[]), Err(BadConfig::Contact(_))), "{owners:?}");
+    fn what_cannot_be_read_is_named_with_its_flag() {
+        assert_eq!(new(&["team=example.org/team"], &["TaskRun=taskruns.v1.tekton.dev"]).unwrap().contacts.len(), 1);
+        for owners in [&["team"][..], &["pod=x"], &["a=x", "a=y"]] {
+            let bad = owners.last().copied().unwrap_or_default().to_owned();
+            assert_eq!(new(owners, &[]), Err(BadConfig::Contact(bad)));
         }
+        assert_eq!(new(&[], &["TaskRun=taskruns.v1"]), Err(BadConfig::Kind("TaskRun=taskruns.v1".to_owned())));
     }
 
     #[test]
-    fn kinds_have_a_version_and_a_group() {
-        let config = new(&[], &["TaskRun=taskruns.v1.tekton.dev"]).unwrap();
-        let kind = config.kinds.first().unwrap();
-        assert_eq!(
-            (kind.plural.as_str(), kind.version.as_str(), kind.group.as_str()),
-            ("taskruns", "v1", "tekton.dev")
-        );
-        for kind in ["taskruns.v1.tekton.dev", "TaskRun=taskruns", "TaskRun=taskruns.v1", "=a.b.c", "A=a/x.b.c"] {
-            assert!(matches!(new(&[], &[kind]), Err(BadConfig::Kind(_))), "{kind}");
-        }
+    fn owners_are_watched_when_somebody_asks_for_them() {
+        let plurals = |config: &Config| config.owner_kinds().iter().map(|kind| kind.plural.clone()).collect::<Vec<_>>();
+        assert!(plurals(&Config::default()).is_empty());
+        let config = new(&["team=x"], &["TaskRun=taskruns.v1.tekton.dev"]).unwrap();
+        let mut expected = ["cronjobs", "daemonsets", "deployments", "jobs", "replicasets"].to_vec();
+        expected.extend(["replicationcontrollers", "statefulsets", "namespaces", "taskruns"]);
+        assert_eq!(plurals(&config), expected);
     }
 }

@@ -13,6 +13,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use kubernetes::Identity;
 use metric::Section;
 use parking_lot::Mutex;
 
@@ -21,14 +22,10 @@ mod page;
 mod read;
 mod state;
 
-pub use config::{BadConfig, Config, Contact, ExtraKind, From};
+pub use config::{BadConfig, Config};
 use state::{State, Workload};
 
-use crate::{
-    resources::{self, BadObject},
-    rows::Rows,
-    watch::{Identity, Render},
-};
+use crate::{kind::BadObject, rows::Rows, watch::Render};
 
 /// What a pod belongs to.
 #[derive(Clone, Debug)]
@@ -57,10 +54,6 @@ impl PartialEq for Belongs {
     }
 }
 
-/// Kinds that own pods or what owns them, by plural name.
-const OWNERS: [&str; 7] =
-    ["cronjobs", "daemonsets", "deployments", "jobs", "replicasets", "replicationcontrollers", "statefulsets"];
-
 /// See the module. Clones are the same.
 #[derive(Clone, Debug)]
 pub struct Workloads(Arc<Inner>);
@@ -71,58 +64,6 @@ struct Inner {
     state: Mutex<State>,
     /// Watches so far; each has its number.
     scopes: AtomicU64,
-}
-
-/// A kind whose objects are watched because they own others.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnerKind {
-    /// As references name it.
-    pub kind: String,
-    /// As paths name it.
-    pub plural: String,
-    /// API group; empty for the core group.
-    pub group: String,
-    /// API version.
-    pub version: String,
-    /// Whether its objects live in namespaces.
-    pub namespaced: bool,
-}
-
-impl OwnerKind {
-    /// The path of the kind's objects below the server's address; in one namespace when one is named.
-    pub fn path(&self, namespace: Option<&str>) -> String {
-        let root = if self.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", self.group) };
-        let within = namespace.filter(|_| self.namespaced).map(|name| format!("/namespaces/{name}"));
-        format!("{root}/{}{}/{}", self.version, within.unwrap_or_default(), self.plural)
-    }
-}
-
-impl Config {
-    /// The kinds that this takes to watch beside pods.
-    pub fn owner_kinds(&self) -> Vec<OwnerKind> {
-        if self.is_off() {
-            return Vec::new();
-        }
-        let namespaces = (!self.contacts.is_empty()).then_some("namespaces");
-        let known = OWNERS.into_iter().chain(namespaces).filter_map(resources::find).map(|resource| {
-            let about = resource.about();
-            OwnerKind {
-                kind: about.kind.to_owned(),
-                plural: about.plural.to_owned(),
-                group: about.group.to_owned(),
-                version: about.version.to_owned(),
-                namespaced: about.namespaced,
-            }
-        });
-        let extra = self.kinds.iter().map(|extra| OwnerKind {
-            kind: extra.kind.clone(),
-            plural: extra.plural.clone(),
-            group: extra.group.clone(),
-            version: extra.version.clone(),
-            namespaced: true,
-        });
-        known.chain(extra).collect()
-    }
 }
 
 impl Workloads {

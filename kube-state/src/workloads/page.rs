@@ -1,6 +1,6 @@
 //! How workloads are written: from the state, for each answer anew.
 
-use metric::{FamilyEntry, LabelEntry, Section};
+use metric::Section;
 
 use super::{
     config::Config,
@@ -60,27 +60,29 @@ const MEMORY: Desc = desc(
 );
 
 const fn desc(name: &'static str, help: &'static str, kind: Kind, labels: &'static [&'static str]) -> Desc {
-    Desc { name, help, kind, stability: Stability::Alpha, deprecated_since: None, labels, gate: Gate::Ours }
+    Desc {
+        name,
+        help,
+        kind,
+        stability: Stability::Alpha,
+        deprecated_since: None,
+        labels,
+        other_labels: &[],
+        gate: Gate::Ours,
+    }
 }
 
 /// The declarations, as the catalogue shows them.
 pub(super) fn section() -> Section {
-    let open = |name: &&'static str| LabelEntry { name, values: None, bound: Some("objects of the cluster") };
-    let entry = |desc: &Desc| FamilyEntry {
-        name: desc.name,
-        kind: desc.kind.name(),
-        unit: "",
-        help: desc.help,
-        endpoint: "/metrics",
-        named_by: None,
-        labels: desc.labels.iter().map(open).collect(),
-    };
     Section {
-        name: "workloads",
-        about: "What pods belong to, whom workloads belong to, and how long pods lived.",
+        name: "workloads".to_owned(),
+        about: "What pods belong to, whom workloads belong to, and how long pods lived.".to_owned(),
         default_on: false,
         needs: vec!["`--pod-workloads`, `--workload-owner`, `--pod-lifetimes` or `--workload-requests`".to_owned()],
-        families: [INFO, OWNER, CREATED, DELETED, LIFETIME, CPU, MEMORY].iter().map(entry).collect(),
+        families: [INFO, OWNER, CREATED, DELETED, LIFETIME, CPU, MEMORY]
+            .iter()
+            .map(|desc| desc.entry(desc.labels.iter()))
+            .collect(),
     }
 }
 

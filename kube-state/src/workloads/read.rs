@@ -1,15 +1,13 @@
 //! What is read of pods and of what owns them.
 
+use kubernetes::{
+    Quantity, Reference, Wanted,
+    lax::{Dict, List, Sub, Text, Time},
+    owner,
+};
 use serde::Deserialize;
 
-use super::{
-    config::{Contact, From},
-    state::{OwnerObject, Parent, PodObject},
-};
-use crate::{
-    lax::{Dict, Flag, List, Sub, Text, Time},
-    quantity::Quantity,
-};
+use super::state::{OwnerObject, Parent, PodObject};
 
 #[derive(Default, Deserialize)]
 #[serde(default, bound = "'de: 'v")]
@@ -49,15 +47,6 @@ struct PodMeta<'v> {
     uid: Text<'v>,
     creation_timestamp: Time,
     owner_references: List<Sub<Reference<'v>>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, bound = "'de: 'v")]
-struct Reference<'v> {
-    kind: Text<'v>,
-    name: Text<'v>,
-    uid: Text<'v>,
-    controller: Flag,
 }
 
 #[derive(Default, Deserialize)]
@@ -105,7 +94,7 @@ struct OwnerMeta<'v> {
 }
 
 fn parent(references: &List<Sub<Reference<'_>>>) -> Option<Parent> {
-    let owner = references.iter().find(|owner| owner.controller.is_set())?;
+    let owner = owner::controller(references)?;
     Some(Parent { kind: owner.kind.as_str().into(), name: owner.name.as_str().into(), uid: owner.uid.as_str().into() })
 }
 
@@ -160,13 +149,12 @@ fn reason<'a>(status: &'a Status<'_>) -> &'a str {
 }
 
 /// What owns pods, with its uid.
-pub(super) fn owner(json: &[u8], kind: &str, contacts: &[Contact]) -> Option<(String, OwnerObject)> {
+pub(super) fn owner(json: &[u8], kind: &str, contacts: &[Wanted]) -> Option<(String, OwnerObject)> {
     let owner: Owner<'_> = serde_json::from_slice(json).ok()?;
     let meta = &owner.metadata;
     let uid = Some(meta.uid.as_str().to_owned()).filter(|uid| !uid.is_empty())?;
-    let value = |contact: &Contact| {
-        let map = if contact.from == From::Labels { &meta.labels } else { &meta.annotations };
-        map.get(&contact.key).map_or("", Text::as_str).into()
+    let value = |contact: &Wanted| {
+        contact.from.of(&meta.labels, &meta.annotations).get(&contact.key).map_or("", Text::as_str).into()
     };
     let object = OwnerObject {
         kind: kind.into(),

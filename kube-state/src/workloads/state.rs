@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kubernetes::owner::LONGEST_CHAIN;
 use parking_lot::Mutex;
 
 /// How long a pod may wait for an owner that was not seen yet, before it is taken for the owner's that it names.
@@ -13,7 +14,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the counts of a workload without pods are kept.
 const IDLE: Duration = Duration::from_hours(1);
 /// A chain of owners is not longer, or it is a ring.
-const LONGEST_CHAIN: usize = 8;
 /// Pods that are gone are counted when there are this many, even if nobody asks.
 const MOST_GONE: usize = 1000;
 /// Bounds of the lifetimes that are counted, in seconds.

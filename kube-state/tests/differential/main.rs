@@ -26,7 +26,7 @@ use std::{
 use serde::Deserialize;
 use serde_json::Value;
 use testkit::{ApiServer, Child, wait_for};
-use yagura_kube_state::{family::Gate, resources};
+use yagura_kube_state::{family::Gate, kind::Resource, resources};
 
 const OBJECTS: &str = include_str!("objects.yaml");
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -159,7 +159,7 @@ fn page(api: &ApiServer, binary: &Path, flags: &[&str], who: &str) -> String {
 
 /// How many kinds have a series of an object.
 fn infos(page: &str) -> usize {
-    let has = |resource: &&&dyn resources::Resource| {
+    let has = |resource: &&&dyn Resource| {
         resource
             .descs()
             .any(|desc| page.lines().any(|line| line.strip_prefix(desc.name).is_some_and(|rest| rest.starts_with('{'))))

@@ -13,9 +13,10 @@ use clap::Parser as _;
 use daemon::{CancellationToken, Telemetry};
 use testkit::{ApiServer, wait_for};
 use yagura_kube_state::{
-    app::{self, App, Setup},
-    cli::PROGRAM,
+    app::{App, Setup},
     flags::Flags,
+    program::PROGRAM,
+    serve,
     watch::Pace,
 };
 
@@ -61,7 +62,7 @@ impl Lab {
         let stop = CancellationToken::new();
         let (objects, own) = runtime.block_on(async {
             let app = App::new(given, setup, Telemetry::new(&PROGRAM), pace);
-            let (objects, own) = app::servers(&app);
+            let (objects, own) = serve::servers(&app);
             let (objects, own) = (objects.bind().unwrap(), own.bind().unwrap());
             let addresses = (objects.addresses()[0], own.addresses()[0]);
             tokio::spawn(objects.serve(stop.clone()));

@@ -1,6 +1,6 @@
 //! The configuration files of the cluster's programs.
 
-use super::{API, BRIDGE, CONTAINERD_SOCKET, Cluster, NETWORK, Options, PAUSE_IMAGE};
+use super::machine::{API, BRIDGE, CONTAINERD_SOCKET, Cluster, NETWORK, Options, PAUSE_IMAGE};
 
 /// The token of the only user, who may do everything.
 const TOKEN: &str = "admintoken";

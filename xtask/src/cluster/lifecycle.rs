@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 use super::image::{self, Image};
-use super::{
-    API, BOX_IMAGE, CONTAINERD_SOCKET, Cluster, ETCD, ETCD_PEER, KUBELET, NODE, Options, PAUSE_IMAGE, build, config,
-    teardown,
+use super::machine::{
+    API, BOX_IMAGE, CONTAINERD_SOCKET, Cluster, ETCD, ETCD_PEER, KUBELET, NODE, Options, PAUSE_IMAGE,
 };
-use crate::checks::Skip;
+use super::{build, config, teardown};
+use crate::skip::Skip;
 use crate::{http, places, process};
 
 const PROGRAMS: &[&str] =

@@ -13,7 +13,7 @@ use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::{BRIDGE, Cluster, NETWORK};
+use super::machine::{BRIDGE, Cluster, NETWORK};
 use crate::process;
 
 const CGROUPS: &str = "/sys/fs/cgroup";

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::checks::Skip;
 use crate::cluster::Cluster;
 use crate::go::Module;
 use crate::process::{self, Tied};
+use crate::skip::Skip;
 use crate::{http, places};
 
 const KWOK: Module =

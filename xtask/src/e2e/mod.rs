@@ -8,6 +8,7 @@ mod connection;
 mod kwok;
 mod outage;
 mod roll;
+mod size;
 mod states;
 mod subject;
 
@@ -16,32 +17,17 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
+use self::size::{Size, options};
 use self::subject::Subject;
 use crate::args::{Args, usage};
-use crate::checks::Skip;
-use crate::cluster::{self, Cluster, Options};
+use crate::cluster::{self, Cluster};
 use crate::debian;
+use crate::skip::Skip;
 
 pub(crate) const USAGE: &str = "[--reduced] [--pods NUMBER] [--scrapes NUMBER] [--keep]";
 
 /// Simulated nodes that run pods.
 const NODES: usize = 40;
-
-/// How much is done.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Size {
-    /// Pods that are replaced.
-    pub(crate) pods: usize,
-    /// Scrapes that are compared, at least.
-    pub(crate) scrapes: usize,
-}
-
-impl Size {
-    /// What is asked of the program.
-    pub(crate) const FULL: Self = Self { pods: 2000, scrapes: 200 };
-    /// The same proofs in less time.
-    pub(crate) const REDUCED: Self = Self { pods: 300, scrapes: 60 };
-}
 
 /// `cargo xtask e2e-cluster`
 pub(crate) fn run(args: &mut Args) -> Result<()> {
@@ -68,11 +54,6 @@ pub(crate) fn missing() -> Option<Skip> {
         return Some(Skip("Debian's package tools are not installed".to_owned()));
     }
     cluster::missing(&options()).or_else(kwok::missing)
-}
-
-/// A control plane without a node of its own.
-fn options() -> Options {
-    Options { node: false, ..Options::default() }
 }
 
 fn measure(size: Size, keep: bool) -> Result<()> {

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::roll;
+use super::size::options;
 use super::subject::{Instance, Subject};
-use super::{options, roll};
 use crate::cluster::{self, Cluster};
 use crate::process;
 

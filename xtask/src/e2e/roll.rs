@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::Size;
+use super::size::Size;
 use super::subject::Subject;
 use crate::cluster::Cluster;
-use crate::demo::Prometheus;
 use crate::peers::PROMETHEUS_3;
 use crate::process;
+use crate::prometheus::Prometheus;
 
 const NAMESPACE: &str = "roll";
 /// The pods' own list.

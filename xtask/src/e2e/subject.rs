@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::connection::Connection;
 use crate::cluster::{API, Cluster};
 use crate::process::{self, Tied};
-use crate::{http, places, tasks};
+use crate::{cargo, http, places};
 
 /// Lists of metadata alone.
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
@@ -43,7 +43,7 @@ impl Subject {
     /// Gives an account the rights that the program prints, and starts it as that account.
     pub(super) fn start(cluster: &Cluster) -> Result<Self> {
         // Without optimisation it cannot keep up with the pods on a machine that runs a whole control plane.
-        process::run(&mut tasks::cargo(&[
+        process::run(&mut cargo::command(&[
             "build",
             "--release",
             "--quiet",

@@ -13,8 +13,8 @@ use serde_json::Value;
 use super::cgroups::{self, Cgroups};
 use crate::agent::{self, Agent};
 use crate::args::Args;
-use crate::checks;
 use crate::exposition::Page;
+use crate::places;
 
 const VIEW: &str = "/metrics/cadvisor";
 
@@ -37,7 +37,7 @@ enum Served {
 /// `cargo xtask parity cadvisor [FILE.json] [--agent URL]`
 pub(super) fn run(args: &mut Args) -> Result<()> {
     let agent = Agent::from_args(args, &[])?;
-    let file = args.positional().map_or_else(checks::families_file, PathBuf::from);
+    let file = args.positional().map_or_else(places::families_file, PathBuf::from);
     args.finish()?;
     check(&file, &agent)
 }

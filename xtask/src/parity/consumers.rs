@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use super::kubelet;
 use crate::agent::{self, Agent};
 use crate::args::{Args, usage};
-use crate::demo::Prometheus;
 use crate::peers::PROMETHEUS_3;
-use crate::{checks, places};
+use crate::places;
+use crate::prometheus::Prometheus;
 
 /// Where a list's names come from, the view that shows them, the job name of the mixin, and the labels that targets get
 /// from the cluster they are scraped in.
@@ -93,7 +93,7 @@ pub(super) fn run(args: &mut Args) -> Result<()> {
         return Err(usage(format!("unexpected argument {:?}", option.display().to_string())));
     }
     if files.is_empty() {
-        files.push(checks::consumers_file());
+        files.push(places::consumers_file());
     }
     if let Some(write) = write {
         return places::write(Path::new(&write), as_list(&read(&files)?));

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use crate::args::Args;
-use crate::{peers, process, tasks};
+use crate::{cargo, peers, process};
 
 /// `cargo xtask parity ksm [OBJECTS.jsonl]`
 pub(super) fn run(args: &mut Args) -> Result<()> {
@@ -19,7 +19,7 @@ pub(super) fn run(args: &mut Args) -> Result<()> {
 
 /// Compares with one of this version. Further plain objects come from a file.
 pub(crate) fn compare(objects: Option<&str>) -> Result<()> {
-    let mut command = tasks::cargo(&["test", "--quiet", "--package", "yagura-kube-state", "--test", "differential"]);
+    let mut command = cargo::command(&["test", "--quiet", "--package", "yagura-kube-state", "--test", "differential"]);
     command.args(["--", "--nocapture"]).env("KSM", binary()?);
     if let Some(file) = objects {
         command.env("KSM_OBJECTS", std::path::absolute(file).with_context(|| format!("cannot find {file}"))?);

@@ -13,11 +13,11 @@ use super::cadvisor::Cadvisor;
 use super::polling::Polling;
 use crate::agent::{self, Agent};
 use crate::args::Args;
-use crate::checks::Skip;
-use crate::demo::Prometheus;
 use crate::exposition::Page;
 use crate::peers::{PROMETHEUS_2, PROMETHEUS_3};
-use crate::{debian, process, tasks};
+use crate::prometheus::Prometheus;
+use crate::skip::Skip;
+use crate::{cargo, debian, process};
 
 const CPU: &str = "workload_cpu_usage_seconds_total";
 /// Seconds between scrapes.
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
     let count = number(args.option("--count")?, 1000)?;
     let seconds = number(args.option("--seconds")?, 60)?;
     args.finish()?;
-    process::run(&mut tasks::cargo(&["build", "--release", "--package", "yagura-exporter"]))?;
+    process::run(&mut cargo::command(&["build", "--release", "--package", "yagura-exporter"]))?;
     prove(&Scale { count, seconds })
 }
 

@@ -15,7 +15,7 @@ use anyhow::Result;
 
 pub(crate) use self::lifetimes::check;
 use crate::args::{Args, usage};
-use crate::{counterparts, process, setup, tasks};
+use crate::{cargo, counterparts, process, setup};
 
 pub(crate) const USAGE: &str = "lifetimes [--count=N] [--seconds=N]\noom\npressure\nrestart\nNAME [ARGS]";
 
@@ -37,10 +37,10 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
         args.finish()?;
         let test = format!("probe_{name}");
         let words = ["test", "--release", "--quiet", "--package", "yagura-exporter", "--test", &test, "--"];
-        let mut command = tasks::cargo(&words);
+        let mut command = cargo::command(&words);
         return process::run(command.args(["--nocapture", "--test-threads=1"]).env("YAGURA_PROOF", "1"));
     }
-    let mut command = tasks::cargo(&["run", "--release", "--quiet", "--package", "yagura-exporter", "--example"]);
+    let mut command = cargo::command(&["run", "--release", "--quiet", "--package", "yagura-exporter", "--example"]);
     counterparts::provide(&name, &mut command)?;
     process::run(command.arg(format!("proof_{name}")).arg("--").args(args.rest()))
 }

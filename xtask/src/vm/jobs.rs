@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::{KERNELS, Kernel, possible};
-use crate::checks::Skip;
+use super::kernel::{KERNELS, Kernel, possible};
 use crate::counts::Counts;
-use crate::{agent, cluster, places, process, tasks};
+use crate::skip::Skip;
+use crate::{agent, cargo, cluster, places, process};
 
 /// Where the kubelet runs: what most nodes will have for long.
 const OF_PARITY: &Kernel = match KERNELS {
@@ -197,7 +197,7 @@ pub(crate) fn parity() -> Result<()> {
 /// The built integration tests of the agent that look at the live machine, by name.
 fn test_binaries() -> Result<Vec<(String, PathBuf)>> {
     let words = ["test", "--package", "yagura-exporter", "--tests", "--no-run", "--message-format=json"];
-    let text = process::output(&mut tasks::cargo(&words))?;
+    let text = process::output(&mut cargo::command(&words))?;
     let mut binaries = Vec::new();
     for line in text.lines() {
         let message: serde_json::Value = serde_json::from_str(line).unwrap_or_default();

@@ -9,6 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use parking_lot::Mutex;
 use ring::{hmac, rand::SystemRandom};
 use tokio::sync::Semaphore;
@@ -20,6 +24,14 @@ const REMEMBERED: usize = 100;
 /// A hash of a password nobody knows, for names that do not exist.
 const NOBODY: &str = "$2b$10$C6UzMDM.H6dfI/f/IKcEeOsrbXWWqUD5J3H1w8kAKhMYyh6yLTLtO";
 
+/// Standard base64. Clients leave out the padding, and some the zeros of the last bits.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
 /// So many requests in a burst, then one each interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct RateLimit {
@@ -27,7 +39,7 @@ pub(crate) struct RateLimit {
     pub(crate) burst: u32,
 }
 
-/// Who may come in.
+/// Users and rate limit.
 pub(crate) struct Auth {
     users: BTreeMap<String, String>,
     rate_limit: Option<RateLimit>,
@@ -41,11 +53,16 @@ struct State {
     bucket: Mutex<Option<(Instant, f64)>>,
 }
 
-/// Whether a request may go on.
+/// The decision on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    Welcome,
+    /// No users are configured.
+    Open,
+    /// A configured user with the right password.
+    Known,
+    /// No credentials, or wrong ones.
     Unknown,
+    /// Over the rate limit.
     TooMany,
 }
 
@@ -89,10 +106,10 @@ impl Auth {
             return Verdict::TooMany;
         }
         if self.users.is_empty() {
-            return Verdict::Welcome;
+            return Verdict::Open;
         }
         let Some((user, password)) = authorization.and_then(credentials) else { return Verdict::Unknown };
-        if self.is_right(user, password).await { Verdict::Welcome } else { Verdict::Unknown }
+        if self.is_right(user, password).await { Verdict::Known } else { Verdict::Unknown }
     }
 
     async fn is_right(&self, user: String, password: Vec<u8>) -> bool {
@@ -150,34 +167,10 @@ pub(super) fn credentials(header: &[u8]) -> Option<(String, Vec<u8>)> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let decoded = base64(rest.trim())?;
+    let decoded = BASE64.decode(rest.trim()).ok()?;
     let colon = decoded.iter().position(|byte| *byte == b':')?;
     let user = String::from_utf8(decoded.get(..colon)?.to_vec()).ok()?;
     Some((user, decoded.get(colon + 1..)?.to_vec()))
-}
-
-/// Standard base64, with or without padding.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 3);
-    let (mut bits, mut held) = (0_u32, 0_u32);
-    for letter in text.trim_end_matches('=').bytes() {
-        let value = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push(u8::try_from(bits >> held & 0xff).ok()?);
-        }
-        bits &= (1 << held) - 1;
-    }
-    (held < 6).then_some(bytes)
 }
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
 //! The file as it is written, and what is made of it.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use hyper::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
 use super::{
-    Auth, Web,
-    auth::RateLimit,
+    auth::{Auth, RateLimit},
     tls::{self, RawTls, Wrong},
 };
 use crate::{
@@ -23,6 +26,35 @@ const HEADERS: [(&str, &[&str]); 5] = [
     ("X-Frame-Options", &["deny", "sameorigin"]),
     ("X-XSS-Protection", &[]),
 ];
+
+/// The contents of a web configuration file, checked and built.
+pub(crate) struct Web {
+    /// The TLS configuration; `None` serves plain HTTP.
+    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    /// Whether a client's certificate, if it has one, was checked.
+    pub(crate) verifies_clients: bool,
+    /// Whether HTTP/2 is spoken.
+    pub(crate) http2: bool,
+    /// Headers of each answer.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Users and the rate limit.
+    pub(crate) auth: Auth,
+    /// The files that this was made of.
+    pub(super) files: Vec<PathBuf>,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Self {
+            tls: None,
+            verifies_clients: false,
+            http2: true,
+            headers: Vec::new(),
+            auth: Auth::default(),
+            files: Vec::new(),
+        }
+    }
+}
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -53,7 +85,8 @@ struct RawRateLimit {
     burst: Option<u32>,
 }
 
-pub(super) fn load(path: &Path) -> Result<Web, ConfigError> {
+/// The web configuration that the file `path` holds.
+pub(crate) fn load(path: &Path) -> Result<Web, ConfigError> {
     let text = yaml::read(path)?;
     let raw: RawWeb = yaml::parse_yaml(&text, path)?;
     build(raw, path).map_err(|(key, what)| ConfigError::of_key(path, &text, &key, what))
@@ -63,12 +96,13 @@ fn build(raw: RawWeb, path: &Path) -> Result<Web, (String, String)> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut files = vec![path.to_owned()];
     let http2 = raw.http_server_config.http2;
+    let verifies_clients = raw.tls_server_config.as_ref().is_some_and(RawTls::verifies_clients);
     let tls = raw.tls_server_config.as_ref().map(|tls| tls::build(tls, folder, http2, &mut files));
     let tls = tls.transpose().map_err(|Wrong(key, what)| (format!("tls_server_config.{key}"), what))?;
     let headers = headers(&raw.http_server_config.headers)?;
     let rate_limit = raw.rate_limit.as_ref().map(rate_limit).transpose()?;
     let auth = Auth::new(raw.basic_auth_users, rate_limit)?;
-    Ok(Web { tls, http2, headers, auth, files })
+    Ok(Web { tls, verifies_clients, http2, headers, auth, files })
 }
 
 fn headers(raw: &BTreeMap<String, String>) -> Result<Vec<(HeaderName, HeaderValue)>, (String, String)> {

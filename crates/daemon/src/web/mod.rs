@@ -16,41 +16,19 @@ use std::{
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-pub(crate) use self::auth::{Auth, Verdict};
+pub(crate) use self::{
+    auth::Verdict,
+    file::{Web, load},
+};
 use self::{auth::credentials, san::names};
 use crate::{telemetry::Telemetry, yaml::ConfigError};
 
-/// What a client may say of itself: a name with a password, in a header; names, in a certificate.
+/// Credentials that a client can send: a name with a password, in a header; names, in a certificate.
 pub(crate) fn said(bytes: &[u8]) -> (Option<(String, Vec<u8>)>, Vec<String>) {
     (credentials(bytes), names(bytes))
 }
 
-/// What a web configuration file comes to.
-pub(crate) struct Web {
-    /// The TLS configuration; `None` serves plain HTTP.
-    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
-    /// Whether HTTP/2 is spoken.
-    pub(crate) http2: bool,
-    /// Headers of each answer.
-    pub(crate) headers: Vec<(hyper::header::HeaderName, hyper::header::HeaderValue)>,
-    /// Users and the rate limit.
-    pub(crate) auth: Auth,
-    /// Files that this was made of.
-    files: Vec<PathBuf>,
-}
-
-impl Default for Web {
-    fn default() -> Self {
-        Self { tls: None, http2: true, headers: Vec::new(), auth: Auth::default(), files: Vec::new() }
-    }
-}
-
-/// The web configuration that `path` holds.
-pub(crate) fn load(path: &Path) -> Result<Web, ConfigError> {
-    file::load(path)
-}
-
-/// The web configuration that holds now.
+/// The current web configuration.
 pub(crate) struct Current {
     path: Option<PathBuf>,
     web: ArcSwap<Web>,
@@ -58,7 +36,7 @@ pub(crate) struct Current {
     telemetry: Telemetry,
 }
 
-/// What a file looked like: changed when any part has. `None` when it is not there.
+/// The state of a file; the file has changed when any part has. `None` when it is not there.
 type Stamp = Option<(SystemTime, u64, u64)>;
 
 #[derive(Default)]
@@ -74,7 +52,7 @@ impl Current {
         Ok(Self { path: path.map(Path::to_owned), web: ArcSwap::from_pointee(web), seen, telemetry: telemetry.clone() })
     }
 
-    /// What holds now; reads the files again when one has changed. Costs a `stat` per file.
+    /// The current configuration; reads the files again when one has changed. Costs a `stat` per file.
     pub(crate) fn get(&self) -> Arc<Web> {
         if let (Some(path), Some(mut seen)) = (&self.path, self.seen.try_lock()) {
             let changed = seen.files.iter().any(|(file, stamp)| stamp_of(file) != *stamp);

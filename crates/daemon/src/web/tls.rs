@@ -64,6 +64,13 @@ pub(super) struct RawTls {
 pub(super) struct Wrong(pub(super) &'static str, pub(super) String);
 
 /// The TLS configuration of this section. Adds the files that it reads to `files`, so that changes are noticed.
+impl RawTls {
+    /// Whether a client's certificate, if it has one, is checked.
+    pub(super) fn verifies_clients(&self) -> bool {
+        matches!(self.client_auth_type.as_deref(), Some("VerifyClientCertIfGiven" | "RequireAndVerifyClientCert"))
+    }
+}
+
 pub(super) fn build(
     raw: &RawTls,
     folder: &Path,
@@ -182,7 +189,7 @@ fn cipher_suites(names: &[String]) -> Result<Vec<rustls::SupportedCipherSuite>, 
                 }
             }
             None if NOT_SPOKEN.contains(&name.as_str()) => {
-                tracing::warn!(suite = %name, "cipher suite is too weak and left out");
+                tracing::warn!(suite = %name, "cipher suite is too weak, left it out");
             }
             None => return Err(Wrong("cipher_suites", format!("`{name}` is no cipher suite"))),
         }
@@ -200,7 +207,7 @@ fn curves(names: &[String]) -> Result<Vec<&'static dyn SupportedKxGroup>, Wrong>
             "CurveP256" => chosen.push(provider::kx_group::SECP256R1),
             "CurveP384" => chosen.push(provider::kx_group::SECP384R1),
             "X25519" => chosen.push(provider::kx_group::X25519),
-            "CurveP521" | "X25519MLKEM768" => tracing::warn!(curve = %name, "curve is not spoken and left out"),
+            "CurveP521" | "X25519MLKEM768" => tracing::warn!(curve = %name, "curve is not supported, left it out"),
             other => {
                 let known = "CurveP256, CurveP384, X25519";
                 return Err(Wrong("curve_preferences", format!("`{other}` is no curve; curves are {known}")));

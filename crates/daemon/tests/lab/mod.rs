@@ -20,11 +20,11 @@ pub static PROGRAM: Program =
     Program { name: "lab", prefix: "lab", about: "A server under test.", version: "1.2.3", revision: None };
 
 /// Longer than anything here takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Waits until `holds`, and says what was waited for when it does not.
 pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TEST_TIMEOUT;
     while !holds() {
         assert!(Instant::now() < deadline, "waited in vain for: {what}");
         thread::park_timeout(Duration::from_millis(5));
@@ -68,7 +68,7 @@ impl Running {
                 bound.serve(token).await
             })
         });
-        let address = addresses.recv_timeout(PATIENCE).expect("the server starts");
+        let address = addresses.recv_timeout(TEST_TIMEOUT).expect("the server starts");
         Self { address, telemetry, stop, thread: Some(thread) }
     }
 
@@ -137,7 +137,7 @@ impl Tower {
     }
 
     pub fn wait_for_line(&mut self, text: &str) -> String {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TEST_TIMEOUT;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let line = self.log.recv_timeout(left).unwrap_or_else(|_| panic!("no line with {text}: {:?}", self.lines));
@@ -197,8 +197,8 @@ impl Response {
 
 pub fn connect(address: SocketAddr) -> TcpStream {
     let socket = TcpStream::connect(address).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    socket.set_write_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
+    socket.set_write_timeout(Some(TEST_TIMEOUT)).unwrap();
     socket
 }
 

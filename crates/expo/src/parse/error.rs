@@ -1,4 +1,4 @@
-//! What can be wrong with a page.
+//! Errors of pages.
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// What is wrong.
+/// The problem.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {

@@ -2,10 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Problem, Strictness, line::Grammar, text::suffixes};
+use super::{
+    error::Problem,
+    grammar::{Grammar, Strictness, suffixes},
+};
 use crate::{
+    dialect::Dialect,
     model::{Exposition, ParsedFamily, ParsedKind, ParsedSample},
-    text::Dialect,
 };
 
 const EXEMPLAR_CHARS: usize = 128;
@@ -98,10 +101,10 @@ impl Open {
     }
 }
 
-/// What is wrong with a family.
+/// The problem of a family.
 #[derive(Debug)]
-pub(crate) struct Fault {
-    pub(crate) problem: Problem,
+pub(super) struct Fault {
+    pub(super) problem: Problem,
     /// The sample that shows it, when it is one.
     pub(super) sample: Option<usize>,
 }
@@ -114,7 +117,7 @@ impl From<Problem> for Fault {
 
 /// The families of a page so far.
 #[derive(Debug)]
-pub(crate) struct Families {
+pub(super) struct Families {
     dialect: Dialect,
     strictness: Strictness,
     done: Vec<ParsedFamily>,
@@ -123,11 +126,11 @@ pub(crate) struct Families {
 }
 
 impl Families {
-    pub(crate) fn new(dialect: Dialect, strictness: Strictness) -> Self {
+    pub(super) fn new(dialect: Dialect, strictness: Strictness) -> Self {
         Self { dialect, strictness, done: Vec::new(), claimed: HashMap::new() }
     }
 
-    pub(crate) fn finish(self) -> Exposition {
+    pub(super) fn finish(self) -> Exposition {
         Exposition { families: self.done }
     }
 
@@ -152,7 +155,7 @@ impl Families {
     }
 
     /// Takes a family that stands on the page under `header`.
-    pub(crate) fn push(&mut self, family: ParsedFamily, header: &str) -> Result<(), Fault> {
+    pub(super) fn push(&mut self, family: ParsedFamily, header: &str) -> Result<(), Fault> {
         if self.strictness == Strictness::Strict {
             self.claim(header, family.kind)?;
             check_unit(&family, header)?;

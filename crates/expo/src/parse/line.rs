@@ -2,10 +2,13 @@
 
 use metric::Exemplar;
 
-use super::{Strictness, error::Problem};
+use super::{
+    error::Problem,
+    grammar::{Grammar, is_label_name, is_metric_name},
+};
 use crate::{
+    dialect::Dialect,
     model::{ParsedKind, ParsedSample},
-    text::Dialect,
 };
 
 type Labels = Vec<(String, String)>;
@@ -22,31 +25,15 @@ pub(super) enum Line {
     Sample(ParsedSample),
 }
 
-/// How lines are read.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Grammar {
-    pub(super) dialect: Dialect,
-    pub(super) strictness: Strictness,
-}
-
-impl Grammar {
-    fn is_lenient(self) -> bool {
-        self.strictness == Strictness::Lenient
-    }
-
-    /// Whether more than one blank may stand between things.
-    fn is_loose(self) -> bool {
-        self.dialect == Dialect::Text004 || self.is_lenient()
-    }
-
+impl Line {
     /// Reads a line, without its end.
-    pub(super) fn line(self, text: &str) -> Result<Line, Problem> {
-        let text = if self.is_loose() { text.trim_start_matches([' ', '\t']) } else { text };
+    pub(super) fn read(text: &str, grammar: Grammar) -> Result<Self, Problem> {
+        let text = if grammar.is_loose() { text.trim_start_matches([' ', '\t']) } else { text };
         if text.is_empty() {
-            return Ok(Line::Blank);
+            return Ok(Self::Blank);
         }
-        let mut cursor = Cursor { text, at: 0, grammar: self };
-        if text.starts_with('#') { cursor.comment() } else { cursor.sample().map(Line::Sample) }
+        let mut cursor = Cursor { text, at: 0, grammar };
+        if text.starts_with('#') { cursor.comment() } else { cursor.sample().map(Self::Sample) }
     }
 }
 
@@ -85,7 +72,7 @@ impl<'a> Cursor<'a> {
         if found { Ok(()) } else { Err(self.expected("a space")) }
     }
 
-    /// What stands up to the next blank.
+    /// Text up to the next blank.
     fn word(&mut self) -> &'a str {
         let rest = self.rest();
         let end = rest.find([' ', '\t']).unwrap_or(rest.len());
@@ -304,7 +291,7 @@ impl<'a> Cursor<'a> {
 }
 
 /// A number as the formats spell it; `inf` and `nan` in other cases are refused when strict.
-pub(super) fn number(text: &str, grammar: Grammar) -> Result<f64, Problem> {
+fn number(text: &str, grammar: Grammar) -> Result<f64, Problem> {
     let bad = || Problem::BadNumber(text.to_owned());
     match text {
         "+Inf" | "Inf" => return Ok(f64::INFINITY),
@@ -314,18 +301,4 @@ pub(super) fn number(text: &str, grammar: Grammar) -> Result<f64, Problem> {
     }
     let plain = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'));
     if plain || grammar.is_lenient() { text.parse().map_err(|_| bad()) } else { Err(bad()) }
-}
-
-pub(crate) fn is_metric_name(name: &str) -> bool {
-    is_name(name, |b| b == b':')
-}
-
-pub(crate) fn is_label_name(name: &str) -> bool {
-    is_name(name, |_| false)
-}
-
-fn is_name(name: &str, more: impl Fn(u8) -> bool) -> bool {
-    let mut bytes = name.bytes();
-    let letter = |b: u8| b.is_ascii_alphabetic() || b == b'_' || more(b);
-    bytes.next().is_some_and(letter) && bytes.all(|b| letter(b) || b.is_ascii_digit())
 }

@@ -9,21 +9,16 @@
 
 mod error;
 mod family;
+mod grammar;
 mod line;
+mod protobuf;
 mod text;
+mod wire;
 
 pub use error::{ParseError, Place, Problem};
+pub use grammar::Strictness;
 
-use crate::{model::Exposition, negotiate::Format, protobuf};
-
-/// How much is forgiven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strictness {
-    /// Nothing.
-    Strict,
-    /// What scrapers forgive, too.
-    Lenient,
-}
+use crate::{dialect::Dialect, model::Exposition, negotiate::Format};
 
 /// Reads a page, strictly.
 pub fn parse(page: &[u8], format: Format) -> Result<Exposition, ParseError> {
@@ -37,11 +32,8 @@ pub fn parse_lenient(page: &[u8], format: Format) -> Result<Exposition, ParseErr
 
 fn read(page: &[u8], format: Format, strictness: Strictness) -> Result<Exposition, ParseError> {
     match format {
-        Format::Text004 => text::read(page, crate::text::Dialect::Text004, strictness),
-        Format::OpenMetrics1 => text::read(page, crate::text::Dialect::OpenMetrics, strictness),
-        Format::Protobuf => protobuf::read::read(page, strictness),
+        Format::Text004 => text::read(page, Dialect::Text004, strictness),
+        Format::OpenMetrics1 => text::read(page, Dialect::OpenMetrics, strictness),
+        Format::Protobuf => protobuf::read(page, strictness),
     }
 }
-
-pub(crate) use family::Families;
-pub(crate) use line::{is_label_name, is_metric_name};

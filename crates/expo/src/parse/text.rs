@@ -1,13 +1,14 @@
 //! Pages of the text formats: lines become families.
 
 use super::{
-    ParseError, Place, Problem, Strictness,
+    error::{ParseError, Place, Problem},
     family::{Families, Open},
-    line::{Grammar, Line},
+    grammar::{Grammar, Strictness, suffixes},
+    line::Line,
 };
 use crate::{
-    model::{Exposition, ParsedKind, ParsedSample},
-    text::Dialect,
+    dialect::Dialect,
+    model::{Exposition, ParsedSample},
 };
 
 /// Reads a page.
@@ -50,7 +51,8 @@ impl Reader {
     /// Takes a line; whether it was the end of the page.
     fn line(&mut self, text: &str) -> Result<bool, ParseError> {
         let ends = text.ends_with('\n');
-        let line = self.grammar.line(text.strip_suffix('\n').unwrap_or(text)).map_err(|problem| self.here(problem))?;
+        let line =
+            Line::read(text.strip_suffix('\n').unwrap_or(text), self.grammar).map_err(|problem| self.here(problem))?;
         if !ends && self.is_strict() && !matches!(line, Line::Eof) {
             return Err(self.here(Problem::NoNewline));
         }
@@ -119,20 +121,5 @@ impl Reader {
             let line = line.or(lines.last().copied()).unwrap_or(self.number);
             ParseError { place: Place::Line(line), problem: fault.problem }
         })
-    }
-}
-
-/// What may follow a family's name in its samples' names.
-pub(super) fn suffixes(kind: ParsedKind, dialect: Dialect) -> &'static [&'static str] {
-    use ParsedKind::{Counter, Gauge, GaugeHistogram, Histogram, Info, StateSet, Summary, Unknown};
-    match (dialect, kind) {
-        (Dialect::OpenMetrics, Counter) => &["_total", "_created"],
-        (Dialect::OpenMetrics, Info) => &["_info"],
-        (Dialect::OpenMetrics, Histogram) => &["_bucket", "_count", "_sum", "_created"],
-        (Dialect::OpenMetrics, Summary) => &["", "_count", "_sum", "_created"],
-        (Dialect::OpenMetrics, GaugeHistogram) => &["_bucket", "_gcount", "_gsum"],
-        (Dialect::Text004, Histogram | GaugeHistogram) => &["_bucket", "_count", "_sum"],
-        (Dialect::Text004, Summary) => &["", "_count", "_sum"],
-        (_, Counter | Gauge | Info | StateSet | Unknown) => &[""],
     }
 }

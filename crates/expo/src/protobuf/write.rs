@@ -9,11 +9,9 @@ use super::{
     wire::{push_double, push_int, push_nested, push_string, push_varint, zigzag},
 };
 use crate::{
-    encoder::Scratch,
     model::{NativeHistogram, ParsedKind},
-    page::{CHUNK, Page, Pieces},
+    page::{CHUNK, Page, Pieces, Scratch},
     shape::{self, Shape},
-    text::exemplar_between,
 };
 
 /// Writes a family.
@@ -47,7 +45,7 @@ pub(crate) fn family(page: &mut Page<'_>, scratch: &mut Scratch, batch: &Batch, 
     Ok(())
 }
 
-/// How many series the sample is.
+/// The number of series that the sample is.
 fn lines(sample: &Sample<'_>) -> u64 {
     let Some(histogram) = sample.histogram() else { return 1 };
     let classic = histogram.classic.as_ref().map(|classic| classic.bounds.len() as u64 + 3);
@@ -160,7 +158,7 @@ fn push_histogram(out: &mut Vec<u8>, histogram: &Histogram) {
             let bounds = classic.bounds.iter().copied().chain([f64::INFINITY]);
             for (bound, count) in bounds.zip(&classic.counts) {
                 cumulative += count;
-                push_bucket(out, cumulative, bound, exemplar_between(&histogram.exemplars, below, bound));
+                push_bucket(out, cumulative, bound, histogram.exemplar_between(below, bound));
                 below = bound;
             }
         }

@@ -148,7 +148,10 @@ mod tests {
     #[test]
     fn labels_of_templates_are_found() {
         let labels = |text| named_labels(text).map(|labels| labels.into_iter().collect::<Vec<_>>());
-        assert_eq!(labels("{{ $labels.a }} {{ $value | humanize }} {{ with $labels.b_c }}x{{ end }}").unwrap(), ["a", "b_c"]);
+        assert_eq!(
+            labels("{{ $labels.a }} {{ $value | humanize }} {{ with $labels.b_c }}x{{ end }}").unwrap(),
+            ["a", "b_c"]
+        );
         assert!(labels("{{ $labels.a").is_err() && labels("a }}").is_err());
         assert!(labels("{{ query \"up\" }}").unwrap_err().contains("query"));
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use metric::Kind;
 use promql_parser::parser::{self, Expr};
 
 use super::{Alert, Annotations, Owner, Test, annotation};
@@ -64,7 +65,13 @@ impl Check<'_> {
     }
 
     /// A text with limits put in.
-    fn filled(&mut self, key: &str, text: &str, ground: &Ground<'_>, write: fn(&Threshold) -> String) -> (String, Vec<String>) {
+    fn filled(
+        &mut self,
+        key: &str,
+        text: &str,
+        ground: &Ground<'_>,
+        write: fn(&Threshold) -> String,
+    ) -> (String, Vec<String>) {
         match ground.thresholds.filled(text, write) {
             Ok(filled) => filled,
             Err(what) => {
@@ -144,7 +151,8 @@ fn prose(check: &mut Check<'_>, source: &Alert) {
         check.words(key, text);
     }
     if source.summary.contains("$value") || source.summary.trim().lines().count() != 1 {
-        check.refuse("summary", "is one line without the value: a number that moves makes a new notification each time");
+        check
+            .refuse("summary", "is one line without the value: a number that moves makes a new notification each time");
     }
     if runbook.diagnosis.iter().filter(|step| step.query.is_some()).count() == 0 {
         check.refuse("runbook.diagnosis", "has no step with a query");
@@ -212,7 +220,14 @@ fn with_owner(condition: &str, owner: Owner, owner_labels: &[String]) -> String 
     format!("(\n{condition}\n)\n* on ({on}) group_left ({include}) {record}\nor on ({on})\n(\n{condition}\n)")
 }
 
-fn annotation(check: &mut Check<'_>, key: &str, text: &str, keeps: &Labels, source: &Alert, ground: &Ground<'_>) -> String {
+fn annotation(
+    check: &mut Check<'_>,
+    key: &str,
+    text: &str,
+    keeps: &Labels,
+    source: &Alert,
+    ground: &Ground<'_>,
+) -> String {
     let (filled, _) = check.filled(key, text.trim_end(), ground, Threshold::words);
     match annotation::named_labels(&filled) {
         Err(what) => check.refuse(key, what),
@@ -235,7 +250,9 @@ fn inputs(check: &mut Check<'_>, source: &Alert, query: &Query, ground: &Ground<
         let Some((family, known, _)) = ground.known.series(name) else { continue };
         match ground.inputs.of(family, known) {
             Some(input) => drop(read.insert(input.to_owned())),
-            None => check.refuse("expr", format!("reads {name}, which no input has: it is off by default and has no flag")),
+            None => {
+                check.refuse("expr", format!("reads {name}, which no input has: it is off by default and has no flag"))
+            }
         }
     }
     let said: BTreeSet<String> = source.inputs.iter().cloned().collect();
@@ -269,13 +286,18 @@ fn steps(check: &mut Check<'_>, source: &Alert, ground: &Ground<'_>, used: &mut 
 fn tests(check: &mut Check<'_>, source: &Alert, query: Option<&Query>, keeps: &Labels, ground: &Ground<'_>) {
     let tests = &source.tests;
     let has_histogram = query.is_some_and(|query| {
-        query.reads.iter().filter_map(|name| ground.known.series(name)).any(|(_, family, _)| family.kind == "histogram")
+        query
+            .reads
+            .iter()
+            .filter_map(|name| ground.known.series(name))
+            .any(|(_, family, _)| family.kind == Kind::Histogram)
     });
-    let needed = [("firing", &tests.firing, true), ("just_under", &tests.just_under, true), ("flapping", &tests.flapping, true), (
-        "native",
-        &tests.native,
-        has_histogram,
-    )];
+    let needed = [
+        ("firing", &tests.firing, true),
+        ("just_under", &tests.just_under, true),
+        ("flapping", &tests.flapping, true),
+        ("native", &tests.native, has_histogram),
+    ];
     for (name, test, is_needed) in needed {
         if is_needed && test.is_none() && !tests.exempt.contains_key(name) {
             check.refuse("tests", format!("has no {name} test, and no reason under `exempt`"));
@@ -291,9 +313,11 @@ fn tests(check: &mut Check<'_>, source: &Alert, query: Option<&Query>, keeps: &L
     }
     let mut all: Vec<(String, &Test)> = tests.more.iter().map(|(name, test)| (format!("more.{name}"), test)).collect();
     all.extend(needed.into_iter().filter_map(|(name, test, _)| Some((name.to_owned(), test.as_ref()?))));
-    all.extend([("doubled", &tests.doubled), ("empty", &tests.empty)].into_iter().filter_map(|(name, test)| {
-        Some((name.to_owned(), test.as_ref()?))
-    }));
+    all.extend(
+        [("doubled", &tests.doubled), ("empty", &tests.empty)]
+            .into_iter()
+            .filter_map(|(name, test)| Some((name.to_owned(), test.as_ref()?))),
+    );
     for (name, test) in all {
         let key = format!("tests.{name}");
         test_of(check, &key, source, test, keeps, ground);

@@ -125,9 +125,7 @@ impl Maker<'_> {
         let series = self.series(firing).into_iter().filter(|(series, _)| !is_owner(series));
         let brought = self.alert.source.owner.brings();
         let bare = |row: &BTreeMap<String, String>| {
-            let is_own = |label: &String| {
-                !self.owner_labels.contains(label) && !brought.contains(&label.as_str())
-            };
+            let is_own = |label: &String| !self.owner_labels.contains(label) && !brought.contains(&label.as_str());
             row.iter().filter(|(label, _)| is_own(label)).map(|(label, value)| (label.clone(), value.clone())).collect()
         };
         let mut case = self.case("without owners", firing, series.collect(), bare);
@@ -153,8 +151,11 @@ impl Maker<'_> {
                 labels.collect::<BTreeMap<_, _>>()
             };
             let workload = of(&super::WORKLOAD);
-            let named: BTreeMap<String, String> =
-                row.iter().filter(|(name, _)| self.owner_labels.contains(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
+            let named: BTreeMap<String, String> = row
+                .iter()
+                .filter(|(name, _)| self.owner_labels.contains(name))
+                .map(|(n, v)| (n.clone(), v.clone()))
+                .collect();
             if !named.is_empty() {
                 let labels = workload.clone().into_iter().chain(named).collect();
                 owners.insert(format!("kube_workload_owner_info{}", quoted_labels(&labels)), format!("1x{steps}"));
@@ -239,8 +240,10 @@ fn with_label(series: &str, label: &str, value: &str) -> String {
 
 /// Labels as a series has them.
 pub(crate) fn quoted_labels(labels: &BTreeMap<String, String>) -> String {
-    let parts: Vec<String> =
-        labels.iter().map(|(name, value)| format!("{name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))).collect();
+    let parts: Vec<String> = labels
+        .iter()
+        .map(|(name, value)| format!("{name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")))
+        .collect();
     format!("{{{}}}", parts.join(", "))
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use metric::Kind;
 use serde::Deserialize;
 
-use super::{Family, Labels, Origin};
+use super::family::{Family, Labels, Origin};
 
 /// The file of inputs.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -57,8 +58,8 @@ pub struct Input {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dependency {
-    /// counter, gauge, histogram, info or unknown.
-    pub kind: String,
+    /// Its type.
+    pub kind: Kind,
     /// Its labels, beside those of the scrape.
     #[serde(default)]
     pub labels: Labels,

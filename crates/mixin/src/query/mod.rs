@@ -5,6 +5,7 @@ mod text;
 
 use std::collections::BTreeSet;
 
+use metric::Kind;
 use promql_parser::parser::{self, Expr};
 
 use crate::catalog::{Known, Labels};
@@ -50,10 +51,11 @@ fn one_sided(reads: &BTreeSet<String>, known: &Known) -> Vec<String> {
     let families: BTreeSet<&str> = reads
         .iter()
         .filter_map(|name| known.series(name))
-        .filter(|(_, family, _)| family.kind == "histogram")
+        .filter(|(_, family, _)| family.kind == Kind::Histogram)
         .map(|(name, ..)| name)
         .collect();
-    let is_classic = |name: &str| ["_bucket", "_sum", "_count"].iter().any(|end| reads.contains(&format!("{name}{end}")));
+    let is_classic =
+        |name: &str| ["_bucket", "_sum", "_count"].iter().any(|end| reads.contains(&format!("{name}{end}")));
     families
         .into_iter()
         .filter_map(|name| match (reads.contains(name), is_classic(name)) {
@@ -67,7 +69,7 @@ fn one_sided(reads: &BTreeSet<String>, known: &Known) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{Catalog, Inputs};
+    use crate::catalog::Inputs;
 
     fn known() -> Known {
         let label = |name: &str, values: &[&str]| match values {
@@ -75,7 +77,10 @@ mod tests {
             _ => format!(r#"{{"name":"{name}","values":{}}}"#, serde_json::to_string(values).unwrap()),
         };
         let family = |name: &str, kind: &str, labels: &[String]| {
-            format!(r#"{{"name":"{name}","kind":"{kind}","endpoint":"/metrics","labels":[{}]}}"#, labels.join(","))
+            format!(
+                r#"{{"name":"{name}","kind":"{kind}","unit":"","help":"","endpoint":"/metrics","labels":[{}]}}"#,
+                labels.join(",")
+            )
         };
         let pod = [label("namespace", &[]), label("pod", &[])];
         let families = [
@@ -85,12 +90,12 @@ mod tests {
             family("wait_seconds", "histogram", &pod),
         ];
         let json = format!(
-            r#"{{"program":"p","sections":[{{"name":"s","default_on":true,"families":[{}]}}]}}"#,
+            r#"{{"program":"p","version":"1","sections":[{{"name":"s","about":"","needs":[],"default_on":true,"families":[{}]}}]}}"#,
             families.join(",")
         );
         let mut inputs = Inputs::default();
         inputs.attached.insert("p".to_owned(), ["job", "instance"].map(str::to_owned).into());
-        Known::new(&[Catalog::read(&json).unwrap()], &inputs)
+        Known::new(&[serde_json::from_str(&json).unwrap()], &inputs)
     }
 
     fn keeps(text: &str) -> String {
@@ -111,7 +116,10 @@ mod tests {
             ("topk by (pod) (1, pod_info)", "instance job namespace node pod"),
             ("count_values by (pod) (\"value\", pod_ready)", "pod value"),
             ("sum(pod_ready)", ""),
-            ("max by (namespace, pod) (pod_ready) * on (pod) group_left (node) topk by (pod) (1, pod_info)", "namespace node pod"),
+            (
+                "max by (namespace, pod) (pod_ready) * on (pod) group_left (node) topk by (pod) (1, pod_info)",
+                "namespace node pod",
+            ),
             ("max by (pod) (pod_ready) and on (pod) pod_info", "pod"),
             ("max by (pod) (pod_ready) or max by (node) (pod_info)", "node pod"),
             ("max by (pod) (pod_ready) == on (pod) max by (pod) (cpu_seconds_total)", "pod"),
@@ -121,7 +129,10 @@ mod tests {
             ("vector(1)", ""),
             ("time() - 5", "a number"),
             ("max by (pod) (max_over_time(pod_ready[1h:1m]))", "pod"),
-            ("histogram_quantile(0.9, sum by (pod) (rate(wait_seconds[5m]))) or histogram_quantile(0.9, sum by (pod, le) (rate(wait_seconds_bucket[5m])))", "pod"),
+            (
+                "histogram_quantile(0.9, sum by (pod) (rate(wait_seconds[5m]))) or histogram_quantile(0.9, sum by (pod, le) (rate(wait_seconds_bucket[5m])))",
+                "pod",
+            ),
         ] {
             assert_eq!(keeps(text), labels, "{text}");
         }

@@ -74,7 +74,8 @@ pub(crate) fn index(alerts: &[Checked]) -> String {
             let _ = writeln!(page, "\n## {area}\n\n| alert | severity | fires when |\n|---|---|---|");
         }
         let source = &alert.source;
-        let first = source.runbook.meaning.trim().split_inclusive(". ").next().unwrap_or_default().trim().replace('\n', " ");
+        let first =
+            source.runbook.meaning.trim().split_inclusive(". ").next().unwrap_or_default().trim().replace('\n', " ");
         let _ = writeln!(page, "| [{0}]({0}.md) | {1} | {first} |", source.alert, source.severity);
     }
     page

@@ -22,7 +22,7 @@ use super::state::{Behaviour, Collection, Happened, State};
 
 type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
-/// How a client wants objects.
+/// The form in which a client wants objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Whole,

@@ -1,4 +1,4 @@
-//! What the server has and how it behaves.
+//! Contents and behaviour of the server.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 use tokio::sync::watch;
 
-/// How the server behaves. Numbers say how often something happens from now on.
+/// The behaviour of the server. Numbers say how often something happens from now on.
 #[derive(Clone, Debug)]
 pub struct Behaviour {
     /// Whether there are streaming lists.
@@ -58,7 +58,7 @@ pub(super) struct Happened {
     pub(super) object: Bytes,
 }
 
-/// What a collection's objects say they are.
+/// Kind and version of a collection's objects.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Kind {
@@ -80,7 +80,7 @@ pub(super) struct Collection {
     pub(super) kind: Option<Kind>,
     pub(super) objects: BTreeMap<String, Bytes>,
     pub(super) log: Vec<Happened>,
-    /// How much of the log is forgotten.
+    /// The number of log entries that are forgotten.
     pub(super) forgotten: usize,
     /// The last version that is forgotten.
     pub(super) compacted: u64,
@@ -90,7 +90,7 @@ pub(super) struct Collection {
 pub(super) struct Inner {
     pub(super) version: u64,
     pub(super) collections: HashMap<String, Collection>,
-    /// What is left of lists in pages, by token.
+    /// The rest of lists in pages, by token.
     pub(super) pages: HashMap<String, (u64, Vec<Bytes>)>,
     pub(super) tokens: u64,
 }

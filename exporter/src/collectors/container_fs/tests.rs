@@ -72,12 +72,7 @@ fn the_machine_has_a_row_a_device_and_a_container_its_layer_once_it_was_walked()
     let host = Arc::new(Host::below(root.path()).unwrap());
     let layout = Arc::new(Layout::find(&host, &mut Reader::default()).unwrap());
     let mut tree = Tree::new(Arc::clone(&host), layout, Budget::new(100)).unwrap();
-    let context = Context {
-        host: Arc::clone(&host),
-        config: Arc::new(Config::default()),
-        pods: crate::identity::Pods::default(),
-        peers: crate::identity::Peers::default(),
-    };
+    let context = Context::alone(Arc::clone(&host), Config::default());
     let mut collector = (SPEC.build)(&context).unwrap();
 
     let disk = kernfs::space(root.path()).unwrap().unwrap();

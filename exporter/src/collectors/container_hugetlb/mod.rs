@@ -205,12 +205,7 @@ mod tests {
             std::fs::create_dir(root.path().join(sub)).unwrap();
         }
         std::fs::write(root.path().join("cgroup/cgroup.controllers"), "cpu memory\n").unwrap();
-        let context = Context {
-            host: Arc::new(Host::below(root.path()).unwrap()),
-            config: Arc::new(Config::default()),
-            pods: crate::identity::Pods::default(),
-            peers: crate::identity::Peers::default(),
-        };
+        let context = Context::alone(Arc::new(Host::below(root.path()).unwrap()), Config::default());
         let without = build(&context).err().unwrap().0;
         assert!(without.contains("CONFIG_CGROUP_HUGETLB=y"), "{without}");
         std::fs::write(root.path().join("cgroup/cgroup.controllers"), "cpu hugetlb\n").unwrap();

@@ -120,7 +120,8 @@ mod tests {
     use crate::{
         config::Config,
         identity::{Layout, Tree},
-        scrape::{Engine, Outcome},
+        report::Outcome,
+        scrape::Engine,
     };
 
     #[test]
@@ -142,17 +143,7 @@ mod tests {
         let host = Arc::new(Host::below(root.path()).unwrap());
         let layout = Arc::new(Layout::find(&host, &mut Reader::default()).unwrap());
         let tree = Tree::new(Arc::clone(&host), layout, Budget::new(9)).unwrap();
-        let mut engine = Engine::new(
-            &[&SLOW],
-            |_| true,
-            &Context {
-                host,
-                config: Arc::new(Config::default()),
-                pods: crate::identity::Pods::default(),
-                peers: crate::identity::Peers::default(),
-            },
-            tree,
-        );
+        let mut engine = Engine::new(&[&SLOW], |_| true, &Context::alone(host, Config::default()), tree);
         let late = Instant::now() + Duration::from_mins(1);
         let report = engine.scrape(View::Cadvisor, late, |_| true, &mut Batch::default());
         assert_eq!(report.runs.first().map(|run| &run.outcome), Some(&Outcome::Partial(1)));

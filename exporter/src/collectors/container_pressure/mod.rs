@@ -171,15 +171,7 @@ mod tests {
             std::fs::create_dir(root.path().join(sub)).unwrap();
         }
         let host = Arc::new(Host::below(root.path()).unwrap());
-        let reason = build(&Context {
-            host,
-            config: Arc::new(Config::default()),
-            pods: crate::identity::Pods::default(),
-            peers: crate::identity::Peers::default(),
-        })
-        .err()
-        .unwrap()
-        .0;
+        let reason = build(&Context::alone(host, Config::default())).err().unwrap().0;
         for part in ["/proc/pressure", "CONFIG_PSI=y", "psi=1"] {
             assert!(reason.contains(part), "{part} is not in: {reason}");
         }

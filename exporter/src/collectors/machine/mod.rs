@@ -10,7 +10,7 @@
 
 mod metrics;
 mod parse;
-mod topology;
+pub mod topology;
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,6 @@ use kernfs::{Dir, Host, ReadError, Reader, text};
 use metric::{Batch, Bytes, Of, Watts};
 
 use self::metrics::AsMachine;
-pub use self::topology::SPEC as TOPOLOGY;
 use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
 
 /// See the module.
@@ -198,7 +197,7 @@ mod tests {
     fn a_machine_with_memory_nodes_and_one_without() {
         for tree in ["two-nodes", "no-nodes"] {
             check(&SPEC, &format!("machine/testdata/{tree}"), View::Cadvisor);
-            check(&TOPOLOGY, &format!("machine/testdata/{tree}-topology"), View::Cadvisor);
+            check(&topology::SPEC, &format!("machine/testdata/{tree}-topology"), View::Cadvisor);
         }
     }
 }

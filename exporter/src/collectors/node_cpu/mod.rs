@@ -20,11 +20,11 @@ use self::{
     },
     parse::Times,
 };
-use super::{
-    node::{attribute, attribute_number, malformed, numbered},
-    node_options,
+use super::node::{attribute, attribute_number, malformed, numbered};
+use crate::{
+    config::node,
+    spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
-use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
 
 /// See the module.
 pub static SPEC: Spec = Spec {
@@ -43,7 +43,7 @@ const FOLDER: &str = "devices/system/cpu";
 
 #[derive(Debug)]
 struct NodeCpu {
-    options: node_options::Cpu,
+    options: node::Cpu,
     known: BTreeMap<Box<str>, Known>,
     /// What sysfs says of CPUs; it is looked at again when their number changes.
     layout: Option<(usize, Layout)>,
@@ -182,7 +182,7 @@ impl Layout {
     }
 }
 
-fn emit_info(options: &node_options::Cpu, host: &Host, reader: &mut Reader, out: &mut Batch) -> Result<(), ReadError> {
+fn emit_info(options: &node::Cpu, host: &Host, reader: &mut Reader, out: &mut Batch) -> Result<(), ReadError> {
     let Some(file) = reader.read(&host.proc, "cpuinfo")? else { return Ok(()) };
     // The parser takes for granted that the file has one processor.
     if !text::lines(file).any(|line| line.starts_with(b"processor")) {

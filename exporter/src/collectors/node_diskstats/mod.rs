@@ -19,11 +19,11 @@ use self::{
     },
     parse::Properties,
 };
-use super::{
-    node::{Filter, attribute, malformed},
-    node_options::DISKSTATS_DEVICE_EXCLUDE,
+use super::node::{Filter, attribute, malformed};
+use crate::{
+    config::node::DISKSTATS_DEVICE_EXCLUDE,
+    spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
-use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
 
 /// See the module.
 pub static SPEC: Spec = Spec {

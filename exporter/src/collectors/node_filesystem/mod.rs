@@ -17,11 +17,11 @@ use self::{
     mounts::Mount,
     space::{Ask, Asker, NoAnswer, Space},
 };
-use super::{
-    node::Filter,
-    node_options::{FILESYSTEM_FS_TYPES_EXCLUDE, FILESYSTEM_MOUNT_POINTS_EXCLUDE},
+use super::node::Filter;
+use crate::{
+    config::node::{FILESYSTEM_FS_TYPES_EXCLUDE, FILESYSTEM_MOUNT_POINTS_EXCLUDE},
+    spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
-use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
 
 /// See the module.
 pub static SPEC: Spec = Spec {

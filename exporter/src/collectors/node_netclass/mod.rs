@@ -11,9 +11,11 @@ use self::metrics::{ALL, ALTNAMES, ATTRIBUTES, INFO, SPEED, UP};
 use super::{
     netlink,
     node::{attribute, attribute_text, entries, integer},
-    node_options,
 };
-use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
+use crate::{
+    config::node,
+    spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
+};
 
 /// See the module.
 pub static SPEC: Spec = Spec {
@@ -30,7 +32,7 @@ const IFF_UP: i64 = 1;
 
 #[derive(Debug)]
 struct NodeNetclass {
-    options: node_options::Netclass,
+    options: node::Netclass,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]

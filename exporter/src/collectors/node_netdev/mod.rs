@@ -20,9 +20,11 @@ use self::metrics::{ADDRESS, ALL, COLUMNS, DETAILS, NOHANDLER, SINGLE, aliased};
 use super::{
     netlink::{self, Address},
     node::{Filter, attribute_number, attribute_text, malformed, net_folder},
-    node_options::Pattern,
 };
-use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
+use crate::{
+    config::node::Pattern,
+    spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
+};
 
 /// See the module.
 pub static SPEC: Spec = Spec {

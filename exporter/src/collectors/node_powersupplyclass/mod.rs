@@ -7,11 +7,11 @@ mod metrics;
 use kernfs::ReadError;
 
 use self::metrics::{ALL, ATTRIBUTES, INFO, WORDS};
-use super::{
-    node::{attribute, attribute_text, entries, integer},
-    node_options::Pattern,
+use super::node::{attribute, attribute_text, entries, integer};
+use crate::{
+    config::node::Pattern,
+    spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
-use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
 
 /// See the module.
 pub static SPEC: Spec = Spec {

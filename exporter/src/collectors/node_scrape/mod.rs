@@ -9,7 +9,7 @@ use metric::{Batch, Count, Desc, Family, Label, Seconds};
 
 use super::node::gauge;
 use crate::{
-    scrape::{Outcome, Run},
+    report::{Outcome, Run},
     spec::{Collector, Context, Scrape, Spec, Unavailable, View},
 };
 

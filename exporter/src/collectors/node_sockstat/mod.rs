@@ -9,11 +9,11 @@ use kernfs::ReadError;
 use metric::Batch;
 
 use self::metrics::{ALL, DECLARED, OTHERS};
-use super::{
-    node::{Fields, net_folder},
-    node_options::Pattern,
+use super::node::{Fields, net_folder};
+use crate::{
+    config::node::Pattern,
+    spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
-use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
 
 /// See the module.
 pub static SPEC: Spec = Spec {

@@ -20,8 +20,11 @@ use self::{
         UNITS, VERSION, VIRTUALIZATION,
     },
 };
-use super::{node::Filter, node_options};
-use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
+use super::node::Filter;
+use crate::{
+    config::node,
+    spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
+};
 
 /// See the module.
 pub static SPEC: Spec = Spec {
@@ -36,7 +39,7 @@ pub static SPEC: Spec = Spec {
 struct NodeSystemd {
     bus: Bus,
     filter: Filter,
-    options: node_options::Systemd,
+    options: node::Systemd,
     digits: Regex,
 }
 
@@ -47,7 +50,7 @@ fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     if !socket.exists() {
         return Err(Unavailable(format!("no socket at {}", socket.display())));
     }
-    let whole = |pattern: &node_options::Pattern| format!("^(?:{pattern})$").parse().map_err(Unavailable);
+    let whole = |pattern: &node::Pattern| format!("^(?:{pattern})$").parse().map_err(Unavailable);
     let filter = Filter::new(&whole(&options.unit_include)?, &whole(&options.unit_exclude)?, "");
     let digits = Regex::new(r"[0-9]{3,}(\.[0-9]+)?").map_err(|error| Unavailable(error.to_string()))?;
     Ok(Box::new(NodeSystemd { bus: Bus::at(socket, options.private), filter, options, digits }))

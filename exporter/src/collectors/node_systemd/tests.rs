@@ -151,7 +151,7 @@ fn serve(socket: &Path) -> JoinHandle<()> {
     })
 }
 
-fn run(change: fn(&mut node_options::Systemd)) -> String {
+fn run(change: fn(&mut node::Systemd)) -> String {
     let root = tempfile::tempdir().unwrap();
     for folder in ["cgroup", "proc", "sys", "rootfs"] {
         std::fs::create_dir(root.path().join(folder)).unwrap();
@@ -217,12 +217,7 @@ fn without_systemd_it_is_off() {
         std::fs::create_dir(root.path().join(folder)).unwrap();
     }
     let host = std::sync::Arc::new(kernfs::Host::below(root.path()).unwrap());
-    let context = Context {
-        host,
-        config: std::sync::Arc::default(),
-        pods: crate::identity::Pods::default(),
-        peers: crate::identity::Peers::default(),
-    };
+    let context = Context::alone(host, Config::default());
     let reason = build(&context).err().unwrap().0;
     assert!(reason.starts_with("no socket at ") && reason.ends_with("run/dbus/system_bus_socket"), "{reason}");
 }

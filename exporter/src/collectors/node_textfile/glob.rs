@@ -4,7 +4,7 @@ use std::path::Path;
 
 use kernfs::{Dir, Reader};
 
-use crate::collectors::{node::entries, node_options::Pattern};
+use crate::{collectors::node::entries, config::node::Pattern};
 
 /// The folders, sorted. A pattern that matches nothing is the name of a folder, so that it is missed.
 pub(super) fn folders(pattern: &str, reader: &Reader) -> Vec<String> {

@@ -47,8 +47,7 @@ struct NodeTextfile {
 #[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     let patterns = context.config.collector.textfile.directory.clone();
-    let shown = super::ALL.iter().flat_map(|spec| spec.shows).filter(|(view, _)| *view == View::Node);
-    let taken = shown.flat_map(|(_, families)| families.iter().map(|desc| desc.name)).collect();
+    let taken = (context.declared)(View::Node);
     Ok(Box::new(NodeTextfile { patterns, taken }))
 }
 

@@ -21,13 +21,14 @@ use std::{
 };
 
 use kernfs::ReadError;
+use kubernetes::WorkloadRef;
 use metric::Batch;
 
 use self::parse::Turned;
 use super::node::net_folder;
 use crate::{
     identity::{
-        AsWorkload, Peers, Pods, Workload,
+        AsWorkload, Peers, Pods,
         peers::{Found, Who},
     },
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
@@ -63,7 +64,7 @@ struct Backends {
 }
 
 /// Of which workload, to which service and port, who answers.
-type Line = (Workload, Who, u16, Workload);
+type Line = (WorkloadRef, Who, u16, WorkloadRef);
 
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     let file = context.host.proc.join(net_folder(&context.host)).join("nf_conntrack");
@@ -129,7 +130,7 @@ fn read(file: &Path) -> io::Result<(HashMap<Turned, u32>, bool)> {
 /// What there is of services, by who they are.
 fn lines(
     seen: &HashMap<Turned, u32>,
-    at: impl Fn(&std::net::IpAddr) -> Option<Workload>,
+    at: impl Fn(&std::net::IpAddr) -> Option<WorkloadRef>,
     find: impl Fn(std::net::IpAddr, u16) -> Found,
 ) -> BTreeMap<Line, u32> {
     let mut lines = BTreeMap::new();
@@ -141,7 +142,7 @@ fn lines(
         }
         let Who { kind, namespace, name, workload } = find(turned.answers, turned.answering_port).who;
         let (kind, name) = workload.unwrap_or((kind, name));
-        let backend = Workload { namespace: (&*namespace).into(), name: (&*name).into(), kind };
+        let backend = WorkloadRef { namespace: (&*namespace).into(), name: (&*name).into(), kind };
         *lines.entry((client, service, turned.port, backend)).or_insert(0) += count;
     }
     lines
@@ -149,7 +150,7 @@ fn lines(
 
 /// Puts the lines with most connections of each workload; the rest is one.
 fn emit(lines: &BTreeMap<Line, u32>, most: usize, out: &mut Batch) {
-    let mut by_client: BTreeMap<&Workload, Vec<(&Line, u32)>> = BTreeMap::new();
+    let mut by_client: BTreeMap<&WorkloadRef, Vec<(&Line, u32)>> = BTreeMap::new();
     for (line, count) in lines {
         by_client.entry(&line.0).or_default().push((line, *count));
     }
@@ -182,8 +183,8 @@ mod tests {
         Turned { client, asked, port: 80, answers, answering_port: 8080 }
     }
 
-    fn workload(name: &str) -> Workload {
-        Workload { namespace: "shop".into(), name: name.into(), kind: "Deployment" }
+    fn workload(name: &str) -> WorkloadRef {
+        WorkloadRef { namespace: "shop".into(), name: name.into(), kind: "Deployment" }
     }
 
     fn find(address: IpAddr, port: u16) -> Found {
@@ -197,7 +198,7 @@ mod tests {
         Found { who: Who { kind, namespace: "shop".into(), name: name.into(), workload }, is_sure: true }
     }
 
-    fn of_client(address: &IpAddr) -> Option<Workload> {
+    fn of_client(address: &IpAddr) -> Option<WorkloadRef> {
         (address.to_string() == CLIENT).then(|| workload("web"))
     }
 

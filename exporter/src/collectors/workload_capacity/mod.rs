@@ -15,12 +15,13 @@ use std::{
 
 use expo::{ParsedFamily, ParsedKind, ParsedSample};
 use kernfs::{ReadError, Reader, text};
+use kubernetes::WorkloadRef;
 use metric::{Batch, Count, Extra, Seconds};
 
 use crate::{
     config::Prices,
     identity::{
-        AsWorkload, Controller, Group, GroupKind, Layout, PerGroup, Pods, Version, Workload,
+        AsWorkload, Controller, Group, GroupKind, Layout, PerGroup, Pods, Version,
         pods::{self, Amounts, Pod},
     },
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
@@ -47,7 +48,7 @@ const NEAR: f64 = 0.9;
 
 struct Capacity {
     pods: Pods,
-    sums: BTreeMap<Workload, Sums>,
+    sums: BTreeMap<WorkloadRef, Sums>,
     cpu: PerGroup<parse::CpuStat>,
     scraped: Option<f64>,
     prices: Prices,
@@ -123,14 +124,14 @@ impl Collector for Capacity {
                 Err(problem) => scrape.problems.push(problem),
             }
         }
-        let mut wants: BTreeMap<Workload, Want> = BTreeMap::new();
+        let mut wants: BTreeMap<WorkloadRef, Want> = BTreeMap::new();
         let mut rows: Vec<[String; 5]> = Vec::new();
         let mut labels: Vec<Vec<String>> = Vec::new();
-        let mut contacts: BTreeMap<Workload, Vec<String>> = BTreeMap::new();
+        let mut contacts: BTreeMap<WorkloadRef, Vec<String>> = BTreeMap::new();
         self.pods.each(|pod, whose| {
             let used = uses.get(&((*pod.namespace).to_owned(), (*pod.name).to_owned())).copied().unwrap_or_default();
             wants.entry(pod.workload.clone()).or_default().add(pod, used, passed);
-            let Workload { namespace, name, kind } = &pod.workload;
+            let WorkloadRef { namespace, name, kind } = &pod.workload;
             rows.push([namespace, &pod.name, name, *kind, pod.phase].map(|text: &str| text.to_owned()));
             labels.push(pod.labels.iter().map(|value| (**value).to_owned()).collect());
             if whose.iter().any(|value| !value.is_empty()) {
@@ -178,9 +179,9 @@ impl Capacity {
         })
     }
 
-    fn emit(&self, wants: &BTreeMap<Workload, Want>, out: &mut Batch) {
+    fn emit(&self, wants: &BTreeMap<WorkloadRef, Want>, out: &mut Batch) {
         for (workload, sums) in &self.sums {
-            let Workload { namespace, name, kind } = workload;
+            let WorkloadRef { namespace, name, kind } = workload;
             let of = out.subject::<AsWorkload, 3>([namespace, name, kind]);
             let extra = || Extra { created: Some(sums.created), exemplar: None };
             out.put_with(&metrics::CPU_REQUESTED, Some(of), [], Seconds(sums.cpu_requested), extra());
@@ -288,12 +289,12 @@ fn emit_pods(rows: &[[String; 5]], labels: &[Vec<String>], names: &[String], scr
     scrape.others.families.push(family(desc.name, desc.help, samples));
 }
 
-fn emit_owners(contacts: &BTreeMap<Workload, Vec<String>>, names: &[String], scrape: &mut Scrape<'_>) {
+fn emit_owners(contacts: &BTreeMap<WorkloadRef, Vec<String>>, names: &[String], scrape: &mut Scrape<'_>) {
     if contacts.is_empty() {
         return;
     }
     let desc = metrics::OWNER.desc();
-    let sample = |(Workload { namespace, name, kind }, values): (&Workload, &Vec<String>)| {
+    let sample = |(WorkloadRef { namespace, name, kind }, values): (&WorkloadRef, &Vec<String>)| {
         let own = [("namespace", &**namespace), ("workload", name), ("workload_kind", kind)];
         let own = own.map(|(key, value)| (key.to_owned(), value.to_owned()));
         let more = names.iter().cloned().zip(values.iter().cloned()).filter(|(_, value)| !value.is_empty());

@@ -6,11 +6,12 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    Who,
-    record::{Id, Kind, Record, Said},
+use kubernetes::{
+    peers::{Kind, Line, Record},
+    workload,
 };
-use crate::identity::pods;
+
+use super::who::Who;
 
 /// Who has addresses of this name; many pods share one.
 type Shared = Arc<Who>;
@@ -26,6 +27,9 @@ struct Entry {
     order: u64,
 }
 
+/// Which record.
+type Id = (Kind, Box<str>);
+
 /// What one server tells.
 #[derive(Debug, Default)]
 struct Server {
@@ -38,7 +42,7 @@ struct Server {
 pub(super) struct Answer {
     begun: bool,
     whole: bool,
-    said: Vec<Said>,
+    said: Vec<Line<'static>>,
     records: u64,
     token: Option<String>,
 }
@@ -58,17 +62,17 @@ impl Answer {
     /// Takes in a line.
     pub(super) fn line(&mut self, text: &[u8]) -> Result<(), BadAnswer> {
         let bad = || BadAnswer::Line(String::from_utf8_lossy(text.get(..80).unwrap_or(text)).into_owned());
-        match super::record::read(text).ok_or_else(bad)? {
-            Said::Begins { whole } if !self.begun => (self.begun, self.whole) = (true, whole),
-            Said::Begins { .. } => return Err(bad()),
+        match Line::read(text).ok_or_else(bad)? {
+            Line::Begins { whole } if !self.begun => (self.begun, self.whole) = (true, whole),
+            Line::Begins { .. } => return Err(bad()),
             _ if !self.begun || self.token.is_some() => return Err(bad()),
-            Said::Ends { token, records } => {
+            Line::Ends { token, records } => {
                 if records != self.records {
                     return Err(BadAnswer::Cut);
                 }
-                self.token = Some(token);
+                self.token = Some(token.into_owned());
             }
-            Said::Passed => self.records += 1,
+            Line::Passed => self.records += 1,
             said => {
                 self.records += 1;
                 self.said.push(said);
@@ -114,20 +118,20 @@ impl Directory {
         }
         for said in answer.said {
             match said {
-                Said::Set(record) => {
-                    let (id, entry) = self.entry(record);
+                Line::Set { kind, id, record } => {
+                    let (id, entry) = ((kind, id.into()), self.entry(kind, record));
                     if let Some(old) = known.entries.remove(&id) {
                         self.remove(&old);
                     }
                     self.add(&entry);
                     known.entries.insert(id, entry);
                 }
-                Said::Gone(id) => {
-                    if let Some(old) = known.entries.remove(&id) {
+                Line::Gone { kind, id } => {
+                    if let Some(old) = known.entries.remove(&(kind, id.into())) {
                         self.remove(&old);
                     }
                 }
-                Said::Begins { .. } | Said::Ends { .. } | Said::Passed => {}
+                Line::Begins { .. } | Line::Ends { .. } | Line::Passed => {}
             }
         }
         known.token = Some(token);
@@ -156,15 +160,15 @@ impl Directory {
         Some(&place.who)
     }
 
-    fn entry(&mut self, record: Record) -> (Id, Entry) {
-        let Record { id, kind, namespace, name, workload: (workload_kind, workload), answers_names, .. } = record;
-        let backend = (!workload.is_empty()).then(|| (pods::kind(&workload_kind), workload.as_str()));
+    fn entry(&mut self, kind: Kind, record: Record<'_>) -> Entry {
+        let Record { namespace, name, workload_kind, workload, answers_dns, .. } = record;
+        let backend = (!workload.is_empty()).then(|| (workload::kind(&workload_kind), &*workload));
         let who = match kind {
             Kind::Pod => {
                 let (workload_kind, workload) = backend.unwrap_or(("Pod", &name));
-                Who::workload(&namespace, workload_kind, workload, answers_names)
+                Who::workload(&namespace, workload_kind, workload, answers_dns)
             }
-            Kind::Service => Who::service(&namespace, &name, backend, answers_names),
+            Kind::Service => Who::service(&namespace, &name, backend, answers_dns),
             Kind::Node => Who::node(&name),
             Kind::ApiServer => Who::api_server(),
         };
@@ -176,15 +180,14 @@ impl Directory {
             who
         };
         self.order += 1;
-        let entry = Entry {
+        Entry {
             kind,
             who,
             addresses: record.addresses.into(),
             ports: record.ports.into(),
             node_ports: record.node_ports.into(),
             order: self.order,
-        };
-        (id, entry)
+        }
     }
 
     fn add(&mut self, entry: &Entry) {

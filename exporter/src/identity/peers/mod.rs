@@ -1,14 +1,15 @@
 //! Who is at an address: a workload, a service, a node, a name that was looked up, a network.
 //!
 //! Pods of this node are known by themselves, well-known and configured networks always; addresses of the rest of the
-//! cluster are told by yagura-kube-state ([`record`], `docs/decisions/0008`), names by the answers that containers got.
+//! cluster are told by yagura-kube-state ([`kubernetes::peers`], `docs/decisions/0008`), names by the answers that containers got.
 //! Nothing here waits for the network.
 
 mod directory;
 mod networks;
 mod own;
 mod poll;
-mod record;
+mod setup;
+mod who;
 
 use std::{
     net::IpAddr,
@@ -20,48 +21,18 @@ use std::{
 };
 
 use kernfs::{Host, Reader};
+use kubernetes::{Credentials, Load, WorkloadRef};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+pub use self::who::{KINDS, Who};
 use self::{directory::Directory, networks::Network};
-use super::{
-    api::{Credentials, Load},
-    pods::{Pods, Workload},
-};
+use super::pods::Pods;
 use crate::config;
-
-/// What can be at an address, as label values.
-pub const KINDS: [&str; 12] = [
-    "workload",
-    "service",
-    "node",
-    "apiserver",
-    "kubedns",
-    "metadata",
-    "dns",
-    "cidr",
-    "local",
-    "private",
-    "world",
-    "other",
-];
 
 /// How long an address may be looked for in what the cluster's servers tell, in seconds: twice as long as it takes to
 /// ask again.
 pub const PATIENCE: f64 = 30.0;
-
-/// Who is at an address.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Who {
-    /// One of [`KINDS`].
-    pub kind: &'static str,
-    /// Its namespace, if it has one.
-    pub namespace: Box<str>,
-    /// The workload's, service's, node's or network's name, or that which was looked up.
-    pub name: Box<str>,
-    /// Kind and name of the workload that it is, or that answers for it.
-    pub workload: Option<(&'static str, Box<str>)>,
-}
 
 /// Who it is, and whether that is the last word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,39 +43,6 @@ pub struct Found {
     pub is_sure: bool,
 }
 
-impl Who {
-    fn of(kind: &'static str, namespace: &str, name: &str) -> Self {
-        Self { kind, namespace: namespace.into(), name: name.into(), workload: None }
-    }
-
-    fn workload(namespace: &str, kind: &'static str, name: &str, answers_names: bool) -> Self {
-        let label = if answers_names { "kubedns" } else { "workload" };
-        Self { workload: Some((kind, name.into())), ..Self::of(label, namespace, name) }
-    }
-
-    fn service(namespace: &str, name: &str, backend: Option<(&'static str, &str)>, answers_names: bool) -> Self {
-        let label = match (namespace, name) {
-            ("default", "kubernetes") => "apiserver",
-            _ if answers_names => "kubedns",
-            _ => "service",
-        };
-        Self { workload: backend.map(|(kind, name)| (kind, name.into())), ..Self::of(label, namespace, name) }
-    }
-
-    fn node(name: &str) -> Self {
-        Self::of("node", "", name)
-    }
-
-    fn api_server() -> Self {
-        Self::of("apiserver", "default", "kubernetes")
-    }
-
-    /// All for whom there was no room.
-    pub fn other() -> Self {
-        Self::of("other", "", "")
-    }
-}
-
 /// Who is at which address. Clones are the same.
 #[derive(Clone, Debug, Default)]
 pub struct Peers(Arc<Shared>);
@@ -112,7 +50,7 @@ pub struct Peers(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    load: Load,
+    load: Arc<Load>,
     changes: AtomicU64,
     asking: Mutex<Option<(oneshot::Sender<()>, Servers)>>,
 }
@@ -170,42 +108,6 @@ impl Peers {
         peers
     }
 
-    /// Asks those whom the configuration names from now on. What is known stays while they are the same.
-    pub fn set_up(&self, config: &config::Peers, node: &str) {
-        let file = |path: &std::path::Path| (!path.as_os_str().is_empty()).then(|| path.to_owned());
-        let credentials = Credentials {
-            authority: file(&config.ca_file),
-            token: file(&config.token_file),
-            insecure: config.insecure,
-        };
-        let servers = Servers { urls: config.url.clone(), credentials };
-        {
-            let mut state = self.0.state.lock();
-            state.networks = config.networks.iter().filter_map(|text| Network::parse(text)).collect();
-            state.networks.sort_by_key(|network| std::cmp::Reverse(network.length()));
-            node.clone_into(&mut state.node);
-            state.api_server = std::env::var("KUBERNETES_SERVICE_HOST").ok().and_then(|host| host.parse().ok());
-            state.told.is_on = !servers.urls.is_empty();
-        }
-        let mut asking = self.0.asking.lock();
-        if asking.as_ref().is_some_and(|(_, before)| *before == servers) {
-            return;
-        }
-        *asking = None;
-        {
-            let mut state = self.0.state.lock();
-            state.directory = Directory::default();
-            state.told = Told { is_on: state.told.is_on, ..Told::default() };
-        }
-        if servers.urls.is_empty() {
-            return;
-        }
-        match poll::start(self.clone(), servers.clone()) {
-            Ok(stop) => *asking = Some((stop, servers)),
-            Err(error) => tracing::warn!(%error, "cannot start a thread that asks for addresses"),
-        }
-    }
-
     /// Reads the machine's own addresses, from time to time.
     pub fn refresh(&self, host: &Host, reader: &mut Reader) {
         let now = Instant::now();
@@ -228,7 +130,7 @@ impl Peers {
         if networks::is_metadata(address) {
             return sure(Who::of("metadata", "", ""));
         }
-        if let Some(Workload { namespace, name, kind }) = state.pods.at(&address) {
+        if let Some(WorkloadRef { namespace, name, kind }) = state.pods.at(&address) {
             let answers_names = &*namespace == "kube-system" && matches!(&*name, "coredns" | "kube-dns");
             return sure(Who::workload(&namespace, kind, &name, answers_names));
         }
@@ -263,7 +165,7 @@ impl Peers {
     /// What is known, and how.
     pub fn figures(&self) -> Figures {
         let state = self.0.state.lock();
-        let Load { requests, failed, bytes } = &self.0.load;
+        let Load { requests, failed, bytes } = &*self.0.load;
         Figures {
             is_on: state.told.is_on,
             age: state.told.heard.map(|heard| heard.elapsed()),

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use kubernetes::{Access, Api, Lines, peers as wire};
 use tokio::sync::oneshot;
 
 use super::{Peers, Servers, directory::Answer};
-use crate::identity::api::{self, Api, escaped};
+use crate::identity::asking;
 
 /// How often a server is asked, and how seldom while it fails.
 const EVERY: (Duration, Duration) = (Duration::from_secs(15), Duration::from_mins(4));
@@ -14,7 +15,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 
 /// Starts the thread. It ends when what is returned is dropped.
 pub(super) fn start(peers: Peers, servers: Servers) -> std::io::Result<oneshot::Sender<()>> {
-    api::thread("yagura-peers", async move { ask(&peers, &servers).await })
+    asking::thread("yagura-peers", async move { ask(&peers, &servers).await })
 }
 
 async fn ask(peers: &Peers, servers: &Servers) {
@@ -37,18 +38,25 @@ async fn ask(peers: &Peers, servers: &Servers) {
 /// Asks one server for what is new. The way is kept, and with it the connection: behind one address may be more than one
 /// server, and each but the one that was asked before tells everything anew.
 async fn ask_one(peers: &Peers, servers: &Servers, url: &str, way: &mut Option<Api>) -> Result<(), String> {
-    let load = &peers.0.load;
     if way.is_none() {
-        *way = Some(Api::at(url, &servers.credentials).map_err(|error| daemon::chain(&error))?);
+        let access = Access::Address { url: url.to_owned(), credentials: servers.credentials.clone() };
+        *way = Some(asking::open(&access, "the server", &peers.0.load).await?);
     }
     let Some(api) = way else { return Ok(()) };
-    let token = peers.0.state.lock().directory.token(url).map(escaped);
-    let since = token.map(|token| format!("&since={token}")).unwrap_or_default();
-    let path = format!("/peers?version=1{since}");
-    let mut answer = api.get(&path, "application/x-ndjson", load).await.map_err(|trouble| trouble.to_string())?;
-    let mut read = Answer::default();
-    while let Some(line) = answer.line(SILENCE, load).await.map_err(|trouble| trouble.to_string())? {
-        read.line(&line).map_err(|error| error.to_string())?;
+    let path = wire::path(peers.0.state.lock().directory.token(url));
+    let patience = [("X-Prometheus-Scrape-Timeout-Seconds", "30")];
+    let answer = api.get_with(&path, wire::CONTENT_TYPE, &patience).await;
+    let mut answer = answer.map_err(|trouble| daemon::chain(&trouble))?;
+    let (mut read, mut lines) = (Answer::default(), Lines::default());
+    while let Some(bytes) = answer.next(SILENCE).await.map_err(|trouble| daemon::chain(&trouble))? {
+        let mut taken = Ok(());
+        let cut = lines.push(&bytes, |line| {
+            if taken.is_ok() {
+                taken = read.line(line);
+            }
+        });
+        cut.map_err(|error| error.to_string())?;
+        taken.map_err(|error| error.to_string())?;
     }
     let is_news = peers.0.state.lock().directory.apply(url, read).map_err(|error| error.to_string())?;
     if is_news {

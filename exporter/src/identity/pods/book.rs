@@ -7,31 +7,22 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kubernetes::{
+    OwnerKind, Quantity, Reference, Wanted, WorkloadRef,
+    lax::{Dict, Sub, Text},
+    owner::LONGEST_CHAIN,
+    workload,
+};
+
 use super::{
-    amount,
-    kind::{self, Kind},
-    object::{self, Meta, Reference},
+    object::{self, Meta},
     rules,
-    wanted::Wanted,
 };
 
 /// How long a pod is known after its end: what its containers did is told late.
 const KEEP: Duration = Duration::from_mins(10);
 /// How many pods that have ended are known at most.
 const MOST_GONE: usize = 2048;
-/// A chain of owners is not longer, or it is a ring.
-const LONGEST_CHAIN: usize = 8;
-
-/// What containers belong to: what outlives pods.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Workload {
-    /// Its namespace; empty outside Kubernetes.
-    pub namespace: Arc<str>,
-    /// Its name.
-    pub name: Arc<str>,
-    /// Its kind, as references name it: `Deployment`.
-    pub kind: &'static str,
-}
 
 /// A container of a pod.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +60,7 @@ pub struct Pod {
     /// Its name.
     pub name: Arc<str>,
     /// What it belongs to, as far as it is known.
-    pub workload: Workload,
+    pub workload: WorkloadRef,
     /// Whether all owners were seen.
     pub is_sure: bool,
     /// Its containers.
@@ -128,9 +119,9 @@ enum Next {
 
 /// What a server says of an owner.
 #[derive(Debug)]
-pub(super) enum Told {
+pub(super) enum Told<'v> {
     /// Its metadata.
-    Is(Meta),
+    Is(Sub<Meta<'v>>),
     /// There is none of that name.
     Missing,
     /// We may not ask.
@@ -141,7 +132,7 @@ pub(super) enum Told {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Asked {
     /// Kinds that own pods, or what owns them.
-    pub(super) kinds: Vec<Kind>,
+    pub(super) kinds: Vec<OwnerKind>,
     /// Labels and annotations of pods.
     pub(super) labels: Vec<Wanted>,
     /// Labels and annotations that say whom a workload belongs to.
@@ -177,10 +168,10 @@ impl Book {
     }
 
     /// These pods are there, and no others.
-    pub(super) fn replace(&mut self, pods: Vec<object::Pod>, now: Instant) {
-        let there: HashSet<Box<str>> = pods.iter().map(|pod| pod.cgroup_uid().into()).collect();
+    pub(super) fn replace<'p>(&mut self, pods: impl IntoIterator<Item = &'p object::Pod<'p>> + Clone, now: Instant) {
+        let there: HashSet<&str> = pods.clone().into_iter().map(object::Pod::cgroup_uid).collect();
         for pod in pods {
-            self.put(&pod, now);
+            self.put(pod, now);
         }
         let gone: Vec<Arc<str>> = self.pods.keys().filter(|uid| !there.contains(&***uid)).cloned().collect();
         for uid in gone {
@@ -190,7 +181,7 @@ impl Book {
     }
 
     /// A pod is there, or has changed.
-    pub(super) fn put(&mut self, object: &object::Pod, now: Instant) {
+    pub(super) fn put(&mut self, object: &object::Pod<'_>, now: Instant) {
         let uid = object.cgroup_uid();
         if uid.is_empty() {
             return;
@@ -218,10 +209,10 @@ impl Book {
     }
 
     /// A pod is gone.
-    pub(super) fn removed(&mut self, object: &object::Pod, now: Instant) {
+    pub(super) fn removed(&mut self, object: &object::Pod<'_>, now: Instant) {
         let uid = object.cgroup_uid();
         // A static pod's mirror may have been made anew before its end is told.
-        if self.pods.get(uid).is_some_and(|pod| *pod.uid == *object.metadata.uid) {
+        if self.pods.get(uid).is_some_and(|pod| *pod.uid == *object.metadata.uid.as_str()) {
             self.put(object, now);
             self.end(uid, now);
         }
@@ -262,17 +253,17 @@ impl Book {
     /// Owners to ask for.
     pub(super) fn wanted(&self) -> Vec<(OwnerKey, String)> {
         let path =
-            |key: &OwnerKey| Some((key.clone(), self.asked.kinds.get(key.kind)?.path(&key.namespace, &key.name)));
+            |key: &OwnerKey| Some((key.clone(), self.asked.kinds.get(key.kind)?.object(&key.namespace, &key.name)));
         self.wanted.iter().filter_map(path).collect()
     }
 
     /// What was asked for.
-    pub(super) fn learn(&mut self, key: OwnerKey, told: &Told) {
+    pub(super) fn learn(&mut self, key: OwnerKey, told: &Told<'_>) {
         self.wanted.remove(&key);
         let owner = match told {
             Told::Is(meta) => Owner {
                 next: meta.controller().map_or(Next::Top, |owner| Next::Owned(self.link(owner))),
-                contacts: self.asked.contacts.iter().map(|wanted| wanted.value(meta).into()).collect(),
+                contacts: values(&self.asked.contacts, meta),
             },
             Told::Missing => Owner { next: Next::Missing, contacts: Box::default() },
             Told::Refused => Owner { next: Next::Top, contacts: Box::default() },
@@ -333,12 +324,13 @@ impl Book {
         name
     }
 
-    fn read(&mut self, object: &object::Pod) -> Pod {
+    fn read(&mut self, object: &object::Pod<'_>) -> Pod {
         let (meta, status) = (&object.metadata, &object.status);
-        let namespace = self.shared(&meta.namespace);
+        let namespace = self.shared(meta.namespace.as_str());
         let name: Arc<str> = meta.name.as_str().into();
         let first = self.first(object, &name);
-        let workload = Workload { namespace: Arc::clone(&namespace), name: Arc::clone(&first.name), kind: first.kind };
+        let workload =
+            WorkloadRef { namespace: Arc::clone(&namespace), name: Arc::clone(&first.name), kind: first.kind };
         let texts = status.pod_ips.iter().map(|pod| pod.ip.as_str()).chain([status.pod_ip.as_str()]);
         let mut addresses: Vec<IpAddr> = texts.filter_map(|text| text.parse().ok()).collect();
         addresses.sort_unstable();
@@ -349,19 +341,19 @@ impl Book {
             workload,
             is_sure: false,
             containers: self.containers(object),
-            phase: phase(&status.phase),
+            phase: phase(status.phase.as_str()),
             reason: status.reason.as_str().into(),
-            labels: self.asked.labels.iter().map(|wanted| wanted.value(meta).into()).collect(),
-            on_host_network: object.spec.host_network,
+            labels: values(&self.asked.labels, meta),
+            on_host_network: object.spec.host_network.is_set(),
             addresses: addresses.into(),
             uid: meta.uid.as_str().into(),
             first,
-            contacts: self.asked.contacts.iter().map(|wanted| wanted.value(meta).into()).collect(),
+            contacts: values(&self.asked.contacts, meta),
             gone: None,
         }
     }
 
-    fn containers(&mut self, pod: &object::Pod) -> Box<[Container]> {
+    fn containers(&mut self, pod: &object::Pod<'_>) -> Box<[Container]> {
         let (spec, status) = (&pod.spec, &pod.status);
         let init = spec.init_containers.iter().map(|container| (container, container.restart_policy == "Always"));
         let main = spec.containers.iter().map(|container| (container, true));
@@ -373,18 +365,18 @@ impl Book {
                 .chain(&status.container_statuses)
                 .chain(&status.ephemeral_container_statuses)
         };
-        let one = |(container, lasts): (&object::Container, bool)| {
+        let one = |(container, lasts): (&Sub<object::Container<'_>>, bool)| {
             let status = statuses().find(|status| status.name == container.name);
             let id = |url: &str| Box::from(url.rsplit("://").next().unwrap_or_default());
             let ids = status.map_or_else(Default::default, |status| {
-                [id(&status.container_id), id(&status.last_state.terminated.container_id)]
+                [id(status.container_id.as_str()), id(status.last_state.terminated.container_id.as_str())]
             });
             let told = status.map(|status| status.image.as_str()).filter(|image| !image.is_empty());
-            let image = told.unwrap_or(&container.image);
+            let image = told.unwrap_or(container.image.as_str());
             let (requests, limits) = (&container.resources.requests, &container.resources.limits);
-            let amount = |of: &std::collections::BTreeMap<String, String>, key: &str| amount::parse(of.get(key)?);
+            let amount = |of: &Dict<'_, Quantity>, key: &str| of.get(key)?.nearest();
             Container {
-                name: self.shared(&container.name),
+                name: self.shared(container.name.as_str()),
                 image: self.shared(image),
                 ids,
                 amounts: Amounts {
@@ -400,32 +392,27 @@ impl Book {
     }
 
     /// What owns the pod itself, or what certainly owns that.
-    fn first(&mut self, object: &object::Pod, name: &Arc<str>) -> Link {
+    fn first(&mut self, object: &object::Pod<'_>, name: &Arc<str>) -> Link {
         let lone = |kind, name: &Arc<str>| Link { kind, name: Arc::clone(name), asked: None };
         let Some(owner) = object.metadata.controller() else {
             return if object.is_static() { lone("Node", &self.node) } else { lone("Pod", name) };
         };
-        if kind::is(owner, "apps", "ReplicaSet")
-            && let Some((kind, version, name)) = rules::of_replica_set(&owner.name, object)
+        if owner.is("apps", "ReplicaSet")
+            && let Some((kind, version, name)) = rules::of_replica_set(owner.name.as_str(), object)
         {
-            return self.link(&Reference {
-                kind: kind.to_owned(),
-                api_version: version.to_owned(),
-                name: name.to_owned(),
-                ..Reference::default()
-            });
+            return self.link(&Reference::new(version, kind, name));
         }
-        if kind::is(owner, "batch", "Job")
-            && let Some(name) = rules::of_prompt_job(&owner.name, object)
+        if owner.is("batch", "Job")
+            && let Some(name) = rules::of_prompt_job(owner.name.as_str(), object)
         {
-            return self.link(&cron_job(name));
+            return self.link(&Reference::new("batch/v1", "CronJob", name));
         }
         self.link(owner)
     }
 
-    fn link(&mut self, owner: &Reference) -> Link {
+    fn link(&mut self, owner: &Reference<'_>) -> Link {
         let asked = self.asked.kinds.iter().position(|kind| kind.namespaced && kind.is(owner));
-        Link { kind: kind::known(&owner.kind), name: self.shared(&owner.name), asked }
+        Link { kind: workload::kind(owner.kind.as_str()), name: self.shared(owner.name.as_str()), asked }
     }
 
     fn namespace_key(&self, namespace: &Arc<str>) -> Option<OwnerKey> {
@@ -470,19 +457,18 @@ impl Book {
         self.wanted.extend(namespace.filter(|key| !self.owners.contains_key(key)));
         let name = self.shared(&link.name);
         if let Some(pod) = self.pods.get_mut(uid) {
-            pod.workload = Workload { namespace: Arc::clone(&pod.namespace), name, kind: link.kind };
+            pod.workload = WorkloadRef { namespace: Arc::clone(&pod.namespace), name, kind: link.kind };
             pod.is_sure = is_sure;
         }
     }
 }
 
-fn cron_job(name: &str) -> Reference {
-    Reference {
-        kind: "CronJob".to_owned(),
-        api_version: "batch/v1".to_owned(),
-        name: name.to_owned(),
-        ..Reference::default()
-    }
+/// What an object says where labels and annotations are asked for; empty where it says nothing.
+fn values(wanted: &[Wanted], meta: &Meta<'_>) -> Box<[Box<str>]> {
+    let value = |wanted: &Wanted| {
+        wanted.from.of(&meta.labels, &meta.annotations).get(&wanted.key).map_or("", Text::as_str).into()
+    };
+    wanted.iter().map(value).collect()
 }
 
 /// The phases there are, so that no pod has a text of its own.

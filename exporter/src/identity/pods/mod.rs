@@ -4,17 +4,14 @@
 //! Nothing of a scrape waits for any of it: what is known when samples are made is what they bear. Without Kubernetes
 //! nothing is known, and all works as it does on any machine.
 
-mod amount;
 mod book;
-mod kind;
 mod object;
 mod rules;
-mod wanted;
+mod setup;
 mod watch;
 
 use std::{
     net::IpAddr,
-    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -22,19 +19,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kubernetes::{
+    Access, Load, OwnerKind, Wanted, WorkloadRef, access,
+    rbac::{self, Rules},
+};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
-pub use self::{
-    book::{Amounts, Container, Pod, Workload},
-    kind::known as kind,
-};
-use self::{
-    book::{Asked, Book},
-    kind::Kind,
-    wanted::Wanted,
-};
-use super::api::{self, Load};
+pub use self::book::{Amounts, Container, Pod};
+use self::book::{Asked, Book};
 use crate::config;
 
 /// The kind of workloads that are no matter of Kubernetes: cgroups.
@@ -46,29 +39,11 @@ const PATIENCE: f64 = 30.0;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Sources {
     /// The API server.
-    server: Option<Way>,
+    server: Option<Access>,
     /// The kubelet's address, and whether any certificate will do.
     kubelet: Option<(String, bool)>,
     /// Whose pods.
     node: String,
-}
-
-/// As whom the API server is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Way {
-    /// As a kubeconfig says.
-    Kubeconfig(PathBuf),
-    /// As the service account of this pod.
-    Account,
-}
-
-impl Way {
-    fn kubeconfig(&self) -> Option<&Path> {
-        match self {
-            Self::Kubeconfig(path) => Some(path),
-            Self::Account => None,
-        }
-    }
 }
 
 /// The pods of this node. Clones are the same.
@@ -79,8 +54,8 @@ pub struct Pods(Arc<Shared>);
 struct Shared {
     book: Mutex<Book>,
     health: Mutex<Health>,
-    server: Load,
-    kubelet: Load,
+    server: Arc<Load>,
+    kubelet: Arc<Load>,
     /// Grows with each change of the book.
     changes: AtomicU64,
     /// There are owners to ask for.
@@ -154,40 +129,14 @@ impl Pods {
         Self(Arc::new(Shared {
             book: Mutex::new(Book::new("", Asked::default())),
             health: Mutex::new(health),
-            server: Load::default(),
-            kubelet: Load::default(),
+            server: Arc::default(),
+            kubelet: Arc::default(),
             changes: AtomicU64::new(0),
             wants: Notify::new(),
             missed: Notify::new(),
             asking: Mutex::new(None),
             started: Mutex::new(Instant::now()),
         }))
-    }
-
-    /// Asks for what the configuration says from now on. What is known stays, unless it is asked for in other ways.
-    pub fn set_up(&self, config: &config::Kubernetes) {
-        let (sources, asked) = match (sources(config), asked(config)) {
-            (Ok(sources), asked) => (sources, asked),
-            (Err(reason), _) => {
-                *self.0.asking.lock() = None;
-                *self.0.health.lock() = Health { off: Some(reason), ..Health::default() };
-                return;
-            }
-        };
-        let mut asking = self.0.asking.lock();
-        let same =
-            asking.as_ref().is_some_and(|(_, before)| *before == sources) && *self.0.book.lock().asked() == asked;
-        if same {
-            return;
-        }
-        *asking = None;
-        *self.0.book.lock() = Book::new(&sources.node, asked);
-        *self.0.health.lock() = Health::default();
-        *self.0.started.lock() = Instant::now();
-        match watch::start(self.clone(), sources.clone()) {
-            Ok(stop) => *asking = Some((Asking { _stop: stop }, sources)),
-            Err(error) => self.0.health.lock().off = Some(format!("cannot start a thread: {error}")),
-        }
     }
 
     /// Whether pods are learnt from anybody.
@@ -198,9 +147,12 @@ impl Pods {
     /// What a container belongs to. `None` while that may still be learnt.
     ///
     /// Without Kubernetes, and for pods of which nobody knows the owner, a pod is a workload of its own.
-    pub fn workload_of(&self, ask: Ask<'_>) -> Option<Workload> {
-        let own =
-            |(namespace, name): (&str, &str)| Workload { namespace: namespace.into(), name: name.into(), kind: "Pod" };
+    pub fn workload_of(&self, ask: Ask<'_>) -> Option<WorkloadRef> {
+        let own = |(namespace, name): (&str, &str)| WorkloadRef {
+            namespace: namespace.into(),
+            name: name.into(),
+            kind: "Pod",
+        };
         let nameless = || ask.gone.then(|| own(("", ask.uid)));
         if !self.is_on() {
             return ask.named.map(own).or_else(nameless);
@@ -227,7 +179,7 @@ impl Pods {
     }
 
     /// The workload of the pod of this node that has this address.
-    pub fn at(&self, address: &IpAddr) -> Option<Workload> {
+    pub fn at(&self, address: &IpAddr) -> Option<WorkloadRef> {
         self.0.book.lock().at(address).map(|pod| pod.workload.clone())
     }
 
@@ -305,11 +257,8 @@ fn sources(config: &config::Kubernetes) -> Result<Sources, String> {
     if *disable {
         return Err("switched off by kubernetes.disable".to_owned());
     }
-    let server = match (kubeconfig.as_os_str().is_empty(), api::is_in_cluster()) {
-        (false, _) => Some(Way::Kubeconfig(kubeconfig.clone())),
-        (true, true) => Some(Way::Account),
-        (true, false) => None,
-    };
+    let kubeconfig = Some(kubeconfig).filter(|path| !path.as_os_str().is_empty()).cloned();
+    let server = (kubeconfig.is_some() || access::is_in_cluster()).then(|| Access::api_server(kubeconfig, None));
     let kubelet = (!kubelet.url.is_empty()).then(|| (kubelet.url.clone(), kubelet.insecure));
     if server.is_none() && kubelet.is_none() {
         return Err("this is no pod with a service account; kubernetes.kubeconfig or kubernetes.kubelet.url names a \
@@ -330,11 +279,9 @@ pub fn off(config: &config::Kubernetes) -> Option<String> {
 fn asked(config: &config::Kubernetes) -> Asked {
     let read = |texts: &[String]| Wanted::parse_all(texts).unwrap_or_default();
     let contacts = read(&config.owner_labels);
-    let mut kinds: Vec<Kind> =
-        Kind::known().chain(config.workload_kinds.iter().filter_map(|t| Kind::parse(t))).collect();
-    if !contacts.is_empty() {
-        kinds.push(Kind::namespaces());
-    }
+    let further = config.workload_kinds.iter().filter_map(|text| OwnerKind::parse(text));
+    let namespaces = (!contacts.is_empty()).then(OwnerKind::namespaces);
+    let kinds = OwnerKind::known().chain(further).chain(namespaces).collect();
     Asked { kinds, labels: read(&config.pod_labels), contacts }
 }
 
@@ -346,7 +293,7 @@ pub fn check(config: &config::Kubernetes) -> Result<(), (&'static str, String)> 
             return Err((key, format!("cannot read {text:?}: {how}")));
         }
     }
-    match config.workload_kinds.iter().find(|text| Kind::parse(text).is_none()) {
+    match config.workload_kinds.iter().find(|text| OwnerKind::parse(text).is_none()) {
         Some(text) => {
             Err(("workload_kinds", format!("cannot read {text:?}: it is written TaskRun=taskruns.v1.tekton.dev")))
         }
@@ -354,12 +301,15 @@ pub fn check(config: &config::Kubernetes) -> Result<(), (&'static str, String)> 
     }
 }
 
-/// The rights that a configuration needs in the cluster: by API group and resource, with verbs.
-pub fn rights(config: &config::Kubernetes) -> Vec<(String, String, &'static str)> {
-    let mut rights = vec![(String::new(), "pods".to_owned(), "list, watch")];
-    rights.extend(asked(config).kinds.into_iter().map(|kind| (kind.group, kind.plural, "get")));
+/// The rights that a configuration needs in the cluster.
+pub fn rights(config: &config::Kubernetes) -> Rules {
+    let mut rights = Rules::default();
+    rights.allow("", "pods", rbac::WATCH);
+    for kind in asked(config).kinds {
+        rights.allow(&kind.group, &kind.plural, rbac::GET);
+    }
     if !config.kubelet.url.is_empty() {
-        rights.push((String::new(), "nodes/proxy".to_owned(), "get"));
+        rights.allow("", "nodes/proxy", rbac::GET);
     }
     rights
 }
@@ -370,7 +320,7 @@ pub(crate) mod tests {
 
     /// A pod as a server would tell it.
     pub(crate) fn told(json: &str) -> Pod {
-        let object: object::Pod = serde_json::from_str(json).unwrap();
+        let object: object::Pod<'_> = serde_json::from_str(json).unwrap();
         let mut book = Book::new("node-1", Asked::default());
         book.put(&object, Instant::now());
         book.pods().next().cloned().unwrap()

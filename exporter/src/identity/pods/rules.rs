@@ -4,7 +4,7 @@
 use super::object::Pod;
 
 /// The Deployment or Rollout that made a `ReplicaSet`: kind, API version and name. The hash stands in a label of the pod.
-pub(super) fn of_replica_set<'n>(name: &'n str, pod: &Pod) -> Option<(&'static str, &'static str, &'n str)> {
+pub(super) fn of_replica_set<'n>(name: &'n str, pod: &Pod<'_>) -> Option<(&'static str, &'static str, &'n str)> {
     let labels = &pod.metadata.labels;
     let made =
         |label: &str| name.strip_suffix(labels.get(label)?.as_str())?.strip_suffix('-').filter(|n| !n.is_empty());
@@ -18,10 +18,9 @@ pub(super) fn of_replica_set<'n>(name: &'n str, pod: &Pod) -> Option<(&'static s
 const PROMPT: i64 = 10;
 
 /// The `CronJob` that made a Job, if the name leaves no doubt: it ends in the minute of about now.
-pub(super) fn of_prompt_job<'n>(name: &'n str, pod: &Pod) -> Option<&'n str> {
+pub(super) fn of_prompt_job<'n>(name: &'n str, pod: &Pod<'_>) -> Option<&'n str> {
     let (cron, minute) = due(name)?;
-    let made: jiff::Timestamp = pod.metadata.creation_timestamp.parse().ok()?;
-    let late = made.as_second() / 60 - minute;
+    let late = pod.metadata.creation_timestamp.seconds()? / 60 - minute;
     (0..=PROMPT).contains(&late).then_some(cron)
 }
 
@@ -45,7 +44,7 @@ fn due(name: &str) -> Option<(&str, i64)> {
 mod tests {
     use super::*;
 
-    fn pod(json: &str) -> Pod {
+    fn pod(json: &str) -> Pod<'_> {
         serde_json::from_str(json).unwrap()
     }
 
@@ -64,7 +63,7 @@ mod tests {
     #[test]
     fn a_job_of_this_minute_is_a_cron_jobs() {
         let made = pod(r#"{"metadata":{"creationTimestamp":"2026-11-27T18:10:02Z"}}"#);
-        let minute = "2026-11-27T18:10:00Z".parse::<jiff::Timestamp>().unwrap().as_second() / 60;
+        let minute = kubernetes::time::rfc3339("2026-11-27T18:10:00Z").unwrap() / 60;
         assert_eq!(of_prompt_job(&format!("tidy-{minute}"), &made), Some("tidy"));
         assert_eq!(of_prompt_job(&format!("tidy-{}", minute - 11), &made), None, "the API server knows");
         assert_eq!(of_prompt_job(&format!("tidy-{}", minute + 1), &made), None);

@@ -6,15 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kubernetes::{Access, Api, Event, Lines, Query, Trouble, What};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::{
     Pods, Sources,
     book::Told,
-    object::{Event, Partial, Pod, PodList, Refusal, What},
+    object::{Partial, Pod, PodList},
 };
-use crate::identity::api::{self, Api, Trouble, escaped};
+use crate::identity::asking;
 
 /// How long the API server is asked to tell news before it is asked anew.
 const LENGTH: Duration = Duration::from_secs(290);
@@ -27,19 +28,20 @@ const KUBELET: (Duration, Duration) = (Duration::from_secs(14), Duration::from_s
 /// How often what ended long ago is forgotten.
 const SWEEP: Duration = Duration::from_mins(1);
 
+const PODS: &str = "/api/v1/pods";
 const JSON: &str = "application/json";
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
 /// Starts the thread. It ends when what is returned is dropped.
 pub(super) fn start(pods: Pods, sources: Sources) -> std::io::Result<oneshot::Sender<()>> {
-    api::thread("yagura-pods", async move { all(&pods, &sources).await })
+    asking::thread("yagura-pods", async move { all(&pods, &sources).await })
 }
 
 async fn all(pods: &Pods, sources: &Sources) {
     let server = async {
         if let Some(server) = &sources.server {
             let reached = Mutex::new(None);
-            let way = async || Api::server(server.kubeconfig()).await.map_err(|error| daemon::chain(&error));
+            let way = async || asking::open(server, "the API server", &pods.0.server).await;
             tokio::join!(
                 forever(pods, "api", async || watch(pods, &way().await?, &sources.node, &reached).await),
                 forever(pods, "api", async || look_up(pods, &way().await?).await),
@@ -49,8 +51,11 @@ async fn all(pods: &Pods, sources: &Sources) {
     let kubelet = async {
         if let Some((address, insecure)) = &sources.kubelet {
             let is_alone = sources.server.is_none();
-            let way = || Api::kubelet(address, *insecure).map_err(|error| daemon::chain(&error));
-            forever(pods, "kubelet", async || ask_kubelet(pods, &way()?, is_alone).await).await;
+            let way = async || {
+                let access = Access::kubelet(address.clone(), *insecure);
+                asking::open(&access, "the kubelet", &pods.0.kubelet).await
+            };
+            forever(pods, "kubelet", async || ask_kubelet(pods, &way().await?, is_alone).await).await;
         }
     };
     tokio::join!(server, kubelet, sweep(pods));
@@ -89,96 +94,114 @@ async fn sweep(pods: &Pods) {
     }
 }
 
+/// The pods of a node.
+fn of_node(node: &str) -> Query {
+    Query::default().with("fieldSelector", &format!("spec.nodeName={node}"))
+}
+
 /// Lists the pods and follows what becomes of them, until something goes wrong. `reached` is the version up to which all
 /// is known: a watch that broke off goes on there.
 async fn watch(pods: &Pods, api: &Api, node: &str, reached: &Mutex<Option<String>>) -> Result<(), String> {
-    let of_node = format!("/api/v1/pods?fieldSelector={}", escaped(&format!("spec.nodeName={node}")));
-    let load = &pods.0.server;
     loop {
         // What the kubelet told may lack what the API server has told before.
         let is_the_kubelets = pods.0.health.lock().by == "kubelet";
         let mut known = reached.lock().take().filter(|_| !is_the_kubelets);
         while let Some(version) = &mut known {
-            match follow(pods, api, &of_node, version).await {
+            match follow(pods, api, node, version).await {
                 Ok(()) => {}
                 // What cannot be read or is no longer kept cannot be gone on from.
-                Err(Trouble::Refused { code: 410, .. }) => known = None,
-                Err(trouble @ (Trouble::Refused { .. } | Trouble::Unreadable(_))) => return Err(trouble.to_string()),
+                Err(trouble) if trouble.is_expired() => known = None,
+                Err(trouble @ (Trouble::Refused { .. } | Trouble::Unreadable { .. })) => {
+                    return Err(daemon::chain(&trouble));
+                }
                 Err(trouble) => {
                     *reached.lock() = known;
-                    return Err(trouble.to_string());
+                    return Err(daemon::chain(&trouble));
                 }
             }
         }
         // From the server's memory: what is not the newest yet comes by the watch.
-        let path = format!("{of_node}&resourceVersion=0");
-        let text = said(api.get(&path, JSON, load).await)?.whole(load).await;
-        let list: PodList =
-            serde_json::from_slice(&said(text)?).map_err(|error| format!("no list of pods: {error}"))?;
-        *reached.lock() = Some(list.metadata.resource_version);
-        pods.change(|book| book.replace(list.items, Instant::now()));
+        let path = of_node(node).with("resourceVersion", "0").of(PODS);
+        let text = said(said(api.get(&path, JSON).await)?.whole().await)?;
+        let list = list(&text)?;
+        *reached.lock() = Some(list.metadata.resource_version.as_str().to_owned());
+        pods.change(|book| book.replace(list.items.iter().map(|pod| &**pod), Instant::now()));
         pods.heard("api");
     }
 }
 
+fn list(text: &[u8]) -> Result<PodList<'_>, String> {
+    serde_json::from_slice(text).map_err(|error| Trouble::unreadable("list of pods", &error).to_string())
+}
+
 /// One watch. It ends well when the server ends it.
-async fn follow(pods: &Pods, api: &Api, of_node: &str, version: &mut String) -> Result<(), Trouble> {
-    let load = &pods.0.server;
-    let length = LENGTH.as_secs();
-    let path = format!("{of_node}&watch=1&allowWatchBookmarks=true&timeoutSeconds={length}&resourceVersion={version}");
-    let mut answer = api.get(&path, JSON, load).await?;
+async fn follow(pods: &Pods, api: &Api, node: &str, version: &mut String) -> Result<(), Trouble> {
+    let query = of_node(node).with("watch", "1").with("allowWatchBookmarks", "true");
+    let query = query.with("timeoutSeconds", &LENGTH.as_secs().to_string()).with("resourceVersion", version);
+    let mut answer = api.get(&query.of(PODS), JSON).await?;
     // It goes on from there, so nothing was missed.
     pods.heard("api");
     let begun = Instant::now();
-    let mut heard = false;
-    while let Some(line) = answer.line(SILENCE, load).await? {
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        let Event { what, object } = serde_json::from_slice(&line).map_err(|error| unreadable(&error))?;
-        if what == What::Error {
-            let Refusal { code, message } = serde_json::from_str(object.get()).unwrap_or_default();
-            return Err(Trouble::Refused { code, text: message });
-        }
-        let pod: Pod = serde_json::from_str(object.get()).map_err(|error| unreadable(&error))?;
-        let now = Instant::now();
-        match what {
-            What::Added | What::Modified => pods.change(|book| book.put(&pod, now)),
-            What::Deleted => pods.change(|book| book.removed(&pod, now)),
-            What::Bookmark | What::Error => {}
-        }
-        if !pod.metadata.resource_version.is_empty() {
-            version.clone_from(&pod.metadata.resource_version);
-        }
-        pods.heard("api");
-        heard = true;
+    let (mut lines, mut heard) = (Lines::default(), false);
+    while let Some(bytes) = answer.next(SILENCE).await? {
+        let mut taken = Ok(());
+        lines.push(&bytes, |line| {
+            if taken.is_ok() {
+                heard = true;
+                taken = take(pods, api, line, version);
+            }
+        })?;
+        taken?;
     }
     // A server that ends each watch at once must not be asked without end.
     if !heard && begun.elapsed() < Duration::from_secs(1) {
-        return Err(Trouble::Broken("the watch ended at once".to_owned()));
+        return Err(Trouble::EndedAtOnce);
     }
+    Ok(())
+}
+
+/// What a line of a watch says.
+fn take(pods: &Pods, api: &Api, line: &[u8], version: &mut String) -> Result<(), Trouble> {
+    let unreadable = || Trouble::unreadable("event", &String::from_utf8_lossy(line.get(..80).unwrap_or(line)));
+    let Event { what, object } = Event::read(line).ok_or_else(unreadable)?;
+    if what == What::Error {
+        return Err(api.refused(object));
+    }
+    let pod: Pod<'_> = serde_json::from_slice(object).map_err(|error| Trouble::unreadable("pod", &error))?;
+    let now = Instant::now();
+    match what {
+        What::Added | What::Modified => pods.change(|book| book.put(&pod, now)),
+        What::Deleted => pods.change(|book| book.removed(&pod, now)),
+        What::Bookmark | What::Error => {}
+    }
+    let reached = pod.metadata.resource_version.as_str();
+    if !reached.is_empty() {
+        reached.clone_into(version);
+    }
+    pods.heard("api");
     Ok(())
 }
 
 /// Asks for owners as they are wanted.
 async fn look_up(pods: &Pods, api: &Api) -> Result<(), String> {
-    let load = &pods.0.server;
     loop {
         let wanted = pods.0.book.lock().wanted();
         for (key, path) in wanted {
-            let told = match api.get(&path, METADATA, load).await {
-                Ok(mut answer) => {
-                    let text = said(answer.whole(load).await)?;
-                    let owner: Partial = serde_json::from_slice(&text).map_err(|error| format!("{path}: {error}"))?;
+            let text;
+            let told = match api.get(&path, METADATA).await {
+                Ok(answer) => {
+                    text = said(answer.whole().await)?;
+                    let owner: Partial<'_> =
+                        serde_json::from_slice(&text).map_err(|error| format!("{path}: {error}"))?;
                     Told::Is(owner.metadata)
                 }
                 Err(trouble) => match trouble.code() {
                     Some(404) => Told::Missing,
                     Some(401 | 403) => {
-                        tracing::debug!(path, error = %trouble, "may not look up an owner");
+                        tracing::debug!(path, error = %daemon::chain(&trouble), "may not look up an owner");
                         Told::Refused
                     }
-                    _ => return Err(trouble.to_string()),
+                    _ => return Err(daemon::chain(&trouble)),
                 },
             };
             pods.change(|book| book.learn(key, &told));
@@ -191,13 +214,12 @@ async fn look_up(pods: &Pods, api: &Api) -> Result<(), String> {
 
 /// Asks the kubelet: always if there is nobody else, else while the API server is silent.
 async fn ask_kubelet(pods: &Pods, api: &Api, is_alone: bool) -> Result<(), String> {
-    let load = &pods.0.kubelet;
     let (often, at_most) = KUBELET;
     loop {
         if is_alone || pods.0.health.lock().trouble.is_some() {
-            let text = said(said(api.get("/pods", JSON, load).await)?.whole(load).await)?;
-            let list: PodList = serde_json::from_slice(&text).map_err(|error| format!("no list of pods: {error}"))?;
-            pods.change(|book| book.replace(list.items, Instant::now()));
+            let text = said(said(api.get("/pods", JSON).await)?.whole().await)?;
+            let list = list(&text)?;
+            pods.change(|book| book.replace(list.items.iter().map(|pod| &**pod), Instant::now()));
             if is_alone {
                 pods.heard("kubelet");
             } else {
@@ -211,10 +233,6 @@ async fn ask_kubelet(pods: &Pods, api: &Api, is_alone: bool) -> Result<(), Strin
     }
 }
 
-fn unreadable(error: &serde_json::Error) -> Trouble {
-    Trouble::Unreadable(error.to_string())
-}
-
 fn said<T>(result: Result<T, Trouble>) -> Result<T, String> {
-    result.map_err(|trouble| trouble.to_string())
+    result.map_err(|trouble| daemon::chain(&trouble))
 }

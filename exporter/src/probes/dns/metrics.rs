@@ -3,12 +3,12 @@
 use metric::{Batch, Count, Desc, Extra, Family, Label, Of, Seconds, Subject};
 
 use super::{
-    FIRST_ANSWER, FIRST_SLOT, NUMBERS, TIMEOUTS, TRUNCATED,
+    numbers::{FIRST_ANSWER, FIRST_SLOT, NUMBERS, TIMEOUTS, TRUNCATED},
     talk::{CODES, TYPES},
 };
 use crate::{
+    books::{sums::Account, times::Slots},
     identity::{AsContainer, AsWorkload},
-    probes::{sums::Account, tcp::Slots},
 };
 
 const TYPE: Label = Label::closed("type", &TYPES);

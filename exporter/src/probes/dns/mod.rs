@@ -6,6 +6,7 @@
 //! out are sockets of the root cgroup, encrypted questions, servers at other ports, and machines without cgroup version 2.
 
 mod metrics;
+mod numbers;
 pub mod talk;
 pub mod wire;
 
@@ -14,21 +15,19 @@ use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 use kernfs::{Host, ReadError};
 use parking_lot::Mutex;
 
-use self::talk::{CODES, Counts, Heard, TYPES, Talk};
+use self::{
+    numbers::{NUMBERS, numbers},
+    talk::{Counts, Heard, Talk},
+};
 use super::{
     health::{self, Feature, Vitals},
-    lifetime::{
-        self, Books, Follower,
-        ledger::{Ledger, Moment},
-    },
     object::{Copies, Hook, Object, Plan, Table},
     packets::At,
     pump::{Next, Pump, Turn},
     running::Running,
-    sums::Sums,
-    tcp::Slots,
 };
 use crate::{
+    books::{Books, Follower, ledger::Ledger, moment::Moment, sums::Sums},
     identity::{AsWorkload, names::NAMES},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
@@ -73,13 +72,6 @@ fn hooks(at: At) -> &'static [(&'static str, Hook)] {
 /// How often questions without an answer are given up, while there are some.
 const PERIOD: Duration = Duration::from_millis(500);
 
-const FIRST_ANSWER: usize = TYPES.len();
-const TRUNCATED: usize = FIRST_ANSWER + CODES.len();
-const TIMEOUTS: usize = TRUNCATED + 1;
-const FIRST_SLOT: usize = TIMEOUTS + 1;
-/// Queries by type, answers by code, truncated answers, timeouts, times.
-const NUMBERS: usize = FIRST_SLOT + Slots::NUMBERS;
-
 /// The feature at work. Dropping it ends its thread and detaches its programs.
 #[derive(Debug)]
 pub struct Dns {
@@ -102,7 +94,7 @@ impl Dns {
     /// Loads and attaches, at the first of these places that the kernel allows. `refuse` has the verifier refuse a
     /// program, for tests.
     pub fn start(host: &Host, books: Books, at: &[At], refuse: bool) -> Result<Arc<Self>, Unavailable> {
-        let root = books.unified_root();
+        let root = books.owners().unified_root.clone();
         let root =
             root.ok_or_else(|| Unavailable("sockets know cgroups of version 2 only, and none is mounted".into()))?;
         let plan = |at: &At| Plan {
@@ -127,7 +119,7 @@ impl Dns {
         let for_pump = Arc::clone(&shared);
         let pump = Pump::start("yagura-dns", ring, PERIOD, move |turn| for_pump.turn(&turn));
         let pump = pump.map_err(|error| Unavailable(format!("cannot start the thread: {error}")))?;
-        shared.books.follow_with(&shared);
+        shared.books.follow(&shared);
         health::watch(&shared);
         Ok(Arc::new(Self { shared, _pump: pump }))
     }
@@ -148,11 +140,9 @@ impl Dns {
     }
 
     fn read<T>(&self, look: impl FnOnce(&Sums<NUMBERS>, &Ledger) -> T) -> T {
-        self.shared.books.look(|ledger| {
-            let mut sums = self.shared.sums.lock();
-            self.shared.update(&mut sums, ledger, lifetime::now().wall);
-            look(&sums, ledger)
-        })
+        let mut sums = self.shared.sums.lock();
+        self.shared.update(&mut sums, Moment::now().wall);
+        self.shared.books.look(|ledger| look(&sums, ledger))
     }
 }
 
@@ -205,29 +195,20 @@ impl Shared {
                     }
                 }
             }
-            Turn::Idle => talk.give_up(lifetime::now().mono_ns),
+            Turn::Idle => talk.give_up(Moment::now().mono_ns),
         }
         Next::soon_if(talk.is_waiting())
     }
 
-    fn update(&self, sums: &mut Sums<NUMBERS>, ledger: &Ledger, now: f64) {
-        let talk = self.talk.lock();
-        sums.read(talk.counts().map(|(cgroup, counts)| (cgroup, numbers(counts))), ledger, now);
+    fn update(&self, sums: &mut Sums<NUMBERS>, now: f64) {
+        let rows: Vec<_> = self.talk.lock().counts().map(|(cgroup, counts)| (cgroup, numbers(counts))).collect();
+        self.books.look(|ledger| sums.read(rows.into_iter(), ledger, now));
     }
-}
-
-fn numbers(counts: &Counts) -> [u64; NUMBERS] {
-    let mut all = [0; NUMBERS];
-    let parts = counts.queries.iter().chain(&counts.answers).chain([&counts.truncated, &counts.timeouts]);
-    for (to, from) in all.iter_mut().zip(parts.copied().chain(counts.took.numbers())) {
-        *to = from;
-    }
-    all
 }
 
 impl Follower for Shared {
-    fn keep(&self, ledger: &Ledger, now: Moment) {
-        self.update(&mut self.sums.lock(), ledger, now.wall);
+    fn catch_up(&self, now: Moment) {
+        self.update(&mut self.sums.lock(), now.wall);
     }
 
     fn forget(&self, cgroups: &[u64]) {
@@ -253,7 +234,7 @@ struct Shows(Arc<Dns>);
 
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(Shows(
-        RUNNING.or_start(|| Dns::start(&context.host, Books::current()?, At::all_of(&context.host), false))?,
+        RUNNING.or_start(|| Dns::start(&context.host, context.books()?, At::all_of(&context.host), false))?,
     )))
 }
 

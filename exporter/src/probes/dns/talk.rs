@@ -3,7 +3,7 @@
 use std::collections::{HashMap, hash_map::Entry};
 
 use super::wire::{End, Message, Packet, Told, message};
-use crate::probes::tcp::Slots;
+use crate::books::times::Slots;
 
 /// Types of questions that are told apart, and the rest.
 pub const TYPES: [&str; 10] = ["a", "aaaa", "cname", "https", "mx", "ns", "ptr", "srv", "txt", "other"];

@@ -23,15 +23,16 @@ use self::{
 };
 use super::{
     health::{self, Feature, Vitals},
-    lifetime::{
-        self, Books, Follower,
-        ledger::{Ledger, Moment},
-    },
     object::{Entries, Hook, Object, Plan, Table},
     running::Running,
-    sums::{Account, Sums},
 };
 use crate::{
+    books::{
+        Books, Follower,
+        ledger::Ledger,
+        moment::Moment,
+        sums::{Account, Sums},
+    },
     identity::{AsContainer, AsWorkload},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
@@ -136,7 +137,7 @@ impl Drops {
         }
         let own = reader.stat(&host.proc, "1/ns/net").and_then(|stat| u32::try_from(stat.st_ino).ok()).unwrap_or(0);
         drop(reader);
-        let mut constants = books.owner();
+        let mut constants = books.owners().constants.clone();
         constants.extend([("knows_receiver", u32::from(reasons.arguments > 3)), ("own_network", own)]);
         let plan = Plan {
             name: "drops",
@@ -153,7 +154,7 @@ impl Drops {
         let (counts, losses) = (object.table("drops")?, object.table("losses")?);
         let host = Arc::clone(host);
         let feature = Arc::new(Self { host, object, books, counts, losses, reasons, state: Mutex::default() });
-        feature.books.follow_with(&feature);
+        feature.books.follow(&feature);
         health::watch(&feature);
         Ok(feature)
     }
@@ -183,7 +184,7 @@ impl Drops {
         self.object.costs()
     }
 
-    fn update(&self, state: &mut State, ledger: &Ledger, now: f64) -> std::io::Result<()> {
+    fn update(&self, state: &mut State, now: f64) -> std::io::Result<()> {
         let State { rows, sums, devices, reader } = state;
         self.counts.read_all(self.counts.max_entries(), rows)?;
         let mut of_cgroups: HashMap<u64, [u64; MOST]> = HashMap::new();
@@ -199,7 +200,7 @@ impl Drops {
                 *sum += count;
             }
         }
-        sums.read(of_cgroups.into_iter(), ledger, now);
+        self.books.look(|ledger| sums.read(of_cgroups.into_iter(), ledger, now));
         self.forget_devices(devices, reader, now)
     }
 
@@ -255,8 +256,8 @@ impl Drops {
 }
 
 impl Follower for Drops {
-    fn keep(&self, ledger: &Ledger, now: Moment) {
-        if let Err(error) = self.update(&mut self.state.lock(), ledger, now.wall) {
+    fn catch_up(&self, now: Moment) {
+        if let Err(error) = self.update(&mut self.state.lock(), now.wall) {
             tracing::debug!(%error, "cannot read dropped packets");
         }
     }
@@ -286,18 +287,16 @@ static RUNNING: Running<Drops> = Running::none();
 struct Shows(Arc<Drops>);
 
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
-    Ok(Box::new(Shows(RUNNING.or_start(|| Drops::start(&context.host, Books::current()?, false))?)))
+    Ok(Box::new(Shows(RUNNING.or_start(|| Drops::start(&context.host, context.books()?, false))?)))
 }
 
 impl Collector for Shows {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let drops = &self.0;
-        drops.books.look(|ledger| {
-            let mut state = drops.state.lock();
-            let updated = drops.update(&mut state, ledger, lifetime::now().wall);
-            updated.map_err(|source| ReadError { path: "bpf/drops/drops".into(), source })?;
-            drops.put(&state, ledger, scrape);
-            Ok(())
-        })
+        let mut state = drops.state.lock();
+        let updated = drops.update(&mut state, Moment::now().wall);
+        updated.map_err(|source| ReadError { path: "bpf/drops/drops".into(), source })?;
+        drops.books.look(|ledger| drops.put(&state, ledger, scrape));
+        Ok(())
     }
 }

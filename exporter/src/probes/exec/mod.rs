@@ -1,7 +1,8 @@
 //! Programs that are started, by container and by workload, and the stream of them for those who follow.
 //!
-//! `exec.bpf.c` counts by cgroup at the hook `sched_process_exec`; the sums stand on `lifetime`'s books. Exit codes and
-//! signals are with `lifetime`, which sees every process end.
+//! `exec.bpf.c` counts by cgroup at the hook `sched_process_exec`; the sums stand in the ledger. It sends a record of each
+//! start while somebody follows [`Started`]; a thread adds whose it was. Exit codes and signals are with `lifetime`, which
+//! sees every process end.
 
 pub mod wire;
 
@@ -10,14 +11,24 @@ use std::sync::Arc;
 use kernfs::{Host, ReadError};
 use metric::{Count, Desc, Extra, Family};
 
+use self::wire::Start;
 use super::{
-    lifetime::{Books, ledger::Tally},
     object::{Hook, Plan},
+    pump::Pump,
     running::Running,
     tally::Counting,
+    telling,
 };
-use crate::identity::{AsContainer, AsWorkload};
-use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
+use crate::{
+    books::{
+        Books,
+        ledger::{Ledger, Tally},
+        moment::Moment,
+    },
+    events::{Kind, started::Started},
+    identity::{AsContainer, AsWorkload},
+    spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
+};
 
 /// See the module.
 pub static SPEC: Spec = Spec {
@@ -77,18 +88,43 @@ pub fn start(host: &Host, books: Books, mode: Mode) -> Result<Arc<Counting>, Una
     Counting::start(host, plan, "execs", &["cgroup", "record"], [Some(Tally::Execs), None], books)
 }
 
-static RUNNING: Running<Counting> = Running::none();
+/// The feature, and its thread that tells of single starts if somebody wants them.
+#[derive(Debug)]
+struct AtWork {
+    counting: Arc<Counting>,
+    _telling: Option<Pump>,
+}
 
-struct Exec(Arc<Counting>);
+static RUNNING: Running<AtWork> = Running::none();
+
+struct Exec(Arc<AtWork>);
 
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
-    Ok(Box::new(Exec(RUNNING.or_start(|| start(&context.host, Books::current()?, Mode::Count))?)))
+    let start = || {
+        let (books, feeds) = (context.books()?, &context.feeds);
+        let is_wanted = feeds.is_wanted::<Started>();
+        let counting = start(&context.host, books.clone(), if is_wanted { Mode::Stream } else { Mode::Count })?;
+        counting.tells(feeds, Kind::Started, "record_of_follower");
+        let telling = if is_wanted {
+            let (ring, to) = (counting.object().ring("starts")?, (books, feeds.clone()));
+            Some(telling::start("yagura-starts", ring, to, wire::decode, event)?)
+        } else {
+            None
+        };
+        Ok(Arc::new(AtWork { counting, _telling: telling }))
+    };
+    Ok(Box::new(Exec(RUNNING.or_start(start)?)))
+}
+
+fn event(start: Start, ledger: &Ledger, now: Moment) -> Started {
+    let Start { cgroup, time_ns, pid, parent, uid, command, file } = start;
+    Started { time: now.wall_at(time_ns), whose: ledger.whose(cgroup), process: pid, parent, uid, command, file }
 }
 
 impl Collector for Exec {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let out = &mut *scrape.out;
-        self.0.books.look(|ledger| {
+        let put = |ledger: &Ledger| {
             for workload in ledger.workloads() {
                 let key = &workload.key;
                 let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.workload, key.kind]);
@@ -102,7 +138,7 @@ impl Collector for Exec {
                 let [_, execs, _] = unit.tallies;
                 out.put_with(&CONTAINER_EXECS, Some(of), [], Count(execs as f64), extra);
             }
-        });
-        Ok(())
+        };
+        self.0.counting.read(put).map_err(|source| ReadError { path: "bpf/exec/execs".into(), source })
     }
 }

@@ -14,24 +14,20 @@ use kernfs::{Host, Reader};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    ledger::Ledger,
-    wire::{LOSSES, Record},
-};
-use crate::identity::bundle::Named;
+use super::wire::{LOSSES, Record};
+use crate::{books::ledger::Ledger, identity::bundle::Named};
 
 /// Both files, held by one agent at a time.
 #[derive(Debug)]
 pub(super) struct Archive {
     books: PathBuf,
     notes: File,
-    boot: String,
     failing: bool,
 }
 
 /// The books and what belongs to them.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Page<L> {
+pub(super) struct Page {
     /// Of which boot of the machine.
     pub(super) boot: String,
     /// CPU time by the kernel's own total when counting began.
@@ -40,7 +36,7 @@ pub(super) struct Page<L> {
     pub(super) kernel_seen: Option<u64>,
     pub(super) lost: [u64; LOSSES.len()],
     pub(super) resyncs: u64,
-    pub(super) ledger: L,
+    pub(super) ledger: Ledger,
 }
 
 /// What was learnt after the books were written.
@@ -52,14 +48,20 @@ pub(super) enum Note {
     Named(u64, Named),
 }
 
+/// What an agent left there since the machine was started.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    pub(super) page: Option<Page>,
+    pub(super) notes: Vec<Note>,
+}
+
 impl Archive {
-    /// Opens the folder, which is made if need be, and gives what an agent left there since the machine was started.
-    pub(super) fn open(folder: &Path, host: &Host) -> io::Result<(Self, Option<Page<Ledger>>, Vec<Note>)> {
+    /// Opens the folder, which is made if need be, and gives what an agent left there in this boot of the machine.
+    pub(super) fn open(folder: &Path, boot: &str) -> io::Result<(Self, Left)> {
         fs::create_dir_all(folder)?;
         let mut notes = OpenOptions::new().read(true).append(true).create(true).open(folder.join("notes.jsonl"))?;
         flock(&notes, FlockOperation::NonBlockingLockExclusive)
             .map_err(|error| io::Error::other(format!("{} is another agent's ({error})", folder.display())))?;
-        let boot = boot(host)?;
         let books = folder.join("books.json");
         let page = read(&books).filter(|page| page.boot == boot);
         let mut found = Vec::new();
@@ -70,16 +72,11 @@ impl Archive {
             // The last line may have been cut off.
             found.extend(text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()));
         }
-        Ok((Self { books, notes, boot, failing: false }, page, found))
-    }
-
-    /// Which boot of the machine this is.
-    pub(super) fn boot(&self) -> &str {
-        &self.boot
+        Ok((Self { books, notes, failing: false }, Left { page, notes: found }))
     }
 
     /// Writes the books; the notes are in them now.
-    pub(super) fn write(&mut self, page: &Page<&Ledger>) {
+    pub(super) fn write(&mut self, page: &Page) {
         let aside = self.books.with_extension("new");
         let written = File::create(&aside).and_then(|file| {
             let mut file = BufWriter::with_capacity(64 << 10, file);
@@ -90,12 +87,18 @@ impl Archive {
         self.tell(written);
     }
 
-    /// Adds a note.
-    pub(super) fn note(&mut self, note: &Note) {
-        let written = serde_json::to_vec(note).map_err(io::Error::other).and_then(|mut line| {
-            line.push(b'\n');
-            self.notes.write_all(&line)
+    /// Adds notes.
+    pub(super) fn note(&mut self, notes: &[Note]) {
+        if notes.is_empty() {
+            return;
+        }
+        let mut lines = Vec::new();
+        let written = notes.iter().try_for_each(|note| {
+            serde_json::to_writer(&mut lines, note)?;
+            lines.push(b'\n');
+            Ok(())
         });
+        let written = written.and_then(|()| self.notes.write_all(&lines));
         self.tell(written);
     }
 
@@ -104,7 +107,8 @@ impl Archive {
         match written {
             Ok(()) if self.failing => tracing::info!("the books are written again"),
             Err(error) if !self.failing => {
-                tracing::error!(%error, books = %self.books.display(), "an agent that starts now would count anew");
+                let books = self.books.display();
+                tracing::error!(%error, %books, "cannot write the books: an agent that starts now would count from zero");
                 self.failing = true;
                 return;
             }
@@ -114,13 +118,14 @@ impl Archive {
     }
 }
 
-fn read(books: &Path) -> Option<Page<Ledger>> {
+fn read(books: &Path) -> Option<Page> {
     let text = fs::read(books).ok()?;
     let read = serde_json::from_slice(&text);
     read.inspect_err(|error| tracing::warn!(%error, books = %books.display(), "the books cannot be read")).ok()
 }
 
-fn boot(host: &Host) -> io::Result<String> {
+/// Which boot of the machine this is.
+pub(super) fn boot(host: &Host) -> io::Result<String> {
     let mut reader = Reader::default();
     let file = reader.read(&host.proc, "sys/kernel/random/boot_id").map_err(io::Error::other)?;
     let text = file.ok_or_else(|| io::Error::other("no sys/kernel/random/boot_id"))?;

@@ -2,11 +2,13 @@
 
 use metric::{Batch, Bytes, Count, Desc, Extra, Family, Label, Nanos, Of, Ratio, Seconds};
 
-use super::{
-    ledger::{Ledger, Reason, Unit, Workload},
-    wire::MEMORY_EVENTS,
+use crate::{
+    books::{
+        ledger::{Ledger, Reason, Unit, Workload},
+        usage::MEMORY_EVENTS,
+    },
+    identity::{AsContainer, AsWorkload, KINDS},
 };
-use crate::identity::{AsContainer, AsWorkload, KINDS};
 
 const RESULT: Label = Label::closed("result", &["success", "error", "signal"]);
 

@@ -1,9 +1,11 @@
 //! The structs that `lifetime.bpf.c` shares with us (`lifetime.h`), with the same sizes and offsets.
 
-use std::{mem::offset_of, ops::AddAssign};
+use std::mem::offset_of;
 
 use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::books::usage::{Memory, Row, Totals};
 
 /// What the tasks of one cgroup have used, its own and not those of cgroups inside it. Only rises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -44,7 +46,7 @@ pub struct Usage {
     padding: u32,
     /// Most memory, in pages, where the memory controller is in the owning hierarchy; known when removed.
     pub peak_pages: u64,
-    /// Memory events in the order of [`MEMORY_EVENTS`], known when removed.
+    /// Memory events in the order of [`MEMORY_EVENTS`](crate::books::usage::MEMORY_EVENTS), known when removed.
     pub memory_events: [u64; 5],
 }
 
@@ -55,8 +57,31 @@ const _: () = {
     assert!(offset_of!(Usage, peak_pages) == 128);
 };
 
-/// Names of memory events, in wire order.
-pub const MEMORY_EVENTS: [&str; 5] = ["low", "high", "max", "oom", "oom_kill"];
+impl From<&Usage> for Row {
+    fn from(usage: &Usage) -> Self {
+        Self {
+            parent: usage.parent,
+            opened_ns: usage.opened_ns,
+            closed_ns: usage.closed_ns,
+            emptied_ns: usage.emptied_ns,
+            totals: Totals {
+                cpu_ns: usage.cpu_ns,
+                wait_ns: usage.wait_ns,
+                read_bytes: usage.read_bytes,
+                written_bytes: usage.written_bytes,
+                tasks_started: usage.tasks_started,
+                processes_started: usage.processes_started,
+                tasks_ended: usage.tasks_ended,
+                ended_ok: usage.ended_ok,
+                ended_error: usage.ended_error,
+                ended_signal: usage.ended_signal,
+            },
+            last_end_ns: usage.last_end_ns,
+            last_status: usage.last_status,
+            memory: Memory { peak_pages: usage.peak_pages, events: usage.memory_events },
+        }
+    }
+}
 
 /// Fixed part of a record; the path follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -77,15 +102,6 @@ const _: () = {
     assert!(offset_of!(Event, memory_events) == 32);
     assert!(offset_of!(Event, path_len) == 76);
 };
-
-/// What is left of a cgroup's memory accounting when it is removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Memory {
-    /// The most it had, in pages.
-    pub peak_pages: u64,
-    /// Events, in the order of [`MEMORY_EVENTS`].
-    pub events: [u64; 5],
-}
 
 /// A record of the ring buffer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,96 +146,6 @@ pub fn decode(bytes: &[u8]) -> Option<Record> {
 pub const LOSSES: [&str; 5] = ["made_event", "removed_event", "cgroup", "task", "move"];
 /// How many of [`LOSSES`] are of events.
 pub const EVENT_LOSSES: usize = 2;
-
-/// The part of [`Usage`] that adds up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Totals {
-    /// CPU time, in ns.
-    pub cpu_ns: u64,
-    /// Time spent waiting for a CPU, in ns.
-    pub wait_ns: u64,
-    /// Bytes fetched from storage.
-    pub read_bytes: u64,
-    /// Bytes written to storage.
-    pub written_bytes: u64,
-    /// Processes and threads started.
-    pub tasks_started: u64,
-    /// Processes started.
-    pub processes_started: u64,
-    /// Processes and threads ended.
-    pub tasks_ended: u64,
-    /// Processes ended with status 0.
-    pub ended_ok: u64,
-    /// Processes ended with another status.
-    pub ended_error: u64,
-    /// Processes ended by a signal.
-    pub ended_signal: u64,
-}
-
-impl From<&Usage> for Totals {
-    fn from(usage: &Usage) -> Self {
-        Self {
-            cpu_ns: usage.cpu_ns,
-            wait_ns: usage.wait_ns,
-            read_bytes: usage.read_bytes,
-            written_bytes: usage.written_bytes,
-            tasks_started: usage.tasks_started,
-            processes_started: usage.processes_started,
-            tasks_ended: usage.tasks_ended,
-            ended_ok: usage.ended_ok,
-            ended_error: usage.ended_error,
-            ended_signal: usage.ended_signal,
-        }
-    }
-}
-
-impl Totals {
-    /// How much was added since an earlier state of the same cgroup.
-    #[must_use]
-    pub fn since(&self, earlier: &Self) -> Self {
-        Self {
-            cpu_ns: self.cpu_ns.saturating_sub(earlier.cpu_ns),
-            wait_ns: self.wait_ns.saturating_sub(earlier.wait_ns),
-            read_bytes: self.read_bytes.saturating_sub(earlier.read_bytes),
-            written_bytes: self.written_bytes.saturating_sub(earlier.written_bytes),
-            tasks_started: self.tasks_started.saturating_sub(earlier.tasks_started),
-            processes_started: self.processes_started.saturating_sub(earlier.processes_started),
-            tasks_ended: self.tasks_ended.saturating_sub(earlier.tasks_ended),
-            ended_ok: self.ended_ok.saturating_sub(earlier.ended_ok),
-            ended_error: self.ended_error.saturating_sub(earlier.ended_error),
-            ended_signal: self.ended_signal.saturating_sub(earlier.ended_signal),
-        }
-    }
-
-    /// Whether this can be a later state of the same row. If not, the row was made anew.
-    #[must_use]
-    pub fn follows(&self, earlier: &Self) -> bool {
-        self.cpu_ns >= earlier.cpu_ns
-            && self.tasks_started >= earlier.tasks_started
-            && self.tasks_ended >= earlier.tasks_ended
-    }
-
-    /// Whether a task was ever seen.
-    pub fn is_real(&self) -> bool {
-        self.cpu_ns > 0 || self.tasks_started > 0 || self.tasks_ended > 0
-    }
-}
-
-impl AddAssign for Totals {
-    fn add_assign(&mut self, more: Self) {
-        self.cpu_ns += more.cpu_ns;
-        self.wait_ns += more.wait_ns;
-        self.read_bytes += more.read_bytes;
-        self.written_bytes += more.written_bytes;
-        self.tasks_started += more.tasks_started;
-        self.processes_started += more.processes_started;
-        self.tasks_ended += more.tasks_ended;
-        self.ended_ok += more.ended_ok;
-        self.ended_error += more.ended_error;
-        self.ended_signal += more.ended_signal;
-    }
-}
 
 #[cfg(test)]
 mod tests {

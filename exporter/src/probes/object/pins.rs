@@ -2,58 +2,52 @@
 //!
 //! A folder an object, whose name tells whether the object is the same: `lifetime-0123456789abcdef/{map,program,link}_*`.
 
-use std::{collections::HashMap, fs, os::fd::AsFd as _, path::Path};
+use std::{fs, os::fd::AsFd as _, path::Path};
 
-use super::{Object, Plan, call};
+use super::{
+    call,
+    plan::{Parts, Plan},
+};
 use crate::spec::Unavailable;
 
-impl Object {
-    /// Leaves everything in place for the next start of the agent. Does nothing without a folder for it.
-    pub fn pin(&mut self) -> Result<(), Unavailable> {
-        let Some(folder) = self.pins.as_deref().filter(|_| !self.reused) else { return Ok(()) };
-        let pinned = fs::create_dir_all(folder).and_then(|()| {
-            let maps = self.maps.iter().filter(|(name, _)| !name.starts_with('.'));
-            for (name, fd) in maps {
-                call::obj_pin(fd.as_fd(), &folder.join(format!("map_{name}")))?;
+/// Leaves all parts of an object in a folder, which is made.
+pub(super) fn pin(parts: &Parts, folder: &Path) -> Result<(), Unavailable> {
+    let pinned = fs::create_dir_all(folder).and_then(|()| {
+        let maps = parts.maps.iter().filter(|(name, _)| !name.starts_with('.'));
+        for (name, fd) in maps {
+            call::obj_pin(fd.as_fd(), &folder.join(format!("map_{name}")))?;
+        }
+        for (name, _, fd) in &parts.programs {
+            call::obj_pin(fd.as_fd(), &folder.join(format!("program_{name}")))?;
+        }
+        // Links come last: when they are all there, so is everything else.
+        for (name, _, _) in &parts.programs {
+            if let Some(fd) = parts.links.get(name) {
+                call::obj_pin(fd.as_fd(), &folder.join(format!("link_{name}")))?;
             }
-            for (name, _, fd) in &self.programs {
-                call::obj_pin(fd.as_fd(), &folder.join(format!("program_{name}")))?;
-            }
-            // Links come last: when they are all there, so is everything else.
-            for (name, _, _) in &self.programs {
-                if let Some(fd) = self.links.get(name) {
-                    call::obj_pin(fd.as_fd(), &folder.join(format!("link_{name}")))?;
-                }
-            }
-            Ok(())
-        });
-        pinned.map_err(|error| {
-            let _ = fs::remove_dir_all(folder);
-            Unavailable(format!("cannot pin to {}: {error}", folder.display()))
-        })
-    }
+        }
+        Ok(())
+    });
+    pinned.map_err(|error| {
+        let _ = fs::remove_dir_all(folder);
+        Unavailable(format!("cannot pin to {}: {error}", folder.display()))
+    })
+}
 
-    pub(super) fn pinned(plan: &Plan<'_>, folder: &Path) -> Option<Self> {
-        let mut object = Self {
-            name: plan.name,
-            maps: HashMap::new(),
-            programs: Vec::new(),
-            links: HashMap::new(),
-            pins: Some(folder.to_owned()),
-            reused: true,
-        };
-        for (name, hook) in plan.hooks {
-            object.links.insert(name, call::obj_get(&folder.join(format!("link_{name}"))).ok()?);
-            object.programs.push((name, *hook, call::obj_get(&folder.join(format!("program_{name}"))).ok()?));
-        }
-        for entry in fs::read_dir(folder).ok()?.flatten() {
-            let file = entry.file_name();
-            if let Some(name) = file.to_str().and_then(|file| file.strip_prefix("map_")) {
-                object.maps.insert(name.to_owned(), call::obj_get(&entry.path()).ok()?);
-            }
-        }
-        Some(object)
+/// The parts that an agent before us left in a folder; `None` unless they are all there.
+pub(super) fn found(plan: &Plan<'_>, folder: &Path) -> Option<Parts> {
+    let mut parts = Parts::default();
+    for (name, hook) in plan.hooks {
+        parts.links.insert(name, call::obj_get(&folder.join(format!("link_{name}"))).ok()?);
+        parts.programs.push((name, *hook, call::obj_get(&folder.join(format!("program_{name}"))).ok()?));
     }
+    for entry in fs::read_dir(folder).ok()?.flatten() {
+        let file = entry.file_name();
+        if let Some(name) = file.to_str().and_then(|file| file.strip_prefix("map_")) {
+            parts.maps.insert(name.to_owned(), call::obj_get(&entry.path()).ok()?);
+        }
+    }
+    Some(parts)
 }
 
 /// Whether a folder, or where it would be made, is on a BPF file system.

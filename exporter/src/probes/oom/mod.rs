@@ -1,7 +1,7 @@
 //! Who was killed because memory ran out, by container and by workload, and how much memory they had; kept when the
 //! container is gone.
 //!
-//! `oom.bpf.c` counts victims and their memory by cgroup at the hook `mark_victim`; the sums stand on `lifetime`'s books.
+//! `oom.bpf.c` counts victims and their memory by cgroup at the hook `mark_victim`; the sums stand in the ledger.
 
 use std::sync::Arc;
 
@@ -9,12 +9,15 @@ use kernfs::{Host, ReadError};
 use metric::{Bytes, Count, Desc, Extra, Family};
 
 use super::{
-    lifetime::{Books, ledger::Tally},
     object::{Hook, Plan},
     running::Running,
     tally::Counting,
 };
 use crate::{
+    books::{
+        Books,
+        ledger::{Ledger, Tally},
+    },
     identity::{AsContainer, AsWorkload},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
@@ -81,14 +84,14 @@ static RUNNING: Running<Counting> = Running::none();
 struct Oom(Arc<Counting>);
 
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
-    Ok(Box::new(Oom(RUNNING.or_start(|| start(&context.host, Books::current()?, false))?)))
+    Ok(Box::new(Oom(RUNNING.or_start(|| start(&context.host, context.books()?, false))?)))
 }
 
 impl Collector for Oom {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let page_size = rustix::param::page_size() as u64;
         let out = &mut *scrape.out;
-        self.0.books.look(|ledger| {
+        let put = |ledger: &Ledger| {
             for workload in ledger.workloads() {
                 let key = &workload.key;
                 let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.workload, key.kind]);
@@ -104,7 +107,7 @@ impl Collector for Oom {
                 out.put_with(&KILLS, Some(of), [], Count(kills as f64), extra());
                 out.put_with(&KILLED, Some(of), [], Bytes(pages * page_size), extra());
             }
-        });
-        Ok(())
+        };
+        self.0.read(put).map_err(|source| ReadError { path: "bpf/oom/kills".into(), source })
     }
 }

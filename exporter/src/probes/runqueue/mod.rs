@@ -1,7 +1,7 @@
-//! How long tasks that are ready to run wait for a CPU, as a histogram by container. Off by default: it is the one
-//! program that does work at every context switch (see the decision on hooks for its cost).
+//! How long tasks that are ready to run wait for a CPU, as a histogram by container. Off by default: `lifetime` has a
+//! program at every context switch already, and this one comes on top.
 //!
-//! `runqueue.bpf.c` counts at the hook `sched_switch`; names come from `lifetime`'s books.
+//! `runqueue.bpf.c` counts at the hook `sched_switch`; names come from the ledger.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::{
     health::{self, Feature, Vitals},
-    lifetime::{Books, ledger::Unit},
     object::{Entries, Hook, Object, Plan, Table},
     running::Running,
 };
 use crate::{
+    books::{Books, ledger::Unit},
     identity::AsContainer,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
@@ -107,7 +107,7 @@ impl Runqueue {
             name: "runqueue",
             image: IMAGE,
             hooks: HOOKS,
-            constants: books.owner(),
+            constants: books.owners().constants.clone(),
             sizes: Vec::new(),
             cgroup: None,
             pin: None,
@@ -150,7 +150,7 @@ struct Waits {
 }
 
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
-    let feature = RUNNING.or_start(|| Runqueue::start(&context.host, Books::current()?, false))?;
+    let feature = RUNNING.or_start(|| Runqueue::start(&context.host, context.books()?, false))?;
     Ok(Box::new(Waits { feature, scratch: Entries::default() }))
 }
 

@@ -9,10 +9,12 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     named::{Came, Whose},
-    times::Times,
     wire::{Listener, ListenerKey, Meter, Peer, PeerId, PeerKey},
 };
-use crate::probes::lifetime::ledger::{Key, Ledger};
+use crate::books::{
+    ledger::{Key, Ledger},
+    times::Times,
+};
 
 /// How long a cgroup may be unknown to `lifetime` before what it has is put on `other`, in seconds.
 const CLAIM: f64 = 10.0;
@@ -67,8 +69,8 @@ impl Account {
         let [sent, received] = &mut self.resets;
         *sent += now.resets_sent.wrapping_sub(earlier.resets_sent);
         *received += now.resets_received.wrapping_sub(earlier.resets_received);
-        self.connect.add_since(&now.connect, &earlier.connect);
-        self.rtt.add_since(&now.rtt, &earlier.rtt);
+        self.connect.add(&now.connect.since(&earlier.connect));
+        self.rtt.add(&now.rtt.since(&earlier.rtt));
     }
 
     fn merge(&mut self, more: Self, most: usize, now: f64) {
@@ -476,24 +478,21 @@ impl Strangers for HashMap<u64, f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probes::lifetime::{
-        ledger::{Limits, Moment},
-        wire::Usage,
-    };
+    use crate::books::{ledger::Limits, moment::Moment, usage::Row};
 
     const ROOT: u64 = 1;
 
-    fn used() -> Usage {
-        let mut usage = Usage::default();
-        (usage.parent, usage.opened_ns, usage.tasks_started) = (2, 1, 1);
-        usage
+    fn used() -> Row {
+        let mut row = Row::default();
+        (row.parent, row.opened_ns, row.totals.tasks_started) = (2, 1, 1);
+        row
     }
 
     fn ledger() -> Ledger {
         let mut ledger = Ledger::new(Limits::default(), ROOT);
         ledger.made(7, "/jobs/a", 0.0);
-        let usage = used();
-        ledger.measured([(&7, &usage)].into_iter(), Moment { mono_ns: 2, wall: 1.0 });
+        let row = used();
+        ledger.measured([(7, row)].into_iter(), Moment { mono_ns: 2, wall: 1.0 });
         ledger
     }
 
@@ -560,8 +559,8 @@ mod tests {
         assert_eq!(workload(&book, "other"), 5);
         // It has no tasks that anybody saw, and so no workload yet: nothing is lost meanwhile.
         assert_eq!(workload(&book, "/jobs"), 0);
-        let usage = used();
-        ledger.measured([(&9, &usage)].into_iter(), Moment { mono_ns: 3, wall: 20.0 });
+        let row = used();
+        ledger.measured([(9, row)].into_iter(), Moment { mono_ns: 3, wall: 20.0 });
         read(&mut book, &ledger, &[(key(9, 1), sent(10))], 20.0);
         assert_eq!(workload(&book, "/jobs"), 10);
     }

@@ -15,19 +15,17 @@ mod metrics;
 pub mod named;
 mod spaces;
 mod telling;
-mod times;
 pub mod wire;
 
 use std::{
     net::IpAddr,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use kernfs::{Host, ReadError};
 use parking_lot::Mutex;
 
-pub use self::times::{Slots, Times};
 use self::{
     book::{Book, Reading},
     metrics::Names,
@@ -36,16 +34,18 @@ use self::{
 };
 use super::{
     health::{self, Feature, Vitals},
-    lifetime::{
-        self, Books, Follower,
-        ledger::{Key, Ledger, Moment},
-    },
     object::{Entries, Hook, Iterator, Object, Plan, Ring, Table},
     pump::Pump,
     running::Running,
 };
 use crate::{
-    identity::{AsWorkload, Peers, flows::FLOWS, names::NAMES},
+    books::{
+        Books, Follower,
+        ledger::{Key, Ledger},
+        moment::Moment,
+    },
+    events::{Feeds, Kind, flow::Flow},
+    identity::{AsWorkload, Peers, names::NAMES},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -178,7 +178,7 @@ impl Options {
         let v6 = if self.prefix_v6 == 0 { 0 } else { u128::MAX << (128 - u32::from(self.prefix_v6.min(128))) };
         // The programs compare addresses as they lie in memory.
         let [a, b, c, d]: [u32; 4] = zerocopy::transmute!(v6.to_be_bytes());
-        let mut constants = books.owner();
+        let mut constants = books.owners().constants.clone();
         constants.extend([
             ("peers_most", self.peers),
             ("mask_v4", v4.to_be()),
@@ -221,6 +221,8 @@ pub struct Tcp {
     losses: Table,
     living: Iterator,
     names: Names,
+    /// Where single connections are told, if they are.
+    followed: OnceLock<Feeds>,
     state: Mutex<State>,
 }
 
@@ -269,23 +271,22 @@ impl Tcp {
             losses: object.table("losses")?,
             living: object.iterator("count_living")?,
             names: Names { prefixes: [options.prefix_v4, options.prefix_v6] },
+            followed: OnceLock::new(),
             state: Mutex::new(state),
             object,
             books,
         });
-        feature.books.follow_with(&feature);
+        feature.books.follow(&feature);
         health::watch(&feature);
         Ok(feature)
     }
 
-    /// Has living connections counted, brings the books up to date and shows them beside `lifetime`'s.
+    /// Has living connections counted, brings its book up to date and shows it beside the ledger.
     pub fn read<T>(&self, look: impl FnOnce(&Book, &Ledger) -> T) -> std::io::Result<T> {
-        self.books.look(|ledger| {
-            let mut state = self.state.lock();
-            let passed = self.pass(&mut state)?;
-            self.update(&mut state, ledger, passed, lifetime::now().wall)?;
-            Ok(look(&state.book, ledger))
-        })
+        let mut state = self.state.lock();
+        let passed = self.pass(&mut state)?;
+        self.update(&mut state, passed, Moment::now().wall)?;
+        Ok(self.books.look(|ledger| look(&state.book, ledger)))
     }
 
     /// Keeps accounts by who is at the other side too, with so many for each workload and direction.
@@ -347,26 +348,27 @@ impl Tcp {
         Ok(true)
     }
 
-    fn update(&self, state: &mut State, ledger: &Ledger, passed: bool, now: f64) -> std::io::Result<()> {
+    fn update(&self, state: &mut State, passed: bool, now: f64) -> std::io::Result<()> {
         self.peers.read_all(self.peers.max_entries(), &mut state.peers)?;
         self.meters.read_all(self.meters.max_entries(), &mut state.meters)?;
         self.listeners.read_all(self.listeners.max_entries(), &mut state.listeners)?;
         let State { book, named, peers, meters, listeners, .. } = state;
         let (peers, meters, listeners) = (peers.iter(), meters.iter(), listeners.iter());
-        book.read(Reading { peers, meters, listeners, passed, ledger, now });
+        self.books.look(|ledger| book.read(Reading { peers, meters, listeners, passed, ledger, now }));
         if let Some((named, who)) = named {
             let called = |cgroup, address| NAMES.of(cgroup, address);
             named.take_in(book.came().into_iter(), called, |address, port, name| who.find(address, port, name), now);
-            named.settle(|key| *key == Key::other() || ledger.workload_called(key).is_some(), now);
+            let is_there = |ledger: &Ledger, key: &Key| *key == Key::other() || ledger.workload_called(key).is_some();
+            self.books.look(|ledger| named.settle(|key| is_there(ledger, key), now));
         }
-        self.tidy(book, ledger, now)
+        self.tidy(book, now)
     }
 
     /// Removes rows that are not needed any more.
-    fn tidy(&self, book: &mut Book, ledger: &Ledger, now: f64) -> std::io::Result<()> {
+    fn tidy(&self, book: &mut Book, now: f64) -> std::io::Result<()> {
         for key in book.idle_rows(now) {
             if let Some(end) = self.peers.take::<PeerKey, Peer>(&key)? {
-                book.released(&key, &end, ledger, now);
+                self.books.look(|ledger| book.released(&key, &end, ledger, now));
                 let mut gone = self.released.get::<u64, [u64; 2]>(&key.cgroup)?.unwrap_or_default();
                 if let Some(gone) = gone.get_mut(key.peer().direction()) {
                     *gone += 1;
@@ -387,8 +389,8 @@ impl Tcp {
 }
 
 impl Follower for Tcp {
-    fn keep(&self, ledger: &Ledger, now: Moment) {
-        if let Err(error) = self.update(&mut self.state.lock(), ledger, false, now.wall) {
+    fn catch_up(&self, now: Moment) {
+        if let Err(error) = self.update(&mut self.state.lock(), false, now.wall) {
             tracing::debug!(%error, "cannot read what connections carried");
         }
     }
@@ -403,7 +405,8 @@ impl Feature for Tcp {
         let lost = (0_u32..)
             .zip(LOSSES)
             .map(|(index, what)| (what, self.losses.get::<u32, u64>(&index).ok().flatten().unwrap_or(0)));
-        let lost = lost.chain([("flow_of_follower", FLOWS.lost())]).collect();
+        let lost =
+            lost.chain([("flow_of_follower", self.followed.get().map_or(0, |feeds| feeds.lost(Kind::Flow)))]).collect();
         Vitals { feature: "tcp", costs: self.object.costs(), lost, resyncs: 0 }
     }
 }
@@ -427,11 +430,17 @@ static RUNNING: Running<AtWork> = Running::none();
 
 fn start_once(context: &Context) -> Result<Arc<AtWork>, Unavailable> {
     let events = &context.config.events;
-    let sampled = if events.flows.as_os_str().is_empty() { 0 } else { events.flows_sample.max(1) };
+    let sampled = if context.feeds.is_wanted::<Flow>() { events.flows_sample.max(1) } else { 0 };
     RUNNING.or_start(|| {
         let options = Options { stream: sampled, ..Options::default() };
-        let tcp = Tcp::start(&context.host, Books::current()?, &options)?;
-        let telling = if sampled > 0 { Some(telling::start(&tcp, sampled)?) } else { None };
+        let books = context.books()?;
+        let tcp = Tcp::start(&context.host, books.clone(), &options)?;
+        let telling = if sampled > 0 {
+            let feeds = tcp.followed.get_or_init(|| context.feeds.clone()).clone();
+            Some(telling::start(tcp.flows()?, books, feeds, sampled)?)
+        } else {
+            None
+        };
         Ok(Arc::new(AtWork { tcp, _telling: telling }))
     })
 }
@@ -457,20 +466,20 @@ impl Collector for Shows {
         if let Some((_, peers)) = &tcp.state.lock().named {
             peers.refresh(scrape.host, scrape.reader);
         }
+        let mut state = tcp.state.lock();
+        // The first of the slices in a scrape reads for all of them.
+        if state.scrape != scrape.now {
+            let passed = tcp.pass(&mut state).map_err(problem)?;
+            tcp.update(&mut state, passed, scrape.now).map_err(problem)?;
+            state.scrape = scrape.now;
+        }
+        if what == What::Connections {
+            if let Some((named, _)) = &state.named {
+                connections::emit(named, out);
+            }
+            return Ok(());
+        }
         tcp.books.look(|ledger| {
-            let mut state = tcp.state.lock();
-            // The first of the slices in a scrape reads for all of them.
-            if state.scrape != scrape.now {
-                let passed = tcp.pass(&mut state).map_err(problem)?;
-                tcp.update(&mut state, ledger, passed, scrape.now).map_err(problem)?;
-                state.scrape = scrape.now;
-            }
-            if what == What::Connections {
-                if let Some((named, _)) = &state.named {
-                    connections::emit(named, out);
-                }
-                return Ok(());
-            }
             if what != What::ContainerPeers {
                 for (key, account) in state.book.workloads() {
                     let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.workload, key.kind]);
@@ -491,7 +500,7 @@ impl Collector for Shows {
                     }
                 }
             }
-            Ok(())
-        })
+        });
+        Ok(())
     }
 }

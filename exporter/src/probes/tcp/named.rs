@@ -12,8 +12,8 @@ use std::{
 
 use super::wire::{Peer, PeerId};
 use crate::{
+    books::ledger::Key,
     identity::peers::{Found, PATIENCE, Who},
-    probes::lifetime::ledger::Key,
 };
 
 /// How long an account is kept that nothing comes to, in seconds.

@@ -1,58 +1,25 @@
 //! Tells of connections that are over, one by one, with the names of their containers.
 
-use std::{net::Ipv6Addr, time::Duration};
+use std::net::Ipv6Addr;
 
-use super::{
-    Tcp,
-    wire::{self, Flow as Raw},
-};
+use super::wire::{self, Flow as Raw};
 use crate::{
-    identity::{
-        flows::{FLOWS, Flow},
-        names::NAMES,
-    },
-    probes::{
-        lifetime::{
-            self,
-            ledger::{Ledger, Moment},
-        },
-        pump::{Next, Pump, Turn},
-    },
+    books::{Books, ledger::Ledger, moment::Moment},
+    events::{Feeds, flow::Flow},
+    identity::names::NAMES,
+    probes::{object::Ring, pump::Pump, telling},
     spec::Unavailable,
 };
 
-/// How long the pump's first wait is.
-const PERIOD: Duration = Duration::from_secs(1);
-
 /// Starts the thread that tells. `sampled`: one of so many connections has a record.
-pub(super) fn start(tcp: &Tcp, sampled: u32) -> Result<Pump, Unavailable> {
-    let (ring, books) = (tcp.flows()?, tcp.books.clone());
-    let mut waiting: Vec<Raw> = Vec::new();
-    let pump = Pump::start("yagura-flows", ring, PERIOD, move |turn| {
-        match turn {
-            Turn::Record(bytes) => waiting.extend(wire::decode(bytes)),
-            Turn::Idle if waiting.is_empty() => {}
-            // The books are taken once for all records that came together.
-            Turn::Idle => books.look(|ledger| {
-                let now = lifetime::now();
-                for raw in waiting.drain(..) {
-                    FLOWS.tell(record(&raw, ledger, now, sampled));
-                }
-            }),
-        }
-        Next::Record
-    });
-    pump.map_err(|error| Unavailable(format!("cannot start the thread: {error}")))
+pub(super) fn start(ring: Ring, books: Books, feeds: Feeds, sampled: u32) -> Result<Pump, Unavailable> {
+    telling::start("yagura-flows", ring, (books, feeds), wire::decode, move |raw, ledger, now| {
+        record(&raw, ledger, now, sampled)
+    })
 }
 
 fn record(raw: &Raw, ledger: &Ledger, now: Moment, sampled: u32) -> Flow {
     let seconds = |from_ns: u64, to_ns: u64| (from_ns > 0 && to_ns >= from_ns).then(|| (to_ns - from_ns) as f64 / 1e9);
-    let unit = ledger.unit_of(raw.cgroup);
-    let workload = match unit {
-        Some(unit) => ledger.workload_of(unit),
-        None => ledger.workload_of_grave(raw.cgroup),
-    };
-    let [namespace, pod, container] = unit.map(|unit| unit.labels.clone()).unwrap_or_default();
     let written = |address: Ipv6Addr| address.to_canonical().to_string();
     let asked = if raw.started_ns > 0 { raw.started_ns } else { raw.ended_ns };
     let name = NAMES.at(raw.cgroup, raw.peer.0, asked);
@@ -62,12 +29,7 @@ fn record(raw: &Raw, ledger: &Ledger, now: Moment, sampled: u32) -> Flow {
         direction: raw.direction,
         opened: raw.came_about,
         outcome: raw.outcome,
-        namespace,
-        pod,
-        container,
-        workload_kind: workload.map(|workload| workload.key.kind).unwrap_or_default(),
-        workload: workload.map(|workload| workload.key.workload.clone()).unwrap_or_default(),
-        cgroup: raw.cgroup,
+        whose: ledger.whose(raw.cgroup),
         process: raw.process,
         command: raw.command.clone(),
         own_address: written(raw.own.0),
@@ -87,15 +49,15 @@ fn record(raw: &Raw, ledger: &Ledger, now: Moment, sampled: u32) -> Flow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probes::lifetime::{ledger::Limits, wire::Usage};
+    use crate::books::{ledger::Limits, usage::Row};
 
     #[test]
     fn a_record_says_whose_it_was_and_what_its_peer_is_called() {
         let mut ledger = Ledger::new(Limits::default(), 1);
         ledger.made(7, "/jobs/a", 0.0);
-        let mut usage = Usage::default();
-        (usage.parent, usage.opened_ns, usage.tasks_started) = (2, 1, 1);
-        ledger.measured([(&7, &usage)].into_iter(), Moment { mono_ns: 2, wall: 1.0 });
+        let mut row = Row::default();
+        (row.parent, row.opened_ns, row.totals.tasks_started) = (2, 1, 1);
+        ledger.measured([(7, row)].into_iter(), Moment { mono_ns: 2, wall: 1.0 });
         let peer = std::net::Ipv4Addr::new(192, 0, 2, 77).to_ipv6_mapped();
         NAMES.told(7, "db.example", &[peer], 60, 500);
         let raw = Raw {
@@ -120,9 +82,10 @@ mod tests {
             (flow.time, flow.connect_seconds, flow.seconds, flow.rtt_seconds),
             (99.0, Some(0.5), Some(3.0), None)
         );
+        let (container, workload) = (flow.whose.container.unwrap(), flow.whose.workload.unwrap());
         assert_eq!(
-            (flow.workload.as_str(), flow.workload_kind, flow.container.as_str()),
-            ("/jobs", "cgroup", "jobs/a")
+            (workload.name.as_str(), workload.kind, container.name.as_str(), flow.whose.cgroup),
+            ("/jobs", "cgroup", "jobs/a", 7)
         );
         assert_eq!((flow.peer_address.as_str(), flow.peer_name.as_str()), ("192.0.2.77", "db.example"));
         let early = Raw { started_ns: 400, ..raw };

@@ -4,6 +4,8 @@ use std::{mem::offset_of, net::Ipv6Addr};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::books::times::{CLASSIC_SLOTS, NATIVE_SLOTS, Times};
+
 /// Why a connection did not come about, in wire order.
 pub const FAILURES: [&str; 6] = ["refused", "timeout", "unreachable", "abandoned", "local", "other"];
 /// How a connection ended, in wire order.
@@ -137,11 +139,6 @@ impl Peer {
     }
 }
 
-/// Slots of native buckets.
-pub const NATIVE_SLOTS: usize = 110;
-/// Slots of classic buckets.
-pub const CLASSIC_SLOTS: usize = 18;
-
 /// A distribution as the kernel counts it; its slots may wrap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -159,6 +156,22 @@ pub struct RawTimes {
 impl Default for RawTimes {
     fn default() -> Self {
         Self { sum_ns: 0, count: 0, native: [0; NATIVE_SLOTS], classic: [0; CLASSIC_SLOTS] }
+    }
+}
+
+impl RawTimes {
+    /// What came to a row since an earlier reading of it.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Times {
+        let since = |(now, earlier): (&u32, &u32)| u64::from(now.wrapping_sub(*earlier));
+        let (mut native, mut classic) = ([0; NATIVE_SLOTS], [0; CLASSIC_SLOTS]);
+        for (slot, both) in native.iter_mut().zip(self.native.iter().zip(&earlier.native)) {
+            *slot = since(both);
+        }
+        for (slot, both) in classic.iter_mut().zip(self.classic.iter().zip(&earlier.classic)) {
+            *slot = since(both);
+        }
+        Times::counted(self.sum_ns.wrapping_sub(earlier.sum_ns), native, classic)
     }
 }
 
@@ -308,7 +321,10 @@ pub fn decode(bytes: &[u8]) -> Option<Flow> {
 
 #[cfg(test)]
 mod tests {
+    use metric::Histogram;
+
     use super::*;
+    use crate::books::times::{BOUNDS, FIRST, SCHEMA, Slots};
     use proptest::prelude::*;
 
     #[test]
@@ -333,5 +349,50 @@ mod tests {
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             decode(&bytes);
         }
+    }
+
+    /// Numbers of a table in the C program.
+    fn table(name: &str) -> Vec<u64> {
+        let source = include_str!("tcp.bpf.c");
+        let start = source.find(&format!("{name}[")).unwrap();
+        let body = source.get(start..).unwrap().split_once("{\n").unwrap().1.split_once('}').unwrap().0;
+        body.split(',').filter_map(|word| word.trim().parse().ok()).collect()
+    }
+
+    fn whole(number: f64) -> u64 {
+        number.to_string().split('.').next().unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn the_program_has_the_same_edges() {
+        let native: Vec<u64> =
+            (FIRST..).take(NATIVE_SLOTS - 1).map(|i| (f64::from(i) / 4.0).exp2() * 1e9).map(whole).collect();
+        assert_eq!(table("native_edges"), native);
+        let classic: Vec<u64> = BOUNDS.iter().map(|bound| whole((bound * 1e9).round())).collect();
+        assert_eq!(table("classic_edges"), classic);
+    }
+
+    #[test]
+    fn slots_are_the_buckets_of_the_same_observations() {
+        let mut raw = RawTimes::default();
+        let mut truth = Histogram::new(&BOUNDS, SCHEMA);
+        let mut slots = Slots::default();
+        for ns in [950_u64, 1_000, 250_000, 1_048_576, 77_777_777, 1_000_000_000, 3_000_000_000] {
+            truth.observe(ns as f64 / 1e9);
+            slots.observe(ns);
+            let slot = |edges: Vec<u64>| edges.iter().filter(|edge| ns > **edge).count();
+            raw.native[slot(table("native_edges"))] += 1;
+            raw.classic[slot(table("classic_edges"))] += 1;
+            raw.sum_ns += ns;
+        }
+        let histogram = raw.since(&RawTimes::default()).histogram(1.0);
+        assert_eq!(slots.histogram(1.0), histogram);
+        assert_eq!(histogram.count(), truth.count());
+        assert_eq!(histogram.classic, truth.classic);
+        let (mut ours, mut theirs) = (histogram.native.unwrap().positive, truth.native.unwrap().positive);
+        // What is shorter than the first slot's end is in the first slot.
+        assert_eq!(ours.remove(0), (FIRST, 1));
+        theirs.remove(0);
+        assert_eq!(ours, theirs);
     }
 }

@@ -13,16 +13,17 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::{
     health::{self, Feature, Vitals},
-    lifetime::{
-        self, Books, Follower,
-        ledger::{Ledger, Moment},
-    },
     object::{Entries, Hook, Object, Plan, Table},
     packets::At,
     running::Running,
-    sums::{Account, Sums},
 };
 use crate::{
+    books::{
+        Books, Follower,
+        ledger::Ledger,
+        moment::Moment,
+        sums::{Account, Sums},
+    },
     identity::{AsContainer, AsWorkload},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
@@ -157,14 +158,14 @@ impl Udp {
     /// Loads and attaches, at the first of these places that the kernel allows. `refuse` has the verifier refuse a
     /// program, for tests.
     pub fn start(host: &Host, books: Books, at: &[At], refuse: bool) -> Result<Arc<Self>, Unavailable> {
-        let root = books.unified_root();
+        let root = books.owners().unified_root.clone();
         let root =
             root.ok_or_else(|| Unavailable("sockets know cgroups of version 2 only, and none is mounted".into()))?;
         let plan = |at: &At| Plan {
             name: "udp",
             image: IMAGE,
             hooks: hooks(*at),
-            constants: books.owner(),
+            constants: books.owners().constants.clone(),
             sizes: Vec::new(),
             cgroup: Some(Path::new(&root)),
             pin: None,
@@ -174,18 +175,16 @@ impl Udp {
         let (object, ()) = Object::first_of(&plans, host, |_, _| Ok(()))?;
         let (counts, losses) = (object.table("counts")?, object.table("losses")?);
         let feature = Arc::new(Self { object, books, counts, losses, state: Mutex::default() });
-        feature.books.follow_with(&feature);
+        feature.books.follow(&feature);
         health::watch(&feature);
         Ok(feature)
     }
 
-    /// Brings the books up to date and shows them beside `lifetime`'s.
+    /// Brings its sums up to date and shows them beside the ledger.
     pub fn read<T>(&self, look: impl FnOnce(&Sums<NUMBERS>, &Ledger) -> T) -> std::io::Result<T> {
-        self.books.look(|ledger| {
-            let mut state = self.state.lock();
-            self.update(&mut state, ledger, lifetime::now().wall)?;
-            Ok(look(&state.sums, ledger))
-        })
+        let mut state = self.state.lock();
+        self.update(&mut state, Moment::now().wall)?;
+        Ok(self.books.look(|ledger| look(&state.sums, ledger)))
     }
 
     /// What the programs cost.
@@ -193,10 +192,10 @@ impl Udp {
         self.object.costs()
     }
 
-    fn update(&self, state: &mut State, ledger: &Ledger, now: f64) -> std::io::Result<()> {
+    fn update(&self, state: &mut State, now: f64) -> std::io::Result<()> {
         let State { rows, sums } = state;
         self.counts.read_all(self.counts.max_entries(), rows)?;
-        sums.read(totals(rows), ledger, now);
+        self.books.look(|ledger| sums.read(totals(rows), ledger, now));
         Ok(())
     }
 
@@ -222,8 +221,8 @@ fn totals(rows: &Entries<u64, Datagrams>) -> impl Iterator<Item = (u64, [u64; NU
 }
 
 impl Follower for Udp {
-    fn keep(&self, ledger: &Ledger, now: Moment) {
-        if let Err(error) = self.update(&mut self.state.lock(), ledger, now.wall) {
+    fn catch_up(&self, now: Moment) {
+        if let Err(error) = self.update(&mut self.state.lock(), now.wall) {
             tracing::debug!(%error, "cannot read datagrams");
         }
     }
@@ -251,7 +250,7 @@ struct Shows(Arc<Udp>);
 
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     Ok(Box::new(Shows(
-        RUNNING.or_start(|| Udp::start(&context.host, Books::current()?, At::all_of(&context.host), false))?,
+        RUNNING.or_start(|| Udp::start(&context.host, context.books()?, At::all_of(&context.host), false))?,
     )))
 }
 

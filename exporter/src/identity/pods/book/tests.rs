@@ -1,10 +1,10 @@
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::identity::pods::kind::Kind;
 
-fn object(value: &Value) -> object::Pod {
-    serde_json::from_str(&value.to_string()).unwrap()
+fn object(value: &Value) -> object::Pod<'static> {
+    object::Pod::deserialize(value.clone()).unwrap()
 }
 
 fn pod(uid: &str, name: &str, owner: Option<(&str, &str, &str)>) -> Value {
@@ -22,7 +22,7 @@ fn pod(uid: &str, name: &str, owner: Option<(&str, &str, &str)>) -> Value {
 }
 
 fn book() -> Book {
-    Book::new("node-1", Asked { kinds: Kind::known().collect(), ..Asked::default() })
+    Book::new("node-1", Asked { kinds: OwnerKind::known().collect(), ..Asked::default() })
 }
 
 fn workload(book: &Book, uid: &str) -> (&'static str, String, bool) {
@@ -35,7 +35,7 @@ fn tell(book: &mut Book, owners: &[(&str, Value)]) -> Vec<String> {
     let mut asked = Vec::new();
     while let Some((key, path)) = book.wanted().into_iter().next() {
         let told = match owners.iter().find(|(known, _)| *known == path) {
-            Some((_, meta)) => Told::Is(serde_json::from_str(&meta.to_string()).unwrap()),
+            Some((_, meta)) => Told::Is(Sub::deserialize(meta.clone()).unwrap()),
             None => Told::Missing,
         };
         asked.push(path);
@@ -176,7 +176,7 @@ fn what_is_not_listed_is_gone_and_forgotten_after_a_while() {
     book.put(&object(&pod("u1", "a", Some(("apps/v1", "DaemonSet", "agent")))), now);
     tell(&mut book, &[]);
     assert_eq!(book.owners(), 1);
-    book.replace(vec![object(&pod("u2", "b", None))], now);
+    book.replace([&object(&pod("u2", "b", None))], now);
     assert_eq!(book.pods().map(|pod| &*pod.name).collect::<Vec<_>>(), ["b"]);
     assert!(book.pod("u1").is_some());
     book.sweep(now + KEEP + Duration::from_secs(1));
@@ -187,7 +187,7 @@ fn what_is_not_listed_is_gone_and_forgotten_after_a_while() {
 fn whom_a_workload_belongs_to_is_said_by_the_nearest_who_says_it() {
     let now = Instant::now();
     let contacts = Wanted::parse_all(&["team=team".to_owned(), "pager=annotation:pager".to_owned()]).unwrap();
-    let kinds = Kind::known().chain([Kind::namespaces()]).collect();
+    let kinds = OwnerKind::known().chain([OwnerKind::namespaces()]).collect();
     let mut book = Book::new("node-1", Asked { kinds, contacts, ..Asked::default() });
     let mut with = pod("u1", "a", Some(("apps/v1", "DaemonSet", "agent")));
     with["metadata"]["labels"] = json!({"team": "of the pod"});

@@ -1,0 +1,73 @@
+//! Which workload a unit belongs to: the one place where that is decided.
+
+use std::collections::{HashMap, HashSet};
+
+use kubernetes::WorkloadRef;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    super::owner::{self, Role},
+    key::Key,
+    unit::Unit,
+};
+use crate::identity::{Ask, Pods, path, pods::CGROUP};
+
+/// What is known of pods.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Names {
+    /// Pod uid → namespace and name, as bundles say.
+    pods: HashMap<String, (String, String)>,
+    /// What Kubernetes says.
+    #[serde(skip)]
+    told: Pods,
+}
+
+impl Names {
+    /// Has these asked for what containers belong to.
+    pub(super) fn ask(&mut self, pods: &Pods) {
+        self.told = pods.clone();
+    }
+
+    /// A pod's name became known.
+    pub(super) fn learn(&mut self, uid: &str, namespace: &str, pod: &str) {
+        self.pods.insert(uid.to_owned(), (namespace.to_owned(), pod.to_owned()));
+    }
+
+    /// The workload of a unit; `None` while its pod's name may still be learnt.
+    pub(super) fn workload_of(&self, unit: &Unit, now: f64) -> Option<Key> {
+        let (Role::Container { pod: Some(uid) } | Role::Pod(uid)) = &unit.role else {
+            let workload = path::parent(&unit.path).to_owned();
+            return Some(Key { namespace: String::new(), workload, kind: CGROUP });
+        };
+        let [namespace, pod, _] = &unit.labels;
+        let by_bundle = (!pod.is_empty()).then_some((namespace.as_str(), pod.as_str()));
+        let named = by_bundle.or_else(|| self.pods.get(uid).map(|(namespace, pod)| (namespace.as_str(), pod.as_str())));
+        let ask = Ask { uid, named, age: now - unit.created, gone: unit.closed_ns != 0 };
+        let WorkloadRef { namespace, name, kind } = self.told.workload_of(ask)?;
+        Some(Key { namespace: (*namespace).to_owned(), workload: (*name).to_owned(), kind })
+    }
+
+    /// Gives a unit the namespace, pod and container that Kubernetes says, where no bundle could be read.
+    pub(super) fn complete(&self, unit: &mut Unit) {
+        let [namespace, pod, container] = &mut unit.labels;
+        let (Role::Container { pod: Some(uid) }, true) = (&unit.role, pod.is_empty()) else { return };
+        let id = owner::container_id(&unit.path).unwrap_or_default();
+        self.told.with_pod(uid, |told| {
+            (*told.namespace).clone_into(namespace);
+            (*told.name).clone_into(pod);
+            if let Some(told) = told.container(id) {
+                (*told.name).clone_into(container);
+            }
+        });
+    }
+
+    /// Forgets all pods but those of these units.
+    pub(super) fn keep_those_of<'u>(&mut self, units: impl Iterator<Item = &'u Unit>) {
+        let of_pod = |unit: &'u Unit| match &unit.role {
+            Role::Container { pod: Some(uid) } | Role::Pod(uid) => Some(uid.as_str()),
+            _ => None,
+        };
+        let there: HashSet<&str> = units.filter_map(of_pod).collect();
+        self.pods.retain(|uid, _| there.contains(uid.as_str()));
+    }
+}

@@ -1,0 +1,145 @@
+//! What is counted as one container.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    super::{
+        owner::{self, Role},
+        usage::{Memory, Totals},
+    },
+    tally::{TALLIES, Tallies},
+};
+
+/// How a container ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Status 0.
+    Completed,
+    /// Another status.
+    Error,
+    /// A signal.
+    Signal,
+    /// Out of memory.
+    Oom,
+    /// No process of it was seen to end.
+    Unknown,
+}
+
+impl Reason {
+    /// Words for the label, by index.
+    pub const NAMES: [&'static str; 5] = ["completed", "error", "signal", "oom", "unknown"];
+
+    /// Its word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Error => "error",
+            Self::Signal => "signal",
+            Self::Oom => "oom",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A container, or another cgroup that has tasks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub struct Unit {
+    /// A number that no other unit has or had.
+    pub number: u64,
+    /// Path of its cgroup.
+    pub path: String,
+    /// Namespace, pod and container, as far as they are known.
+    pub labels: [String; 3],
+    /// Whether its bundle was read.
+    #[serde(default)]
+    pub named: bool,
+    /// Whether it holds a pod's namespaces and nothing else.
+    pub sandbox: bool,
+    /// What it used.
+    pub totals: Totals,
+    /// When we began to count, in seconds since the Unix epoch.
+    pub created: f64,
+    /// When it was removed, likewise.
+    pub closed: Option<f64>,
+    /// Status of the process that went last, as wait(2) gives it.
+    pub status: Option<u32>,
+    /// Memory, known when it is removed.
+    pub memory: Memory,
+    /// What other features count.
+    pub tallies: Tallies,
+    pub(super) role: Role,
+    pub(super) workload: Option<usize>,
+    pub(super) flushed: Totals,
+    pub(super) flushed_tallies: Tallies,
+    pub(super) flushed_events: [u64; 5],
+    pub(super) counted_start: bool,
+    pub(super) opened_ns: u64,
+    pub(super) emptied_ns: u64,
+    pub(super) closed_ns: u64,
+    pub(super) last_end_ns: u64,
+    pub(super) ended: bool,
+    /// When the books were closed, in seconds since the Unix epoch.
+    pub(super) ended_at: f64,
+    pub(super) members: u32,
+}
+
+impl Unit {
+    /// One that has used nothing yet.
+    pub(super) fn new(number: u64, path: &str, role: Role, now: f64) -> Self {
+        let called = owner::called(path).to_owned();
+        Self {
+            number,
+            path: path.to_owned(),
+            labels: [String::new(), String::new(), called],
+            named: false,
+            sandbox: false,
+            totals: Totals::default(),
+            created: now,
+            closed: None,
+            status: None,
+            memory: Memory::default(),
+            tallies: [0; TALLIES],
+            role,
+            workload: None,
+            flushed: Totals::default(),
+            flushed_tallies: [0; TALLIES],
+            flushed_events: [0; 5],
+            counted_start: false,
+            opened_ns: 0,
+            emptied_ns: 0,
+            closed_ns: 0,
+            last_end_ns: 0,
+            ended: false,
+            ended_at: 0.0,
+            members: 0,
+        }
+    }
+
+    /// Whether it ever had a task, and so is shown.
+    pub fn is_real(&self) -> bool {
+        self.totals.is_real()
+    }
+
+    /// Takes in what the kernel says of its memory: in its row, in the record of its removal or in both, so the greater
+    /// counts.
+    pub(super) fn learn_memory(&mut self, memory: Memory) {
+        self.memory.peak_pages = self.memory.peak_pages.max(memory.peak_pages);
+        for (known, new) in self.memory.events.iter_mut().zip(memory.events) {
+            *known = (*known).max(new);
+        }
+    }
+
+    /// How it ended.
+    pub fn reason(&self) -> Reason {
+        let [oom_kills, ..] = self.tallies;
+        let [.., oom_kill_events] = self.memory.events;
+        match self.status {
+            _ if oom_kills > 0 || oom_kill_events > 0 => Reason::Oom,
+            None => Reason::Unknown,
+            Some(0) => Reason::Completed,
+            Some(status) if status & 0x7f != 0 => Reason::Signal,
+            Some(_) => Reason::Error,
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Events of containers, one by one, for those who follow them.
+//!
+//! A probe produces a stream of one type of event; consumers (the files of [`lines`], slices) follow it. Both get the
+//! streams through [`Feeds`]. A producer sends records from the kernel only while [`Feeds::is_wanted`] says that somebody
+//! follows, or that a slice which is switched on listens: it declares that in its `Spec`, since it may be built later.
+//! Producers never wait: an event that finds a follower's queue full is dropped for that follower and counted.
+
+pub mod feeds;
+pub mod flow;
+pub mod lines;
+pub mod started;
+pub mod stream;
+pub mod whose;
+
+pub use self::feeds::{Event, Feeds, Kind};

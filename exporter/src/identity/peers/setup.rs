@@ -1,0 +1,44 @@
+//! Starts and ends the thread that asks for addresses, as the configuration says.
+
+use kubernetes::Credentials;
+
+use super::{Peers, Servers, Told, directory::Directory, networks::Network, poll};
+use crate::config;
+
+impl Peers {
+    /// Asks those whom the configuration names from now on. What is known stays while they are the same.
+    pub fn set_up(&self, config: &config::Peers, node: &str) {
+        let file = |path: &std::path::Path| (!path.as_os_str().is_empty()).then(|| path.to_owned());
+        let credentials = Credentials {
+            authority: file(&config.ca_file),
+            token: file(&config.token_file),
+            insecure: config.insecure,
+        };
+        let servers = Servers { urls: config.url.clone(), credentials };
+        {
+            let mut state = self.0.state.lock();
+            state.networks = config.networks.iter().filter_map(|text| Network::parse(text)).collect();
+            state.networks.sort_by_key(|network| std::cmp::Reverse(network.length()));
+            node.clone_into(&mut state.node);
+            state.api_server = std::env::var("KUBERNETES_SERVICE_HOST").ok().and_then(|host| host.parse().ok());
+            state.told.is_on = !servers.urls.is_empty();
+        }
+        let mut asking = self.0.asking.lock();
+        if asking.as_ref().is_some_and(|(_, before)| *before == servers) {
+            return;
+        }
+        *asking = None;
+        {
+            let mut state = self.0.state.lock();
+            state.directory = Directory::default();
+            state.told = Told { is_on: state.told.is_on, ..Told::default() };
+        }
+        if servers.urls.is_empty() {
+            return;
+        }
+        match poll::start(self.clone(), servers.clone()) {
+            Ok(stop) => *asking = Some((stop, servers)),
+            Err(error) => tracing::warn!(%error, "cannot start a thread that asks for addresses"),
+        }
+    }
+}

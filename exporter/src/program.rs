@@ -1,0 +1,12 @@
+//! What this program is called.
+
+use daemon::Program;
+
+/// Who we are.
+pub static PROGRAM: Program = Program {
+    name: env!("CARGO_PKG_NAME"),
+    prefix: "yagura",
+    about: "Shows what every container on this machine does, as Prometheus metrics.",
+    version: env!("CARGO_PKG_VERSION"),
+    revision: option_env!("YAGURA_REVISION"),
+};

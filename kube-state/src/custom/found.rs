@@ -1,0 +1,21 @@
+//! What a path leads to.
+
+use serde_json::Value;
+
+/// What is at the end of a path.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Found<'a> {
+    /// Nothing, or `null`.
+    Nothing,
+    /// A value that is not null.
+    Value(&'a Value),
+    /// A list that has no element of that number. Unlike nothing it shows where it is used: in a label, as text.
+    OutOfRange(&'a str),
+}
+
+impl<'a> Found<'a> {
+    /// Null is nothing.
+    pub(super) fn of(value: Option<&'a Value>) -> Self {
+        value.filter(|value| !value.is_null()).map_or(Self::Nothing, Self::Value)
+    }
+}

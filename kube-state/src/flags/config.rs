@@ -1,0 +1,167 @@
+//! What the flags come to: checked against each other, with what they name built.
+
+use jiff::tz::TimeZone;
+
+use super::table::Flags;
+use kubernetes::Access;
+
+use crate::{
+    custom,
+    select::{AllowLists, BadSelection, Families, Selection, Selectors},
+    shard::{NoSuchShard, Shard},
+    workloads,
+};
+
+/// What the flags say, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Kinds, families, labels.
+    pub selection: Selection,
+    /// Whose objects.
+    pub shard: Shard,
+    /// Which pods, where not all.
+    pub pods: Pods,
+    /// Only these namespaces; all when empty, unless a selector says which.
+    pub namespaces: Vec<String>,
+    /// Only namespaces with these labels.
+    pub namespace_selector: Option<String>,
+    /// Not these namespaces.
+    pub without_namespaces: Vec<String>,
+    /// Only objects with these labels.
+    pub label_selectors: Selectors,
+    /// Only objects with these fields.
+    pub field_selectors: Selectors,
+    /// What is asked for about workloads.
+    pub workloads: workloads::Config,
+    /// The way to the API server.
+    pub access: Access,
+    /// The most objects that a list takes.
+    pub object_limit: Option<u64>,
+    /// Whether lists may be of what the server has at hand.
+    pub from_cache: bool,
+    /// This process' pod, when its shard is to be found: namespace and name.
+    pub pod: Option<(String, String)>,
+}
+
+/// Which pods are watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pods {
+    /// All.
+    All,
+    /// Those of a node.
+    OfNode(String),
+    /// Those that have no node yet.
+    WithoutNode,
+}
+
+impl Pods {
+    /// The field selector that asks for them.
+    pub fn field_selector(&self) -> Option<String> {
+        match self {
+            Self::All => None,
+            Self::OfNode(node) => Some(format!("spec.nodeName={node}")),
+            Self::WithoutNode => Some("spec.nodeName=".to_owned()),
+        }
+    }
+}
+
+/// What is wrong with flags and configuration file.
+#[derive(Debug, thiserror::Error)]
+pub enum BadFlags {
+    /// The configuration file.
+    #[error(transparent)]
+    File(#[from] daemon::ConfigError),
+    /// A value.
+    #[error(transparent)]
+    Value(#[from] daemon::Invalid),
+    /// Workloads.
+    #[error(transparent)]
+    Workloads(#[from] workloads::BadConfig),
+    /// The configuration of custom resources.
+    #[error(transparent)]
+    Custom(#[from] custom::BadConfig),
+    /// See inside.
+    #[error("--{flag}")]
+    Selection {
+        /// Its flag.
+        flag: &'static str,
+        /// What is wrong with it.
+        source: BadSelection,
+    },
+    /// See inside.
+    #[error("--shard, --total-shards")]
+    Shard(#[from] NoSuchShard),
+    /// A node's pods and other kinds.
+    #[error("--node: only pods belong to a node, but --resources names other kinds too")]
+    NodeWithOtherKinds,
+    /// Two ways to say which namespaces.
+    #[error("--namespaces, --namespace-selector: only one of them can say which namespaces are watched")]
+    NamesAndSelector,
+    /// A ratio that is none.
+    #[error("--auto-gomemlimit-ratio: {0} is not above 0 and at most 1")]
+    MemoryRatio(f64),
+}
+
+impl Flags {
+    /// Checks the flags against each other, and builds what they name.
+    pub fn check(&self) -> Result<Config, BadFlags> {
+        let at = |flag| move |source| BadFlags::Selection { flag, source };
+        if !(self.auto_gomemlimit_ratio > 0.0 && self.auto_gomemlimit_ratio <= 1.0) {
+            return Err(BadFlags::MemoryRatio(self.auto_gomemlimit_ratio));
+        }
+        self.web().check()?;
+        self.telemetry_web().check()?;
+        self.log().check()?;
+        let kinds = &self.resources;
+        if !self.node.is_empty() && kinds.iter().any(|kind| kind != "pods") {
+            return Err(BadFlags::NodeWithOtherKinds);
+        }
+        if !self.namespace_selector.is_empty() && !self.namespaces.is_empty() {
+            return Err(BadFlags::NamesAndSelector);
+        }
+        let families = Families::new(&self.metric_allowlist, &self.metric_denylist);
+        let labels = AllowLists::parse(&self.metric_labels_allowlist).map_err(at("metric-labels-allowlist"))?;
+        let annotations = AllowLists::parse(&self.metric_annotations_allowlist);
+        let mut selection = Selection::default()
+            .with_families(families.map_err(at("metric-allowlist, --metric-denylist"))?)
+            .with_opt_in(&self.metric_opt_in_list)
+            .map_err(at("metric-opt-in-list"))?
+            .with_lists(labels, annotations.map_err(at("metric-annotations-allowlist"))?)
+            .with_local_zone(TimeZone::system())
+            .without_zeros(self.drop_zero_states);
+        if self.custom_resource_state_only {
+            selection = selection.with_kinds::<&str>([]).map_err(at("resources"))?;
+        } else if !kinds.is_empty() {
+            selection = selection.with_kinds(kinds).map_err(at("resources"))?;
+        }
+        let (owners, extra_kinds) = (&self.workload_owner, &self.workload_kinds);
+        let workloads = workloads::Config::new(self.pod_workloads, self.pod_lifetimes, owners, extra_kinds)?;
+        let workloads = workloads::Config { requests: self.workload_requests, peers: self.peers, ..workloads };
+        if workloads.needs_pods() && selection.kinds().all(|resource| resource.about().plural != "pods") {
+            return Err(workloads::BadConfig::NoPods.into());
+        }
+        Ok(Config {
+            workloads,
+            selection,
+            shard: Shard::new(self.shard, self.total_shards)?,
+            pods: match (self.track_unscheduled_pods, self.node.as_str()) {
+                (true, _) => Pods::WithoutNode,
+                (false, "") => Pods::All,
+                (false, node) => Pods::OfNode(node.to_owned()),
+            },
+            namespaces: self.namespaces.clone(),
+            namespace_selector: Some(self.namespace_selector.clone()).filter(|selector| !selector.is_empty()),
+            label_selectors: Selectors::parse(&self.label_selector).map_err(at("label-selector"))?,
+            field_selectors: Selectors::parse(&self.field_selector).map_err(at("field-selector"))?,
+            without_namespaces: self.namespaces_denylist.clone(),
+            access: Access::api_server(
+                self.kubeconfig.clone(),
+                Some(self.apiserver.clone()).filter(|address| !address.is_empty()),
+            ),
+            object_limit: Some(self.object_limit).filter(|limit| *limit > 0),
+            from_cache: self.use_apiserver_cache,
+            pod: (!self.pod.is_empty() && !self.pod_namespace.is_empty())
+                .then(|| (self.pod_namespace.clone(), self.pod.clone())),
+        })
+    }
+}

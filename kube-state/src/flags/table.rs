@@ -1,0 +1,204 @@
+//! Every flag, defined once: its field, what it is for, how it is written, its name, its default, and its keys in the
+//! file. Names, defaults and meanings are kube-state-metrics'.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::{
+    flag::{Flag, Group, Value},
+    subcommand::Command,
+};
+use crate::literal;
+
+/// `field: Type, Group Value "name" = "default" ["key in the file", "other key"];` below the text that says what it is for.
+macro_rules! flags {
+    ($($(#[doc = $about:literal])+ $field:ident: $type:ty,
+        $group:ident $value:ident $(($words:expr))? $name:literal = $default:literal [$($key:literal),*];)*) => {
+        /// The flags as given.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct Flags {
+            $($(#[doc = $about])+ pub $field: $type,)*
+            /// What prints and exits.
+            pub command: Option<Command>,
+        }
+
+        const FLAGS: &[Flag<Flags>] = &[$(Flag {
+            name: $name,
+            keys: &[$($key),*],
+            default: $default,
+            about: concat!($($about),+),
+            group: Group::$group,
+            value: Value::$value($($words,)? |flags| &mut flags.$field),
+        }),*];
+    };
+}
+
+flags! {
+    /// Address of the API server, in place of the kubeconfig's.
+    apiserver: String, Upstream Text "apiserver" = "" ["apiserver"];
+    /// Only let requests through that the API server allows.
+    auth_filter: bool, Upstream Switch "auth-filter" = "false" ["auth_filter"];
+    /// Accepted for compatibility: there is no collector to set a memory limit for.
+    auto_gomemlimit: bool, Upstream Switch "auto-gomemlimit" = "false" ["auto_gomemlimit", "auto-gomemlimit"];
+    /// Accepted for compatibility.
+    auto_gomemlimit_ratio: f64, Upstream Ratio "auto-gomemlimit-ratio" = "0.9" ["auto_gomemlimit_ratio", "auto-gomemlimit-ratio"];
+    /// Configuration file, in YAML; its values go before flags. Read again when it changes.
+    config: Option<PathBuf>, Upstream Path "config" = "" [];
+    /// Start even when the configuration file is missing.
+    continue_without_config: bool, Upstream Switch "continue-without-config" = "false" ["continue_without_config"];
+    /// Start even when the file for custom resources is missing.
+    continue_without_custom_resource_state_config_file: bool, Upstream Switch "continue-without-custom-resource-state-config-file" = "false" ["continue_without_custom_resource_state_config_file"];
+    /// What to show of custom resources, as YAML; see docs/custom-resources.md. Goes before the file.
+    custom_resource_state_config: String, Upstream Text "custom-resource-state-config" = "" ["custom_resource_config"];
+    /// File that says what to show of custom resources. Read again when it changes.
+    custom_resource_state_config_file: Option<PathBuf>, Upstream Path "custom-resource-state-config-file" = "" ["custom_resource_state_config_file", "custom_resource_config_file"];
+    /// Custom resources only: no kind that Kubernetes has itself.
+    custom_resource_state_only: bool, Upstream Switch "custom-resource-state-only" = "false" ["custom_resources_only"];
+    /// Compress answers with gzip for clients that take it.
+    enable_gzip_encoding: bool, Upstream Switch "enable-gzip-encoding" = "true" ["enable_gzip_encoding"];
+    /// Address or name of the machine that metrics are served at.
+    host: String, Upstream Text "host" = "::" ["host"];
+    /// Kubeconfig file, for use outside of a cluster.
+    kubeconfig: Option<PathBuf>, Upstream Path "kubeconfig" = "" ["kubeconfig"];
+    /// Families to show: patterns, comma separated. Not together with the denylist.
+    metric_allowlist: Vec<String>, Upstream Names "metric-allowlist" = "" ["metric_allowlist"];
+    /// Annotations to show: kind=[key,...],...
+    metric_annotations_allowlist: String, Upstream Keys "metric-annotations-allowlist" = "" ["annotations_allow_list"];
+    /// Families not to show: patterns, comma separated.
+    metric_denylist: Vec<String>, Upstream Names "metric-denylist" = "" ["metric_denylist"];
+    /// Labels to show: kind=[key,...],...
+    metric_labels_allowlist: String, Upstream Keys "metric-labels-allowlist" = "" ["labels_allow_list"];
+    /// Families to show that are not shown by default: patterns, comma separated.
+    metric_opt_in_list: Vec<String>, Upstream Names "metric-opt-in-list" = "" ["metric_opt_in_list"];
+    /// Namespaces to watch; all when not given.
+    namespaces: Vec<String>, Upstream List "namespaces" = "" ["namespaces"];
+    /// Namespaces not to watch.
+    namespaces_denylist: Vec<String>, Upstream List "namespaces-denylist" = "" ["namespaces_denylist"];
+    /// Only pods of this node.
+    node: String, Upstream Text "node" = "" ["node"];
+    /// The most objects to list of a kind; 0 is no limit.
+    object_limit: u64, Upstream Limit "object-limit" = "0" ["object_limit"];
+    /// Name of this process' pod, for finding its shard.
+    pod: String, Upstream Text "pod" = "" ["pod"];
+    /// Namespace of this process' pod.
+    pod_namespace: String, Upstream Text "pod-namespace" = "" ["namespace"];
+    /// Port that metrics are served at.
+    port: u16, Upstream Port "port" = "8080" ["port"];
+    /// Kinds to show, by plural name, comma separated.
+    resources: Vec<String>, Upstream Names "resources" = "" ["resources"];
+    /// How long a connection may be idle.
+    server_idle_timeout: Duration, Upstream Time "server-idle-timeout" = "5m" ["server_idle_timeout"];
+    /// How long the head of a request may take.
+    server_read_header_timeout: Duration, Upstream Time "server-read-header-timeout" = "5s" ["server_read_header_timeout"];
+    /// How long a request may take.
+    server_read_timeout: Duration, Upstream Time "server-read-timeout" = "60s" ["server_read_timeout"];
+    /// How long an answer may take.
+    server_write_timeout: Duration, Upstream Time "server-write-timeout" = "60s" ["server_write_timeout"];
+    /// Number of this shard, from 0.
+    shard: u32, Upstream Count "shard" = "0" ["shard"];
+    /// Address or name of the machine that metrics about this process are served at.
+    telemetry_host: String, Upstream Text "telemetry-host" = "::" ["telemetry_host"];
+    /// Port that metrics about this process are served at.
+    telemetry_port: u16, Upstream Port "telemetry-port" = "8081" ["telemetry_port"];
+    /// Web configuration file: TLS and passwords.
+    tls_config: Option<PathBuf>, Upstream Path "tls-config" = "" ["tls_config"];
+    /// How many shards there are.
+    total_shards: u32, Upstream Count "total-shards" = "1" ["total_shards"];
+    /// Only pods without a node.
+    track_unscheduled_pods: bool, Upstream Switch "track-unscheduled-pods" = "false" ["track_unscheduled_pods"];
+    /// Take lists from the API server's cache, which may be behind.
+    use_apiserver_cache: bool, Upstream Switch "use-apiserver-cache" = "false" ["use_api_server_cache"];
+    /// Only objects of a kind with these labels: kind=selector; `*` stands for every kind without one of its own. May
+    /// be given several times.
+    label_selector: Vec<String>, Ours Selectors "label-selector" = "" ["label_selectors"];
+    /// Only namespaces with these labels, as they come and go. Not together with --namespaces.
+    namespace_selector: String, Ours Text "namespace-selector" = "" ["namespace_selector"];
+    /// Only objects of a kind with these fields: kind=selector, with the fields that the API server can select by. May
+    /// be given several times.
+    field_selector: Vec<String>, Ours Selectors "field-selector" = "" ["field_selectors"];
+    /// Leave out the series of states that do not hold: phases, conditions and reasons with the value 0.
+    drop_zero_states: bool, Ours Switch "drop-zero-states" = "false" ["drop_zero_states"];
+    /// Show which workload each pod belongs to (kube_pod_workload_info): the top of its chain of owners.
+    pod_workloads: bool, Ours Switch "pod-workloads" = "false" ["pod_workloads"];
+    /// Count the pods of each workload that came and went, also between scrapes (kube_workload_pods_created_total,
+    /// kube_workload_pods_deleted_total, kube_pod_lifetime_seconds).
+    pod_lifetimes: bool, Ours Switch "pod-lifetimes" = "false" ["pod_lifetimes"];
+    /// Show whom workloads belong to (kube_workload_owner_info): label=key of one of their labels, or
+    /// label=annotation:key, comma separated.
+    workload_owner: Vec<String>, Ours List "workload-owner" = "" ["workload_owner"];
+    /// Further kinds that own pods or what owns them: TaskRun=taskruns.v1.tekton.dev, comma separated.
+    workload_kinds: Vec<String>, Ours List "workload-kinds" = "" ["workload_kinds"];
+    /// Count what the pods of each workload have asked for over time: CPU-seconds and byte-seconds of their requests
+    /// (kube_workload_requested_cpu_seconds_total, kube_workload_requested_memory_byte_seconds_total).
+    workload_requests: bool, Ours Switch "workload-requests" = "false" ["workload_requests"];
+    /// Serve /peers: the addresses of pods, services and nodes with the names behind them, for agents.
+    peers: bool, Ours Switch "peers" = "false" ["peers"];
+    /// Check the configuration and exit: 0 valid, 2 not.
+    check_only: bool, Ours Switch "config.check" = "false" [];
+    /// Print the ClusterRole that this configuration needs, as YAML, and exit.
+    print_rbac: bool, Ours Switch "print-rbac" = "false" [];
+    /// Print every family that can be served, as JSON, and exit.
+    print_catalog: bool, Ours Switch "print-catalog" = "false" [];
+    /// How a log line looks: logfmt or json.
+    log_format: String, Ours Word(&["logfmt", "json"]) "log.format" = "logfmt" [];
+    /// Least severe level that is logged: error, warn, info, debug, trace. By default -v says it.
+    log_level: String, Ours Text "log.level" = "" [];
+    /// Write the pages that are made from the code into this folder, and exit.
+    write_docs: Option<PathBuf>, Build Path "docs.write" = "" [];
+    /// Compare the pages that are made from the code with those in this folder, and exit.
+    check_docs: Option<PathBuf>, Build Path "docs.check" = "" [];
+    /// How talkative the log is: from 4 on debug, from 8 on trace.
+    verbosity: u8, Klog Level "v" = "0" [];
+}
+
+/// Flags of upstream's logger that mean nothing here. They are taken all the same.
+const KLOG: &[Flag<Flags>] = &[
+    klog("vmodule", Value::Ignored(is_vmodule)),
+    klog("logtostderr", Value::IgnoredSwitch),
+    klog("alsologtostderr", Value::IgnoredSwitch),
+    klog("alsologtostderrthreshold", Value::Ignored(is_severity)),
+    klog("legacy_stderr_threshold_behavior", Value::IgnoredSwitch),
+    klog("stderrthreshold", Value::Ignored(is_severity)),
+    klog("log_dir", Value::Ignored(|_| true)),
+    klog("log_file", Value::Ignored(|_| true)),
+    klog("log_file_max_size", Value::Ignored(is_size)),
+    klog("log_backtrace_at", Value::Ignored(is_place)),
+    klog("one_output", Value::IgnoredSwitch),
+    klog("skip_headers", Value::IgnoredSwitch),
+    klog("skip_log_headers", Value::IgnoredSwitch),
+    klog("add_dir_header", Value::IgnoredSwitch),
+];
+
+const fn klog(name: &'static str, value: Value<Flags>) -> Flag<Flags> {
+    Flag { name, keys: &[], default: "", about: "Taken for compatibility.", group: Group::Klog, value }
+}
+
+/// `INFO`, or a number.
+fn is_severity(text: &str) -> bool {
+    ["INFO", "WARNING", "ERROR", "FATAL"].iter().any(|name| text.eq_ignore_ascii_case(name))
+        || text.parse::<i32>().is_ok()
+}
+
+/// Megabytes.
+fn is_size(text: &str) -> bool {
+    literal::whole(text).is_some_and(|size| size >= 0)
+}
+
+/// `pattern=2,other=3`.
+fn is_vmodule(text: &str) -> bool {
+    let is_one = |one: &str| match one.split_once('=') {
+        Some((pattern, level)) => !pattern.is_empty() && level.parse::<u32>().is_ok(),
+        None => one.is_empty(),
+    };
+    text.split(',').all(is_one)
+}
+
+/// `file.go:7`, or nothing.
+fn is_place(text: &str) -> bool {
+    let is_file = |(file, line): (&str, &str)| file.contains('.') && line.parse::<u32>().is_ok_and(|line| line > 0);
+    text.is_empty() || text.split_once(':').is_some_and(is_file)
+}
+
+/// All flags, in the order in which they are shown.
+pub(super) fn all() -> impl Iterator<Item = &'static Flag<Flags>> {
+    FLAGS.iter().chain(KLOG)
+}
