@@ -59,9 +59,9 @@ pub(crate) fn check() -> Result<()> {
 
 fn finish(compiled: &Compiled, is_check: bool, only: &str) -> Result<()> {
     if is_check {
-        compare(compiled)?
+        compare(compiled)?;
     } else {
-        write(compiled)?
+        write(compiled)?;
     }
     let Counts { alerts, records, inputs, tests, looks, native } = compiled.counts;
     println!(
@@ -95,8 +95,8 @@ fn set(catalogs: &[Catalog]) -> Result<Set> {
     let mut sources = Vec::new();
     for path in files(&root)? {
         let name = path.strip_prefix(&root).unwrap_or(&path).to_string_lossy().into_owned();
-        let is_source =
-            name.ends_with(".yaml") && !name.starts_with("generated/") && !name.starts_with("alertmanager/");
+        let is_yaml = path.extension().is_some_and(|extension| extension == "yaml");
+        let is_source = is_yaml && !name.starts_with("generated/") && !name.starts_with("alertmanager/");
         if is_source {
             let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
             sources.push(Source::new(name, text));

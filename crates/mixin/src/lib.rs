@@ -5,7 +5,7 @@
 //! query does not parse, reads a metric that nothing declares or a label that its metric does not have, joins rows that
 //! an exporter scraped twice would double, or when an annotation names a label that the expression does not keep.
 //!
-//! `catalog` knows metrics and their labels, `query` reads PromQL, `alert` is the source of an alert, `rule` what
+//! `catalog` knows metrics and their labels, `query` reads `PromQL`, `alert` is the source of an alert, `rule` what
 //! Prometheus gets, `runbook` what people read. No module writes files: [`Set::compile`] gives paths and texts.
 #![forbid(unsafe_code)]
 

@@ -39,12 +39,14 @@ impl Period {
     }
 
     /// Both together.
+    #[must_use]
     pub const fn plus(self, other: Self) -> Self {
         Self { millis: self.millis + other.millis }
     }
 
     /// Shorter or longer by a factor, to the second, and never below one.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded, positive, far below 2^53")]
+    #[must_use]
     pub fn scaled(self, factor: f64) -> Self {
         let seconds = (self.seconds() * factor).round().max(1.0);
         Self { millis: if self.millis == 0 { 0 } else { seconds as u64 * 1000 } }

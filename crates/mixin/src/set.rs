@@ -131,7 +131,9 @@ impl Set {
             let key = format!("inputs.{name}");
             let mut refuse = |field: &str, what: String| problems.push(source.problem(&format!("{key}.{field}"), what));
             if let Err(reasons) = Query::read(&input.missing, known) {
-                reasons.into_iter().for_each(|what| refuse("missing", what));
+                for what in reasons {
+                    refuse("missing", what);
+                }
             }
             if !input.switched.is_empty() && input.flag.is_none() {
                 refuse("switched", "is off by default and has no flag".to_owned());
@@ -323,7 +325,9 @@ impl Set {
             write(&format!("{area}/{name}"), &[format!("{name}.rules.yaml")], &groups, &cases);
             rules.push((format!("alerts/generated/tests/{area}/{name}.rules.yaml"), rule::rules(&alone)));
         }
-        rules.into_iter().for_each(|(path, text)| put(path, text));
+        for (path, text) in rules {
+            put(path, text);
+        }
     }
 
     /// Records that an expression reads, and those that these read.

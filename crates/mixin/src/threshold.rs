@@ -65,7 +65,7 @@ pub struct Threshold {
 pub struct Thresholds(pub BTreeMap<String, Threshold>);
 
 impl Threshold {
-    /// As PromQL has it.
+    /// As `PromQL` has it.
     pub fn query(&self) -> String {
         match &self.value {
             Value::Number(number) => number.to_string(),

@@ -132,7 +132,7 @@ fn sources(file: &str, from: &str, to: &str) -> Vec<Source> {
 }
 
 fn read(sources: &[Source]) -> Result<Set, String> {
-    let catalog: Catalog = serde_json::from_str(CATALOG).unwrap();
+    let catalog: Catalog = serde_json::from_str(CATALOG).expect("the catalogue is JSON");
     Set::read(sources, &[catalog])
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use metric::Kind;
 use promql_parser::parser::{self, Expr};
 
-use super::{Alert, Annotations, Owner, Test, annotation};
+use super::annotation::{self, Annotations};
+use super::written::{Alert, Owner, Test};
 use crate::catalog::{Inputs, Known, Labels};
 use crate::query::{self, Query};
 use crate::threshold::{Threshold, Thresholds};
@@ -171,7 +172,9 @@ fn query(check: &mut Check<'_>, source: &Alert, condition: &str, ground: &Ground
     let query = match Query::read(condition, ground.known) {
         Ok(query) => query,
         Err(problems) => {
-            problems.into_iter().for_each(|what| check.refuse("expr", what));
+            for what in problems {
+                check.refuse("expr", what);
+            }
             return None;
         }
     };
@@ -251,7 +254,7 @@ fn inputs(check: &mut Check<'_>, source: &Alert, query: &Query, ground: &Ground<
         match ground.inputs.of(family, known) {
             Some(input) => drop(read.insert(input.to_owned())),
             None => {
-                check.refuse("expr", format!("reads {name}, which no input has: it is off by default and has no flag"))
+                check.refuse("expr", format!("reads {name}, which no input has: it is off by default and has no flag"));
             }
         }
     }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Checked, Owner, Reads, Test};
+use super::check::Checked;
+use super::written::{Owner, Reads, Test, WORKLOAD};
 use crate::Period;
 
 /// Families that say whose something is; without them an alert fires with an empty owner.
@@ -88,7 +89,7 @@ impl Maker<'_> {
     fn written(&self, name: &str, test: &Test) -> Case {
         let mut series = self.series(test);
         series.extend(self.owners(test));
-        self.case(name, test, series, |row| row.clone())
+        self.case(name, test, series, BTreeMap::clone)
     }
 
     /// Every exporter twice, as during its rollout: series with an instance of their own stay as they are.
@@ -103,7 +104,7 @@ impl Maker<'_> {
             };
             both.into_iter().map(move |series| (series, values.clone())).collect::<Vec<_>>()
         });
-        let mut case = self.case("exporters scraped twice", firing, twice.collect(), |row| row.clone());
+        let mut case = self.case("exporters scraped twice", firing, twice.collect(), BTreeMap::clone);
         case.reads = None;
         case
     }
@@ -112,7 +113,7 @@ impl Maker<'_> {
     fn empty(&self) -> Case {
         let late = self.alert.source.r#for.plus(Period::minutes(10));
         let test = Test { at: [(late, Vec::new())].into(), ..Test::default() };
-        self.case("no data", &test, [harmless(late, Period::minutes(1))].into(), |row| row.clone())
+        self.case("no data", &test, [harmless(late, Period::minutes(1))].into(), BTreeMap::clone)
     }
 
     /// The same rows, without the labels that owners bring.
@@ -150,7 +151,7 @@ impl Maker<'_> {
                 let labels = labels.iter().filter_map(|&name| Some((name.to_owned(), row.get(name)?.clone())));
                 labels.collect::<BTreeMap<_, _>>()
             };
-            let workload = of(&super::WORKLOAD);
+            let workload = of(&WORKLOAD);
             let named: BTreeMap<String, String> = row
                 .iter()
                 .filter(|(name, _)| self.owner_labels.contains(name))

@@ -173,7 +173,7 @@ impl<'a> Reader<'a> {
         };
         match op.as_str() {
             "and" | "unless" => return Some(left),
-            "or" => return Some(either(left, right, on)),
+            "or" => return Some(either(&left, &right, on)),
             _ => {}
         }
         // Without words on matching, rows find the one with the same labels, and a second scrape finds its own.
@@ -220,7 +220,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Rows of the left, and those of the right that match none of them.
-fn either(left: Rows, right: Rows, on: Option<Labels>) -> Rows {
+fn either(left: &Rows, right: &Rows, on: Option<Labels>) -> Rows {
     let keeps: Labels = left.keeps.union(&right.keeps).cloned().collect();
     let together: Labels = left.unique.union(&right.unique).cloned().collect();
     let unique = match on {

@@ -1,4 +1,4 @@
-//! PromQL: what a query reads, which labels it keeps, and whether an exporter that is scraped twice breaks its joins.
+//! `PromQL`: what a query reads, which labels it keeps, and whether an exporter that is scraped twice breaks its joins.
 
 mod labels;
 mod text;

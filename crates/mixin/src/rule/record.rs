@@ -32,7 +32,8 @@ pub(crate) struct Records(Vec<Record>);
 #[serde(deny_unknown_fields)]
 struct Record {
     /// Its name, level:metric:operation.
-    record: String,
+    #[serde(rename = "record")]
+    name: String,
     /// One sentence.
     about: String,
     /// Labels of its rows.
@@ -86,17 +87,17 @@ impl Records {
             let line = source.text.lines().zip(1..).filter(|(line, _)| line.starts_with("- record:")).nth(at);
             let line: u64 = line.map_or(0, |(_, line)| line);
             let mut refuse = |key: &str, what: String| {
-                let key = format!("{}.{key}", record.record);
+                let key = format!("{}.{key}", record.name);
                 problems.push(Problem { file: source.file.clone(), line, key, what });
             };
             let owners = |text: &str| text.replace("${owner_labels}", &owner_labels.join(", "));
             if record.by.remove("${owner_labels}") {
                 record.by.extend(owner_labels.iter().cloned());
             }
-            if let Err(what) = well_named(&record.record, &record.by) {
+            if let Err(what) = well_named(&record.name, &record.by) {
                 refuse("record", what);
             }
-            if taken.contains(&record.record) {
+            if taken.contains(&record.name) {
                 refuse("record", "is the name of a record of another set that users have".to_owned());
             }
             if record.about.trim().is_empty() {
@@ -116,14 +117,14 @@ impl Records {
                     if keeps != record.by {
                         refuse("by", format!("is {:?} and the expression keeps {keeps:?}", record.by));
                     }
-                    known.add_record(&record.record, record.by.clone(), query.unique.clone());
+                    known.add_record(&record.name, record.by.clone(), query.unique.clone());
                     let read = read_inputs(&query, known, inputs, &all);
                     let needs = record.needs.clone().unwrap_or_else(|| read.clone());
                     if !needs.is_subset(&read) {
                         refuse("needs", "names inputs that the expression does not read".to_owned());
                     }
                     let cases = record.cases(known, &mut refuse);
-                    let (name, about) = (record.record.clone(), record.about.clone());
+                    let (name, about) = (record.name.clone(), record.about.clone());
                     let expr = expr.trim_end().to_owned();
                     all.push(Recorded { name, about, expr, inputs: needs, thresholds: used, cases });
                 }
@@ -145,13 +146,13 @@ impl Record {
             }
             let look = |(at, rows): (&Period, &Vec<Row>)| {
                 let sample = |row: &Row| Sample {
-                    series: format!("{}{}", self.record, quoted_labels(&row.labels)),
+                    series: format!("{}{}", self.name, quoted_labels(&row.labels)),
                     value: row.value,
                 };
-                Look { at: *at, query: self.record.clone(), samples: rows.iter().map(sample).collect() }
+                Look { at: *at, query: self.name.clone(), samples: rows.iter().map(sample).collect() }
             };
             cases.push(Case {
-                name: format!("{}: {}", self.record, test.name),
+                name: format!("{}: {}", self.name, test.name),
                 interval: Period::minutes(1),
                 series: test.data.clone(),
                 looks: test.at.iter().map(look).collect(),
