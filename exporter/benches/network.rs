@@ -10,7 +10,6 @@ mod common;
 use std::{
     io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
-    os::unix::fs::MetadataExt as _,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -167,7 +166,7 @@ fn scan(alone: &Alone, folder: &Folder) {
         ports.chain(hosts).filter(|refused| *refused).count()
     });
     let took = started.elapsed();
-    let id = std::fs::metadata(&folder.0).unwrap().ino();
+    let id = folder.id();
     let rows: Vec<_> = tcp.rows().unwrap().into_iter().filter(|(key, _)| key.cgroup == id).collect();
     let counted: u64 = rows.iter().map(|(_, row)| row.failed.iter().sum::<u64>()).sum();
     let lost = tcp.lost();

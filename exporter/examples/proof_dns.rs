@@ -185,7 +185,7 @@ fn main() -> anyhow::Result<()> {
     let lifetime = Lifetime::start(&host(), &Options::default())?;
     let dns = Dns::start(&host(), lifetime.books(), At::ALL, false)?;
     let took = alone().within(&folder, || ask_all(at))?;
-    let id = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&folder.0)?);
+    let id = folder.id();
     let mut counts = Counts::default();
     let deadline = Instant::now() + Duration::from_secs(20);
     while counts.timeouts < 10 && Instant::now() < deadline {

@@ -24,6 +24,7 @@ use testkit::{ApiServer, pod_uid, wait_for};
 use yagura_exporter::{
     config,
     identity::{Peers, Pods, names::NAMES},
+    ids::CgroupId,
     probes::{
         lifetime::{Lifetime, Options},
         tcp::{self, Tcp, named::Named},
@@ -107,7 +108,7 @@ fn prove() -> anyhow::Result<bool> {
         for (address, port, kind, called) in calls(number) {
             if kind == "dns" {
                 let answer: Ipv4Addr = address.parse()?;
-                NAMES.told(fs::metadata(&own)?.ino(), NAME, &[answer.to_ipv6_mapped()], 300, lifetime_now());
+                NAMES.told(CgroupId(fs::metadata(&own)?.ino()), NAME, &[answer.to_ipv6_mapped()], 300, lifetime_now());
             }
             connect(&own, &network.file(&number.to_string()), &address, port)?;
             expected.insert((name(number), kind.to_owned(), called, port));

@@ -268,7 +268,7 @@ pub fn serve(loaded: &Loaded<Config>) -> Result<()> {
     let own = Arc::new(OwnMetrics::register(&telemetry));
     let known = Known::default();
     lines::start(&loaded.config.events, &known.feeds)?;
-    privilege::begin(&slices::needed(&loaded.config), loaded.config.security.keep_capabilities);
+    privilege::begin(&slices::needed(&loaded.config), loaded.config.privilege.keep_capabilities);
     let first = App::new(&Arc::new(loaded.config.clone()), &known, &telemetry, &own)?;
     privilege::settle();
     privilege::report();

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use daemon::Program;
-use metric::{Catalog, FamilyEntry, Section};
+use metric::{Catalog, FamilyEntry, NeedEntry, Section};
 
 use crate::{own_metrics, slices, spec::Spec};
 
@@ -23,7 +23,7 @@ fn section(spec: &Spec) -> Section {
         name: spec.name.to_owned(),
         about: spec.about.to_owned(),
         default_on: spec.default_on,
-        needs: spec.needs.iter().map(ToString::to_string).collect(),
+        needs: spec.needs.iter().map(NeedEntry::from).collect(),
         families: families.collect(),
     }
 }
@@ -43,7 +43,8 @@ pub fn reference(catalog: &Catalog) -> String {
         };
         let _ = write!(page, "\n## {}\n\n{} {state}\n", section.name, section.about);
         if !section.needs.is_empty() {
-            let _ = write!(page, "\nNeeds: {}.\n", section.needs.join(", "));
+            let needs: Vec<String> = section.needs.iter().map(ToString::to_string).collect();
+            let _ = write!(page, "\nNeeds: {}.\n", needs.join(", "));
         }
         let mut endpoint = "";
         for family in &section.families {

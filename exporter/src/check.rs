@@ -33,8 +33,10 @@ pub fn check(config: &Config) -> Result<(), Invalid> {
         ("diskstats", config.collector.diskstats.check()),
         ("filesystem", config.collector.filesystem.check()),
         ("hwmon", config.collector.hwmon.check()),
+        ("infiniband", config.collector.infiniband.check()),
         ("interrupts", config.collector.interrupts.check()),
         ("netdev", config.collector.netdev.check()),
+        ("qdisc", config.collector.qdisc.check()),
     ] {
         if let Err((key, what)) = checked {
             return Err(Invalid::new(&format!("collector.{section}.{key}"), what));

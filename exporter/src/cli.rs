@@ -1,7 +1,6 @@
 //! The command line: one flag per option, one per collector, and what prints instead of serving.
 
 use std::{
-    ffi::OsString,
     io::Write as _,
     path::{Path, PathBuf},
 };
@@ -9,11 +8,14 @@ use std::{
 use anyhow::{Context as _, Result};
 use daemon::{Cli, Loaded};
 
-use crate::{catalog, check, config::Config, program::PROGRAM, rbac, slices};
+use crate::{catalog, check, config::Config, node_exporter, program::PROGRAM, rbac, slices};
 
 /// The configuration of this process. Ends the process when it is asked to print something, or when something is wrong.
 pub fn parse() -> Loaded<Config> {
-    let args: Vec<OsString> = std::env::args_os().filter(|arg| !is_off_anyway(arg)).map(collector_flag).collect();
+    let args = node_exporter::translated(std::env::args_os()).unwrap_or_else(|refusal| {
+        let _ = writeln!(std::io::stderr(), "{}: {refusal}", PROGRAM.name);
+        std::process::exit(2);
+    });
     let print = |name: &'static str, help: &'static str| {
         clap::Arg::new(name).long(name).action(clap::ArgAction::SetTrue).help(help).help_heading("Configuration")
     };
@@ -26,6 +28,7 @@ pub fn parse() -> Loaded<Config> {
         .arg(docs("docs.write"))
         .arg(docs("docs.check"))
         .after_help(after_help())
+        .renamed(&[("security.keep_capabilities", "privilege.keep_capabilities")])
         .check(check::check)
         .parse_args(args);
     if loaded.matches.get_flag("print-catalog") {
@@ -75,70 +78,6 @@ fn check(path: &Path, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Collectors that `node_exporter` 1.12 has and the agent has not.
-const NOT_OURS: &[&str] = &[
-    "bcache",
-    "bcachefs",
-    "btrfs",
-    "buddyinfo",
-    "cgroups",
-    "cpu_vulnerabilities",
-    "dmmultipath",
-    "drbd",
-    "drm",
-    "ethtool",
-    "fibrechannel",
-    "infiniband",
-    "ipvs",
-    "ksmd",
-    "lnstat",
-    "logind",
-    "meminfo_numa",
-    "mountstats",
-    "network_route",
-    "nfs",
-    "nfsd",
-    "ntp",
-    "nvmesubsystem",
-    "pcidevice",
-    "perf",
-    "qdisc",
-    "rapl",
-    "runit",
-    "slabinfo",
-    "softirqs",
-    "supervisord",
-    "swap",
-    "sysctl",
-    "tapestats",
-    "tcpstat",
-    "watchdog",
-    "wifi",
-    "xfrm",
-    "xfs",
-    "zoneinfo",
-];
-
-/// Whether the flag switches off what is not there. Command lines that were written for `node_exporter` do that
-/// (`--no-collector.wifi`), and need not be changed for it. Who switches such a one on is told that it is not there.
-fn is_off_anyway(arg: &OsString) -> bool {
-    let name = arg.to_str().and_then(|text| text.strip_prefix("--no-collector."));
-    name.is_some_and(|name| NOT_OURS.contains(&name))
-}
-
-/// `--collector.NAME` is `--collector.enable=NAME`, `--no-collector.NAME` is `--collector.disable=NAME`.
-fn collector_flag(arg: OsString) -> OsString {
-    let Some(text) = arg.to_str() else { return arg };
-    for (prefix, option) in [("--collector.", "enable"), ("--no-collector.", "disable")] {
-        if let Some(name) = text.strip_prefix(prefix)
-            && slices::is_known(name)
-        {
-            return format!("--collector.{option}={name}").into();
-        }
-    }
-    arg
-}
-
 fn after_help() -> String {
     use std::fmt::Write as _;
 
@@ -148,18 +87,4 @@ fn after_help() -> String {
         let _ = writeln!(text, "  {state} {:<24} {}", spec.name, spec.about);
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_not_there_can_be_switched_off_and_not_on() {
-        assert!(is_off_anyway(&"--no-collector.wifi".into()));
-        assert!(!is_off_anyway(&"--collector.wifi".into()) && !is_off_anyway(&"--no-collector.hwmon".into()));
-        assert_eq!(collector_flag("--no-collector.hwmon".into()), "--collector.disable=hwmon");
-        let both = NOT_OURS.iter().find(|name| slices::is_known(name));
-        assert_eq!(both, None, "it is there");
-    }
 }

@@ -262,7 +262,9 @@ impl OwnMetrics {
         for run in &report.runs {
             let labels = vec![("view", view.path().to_owned()), ("collector", run.collector.to_owned())];
             self.duration.get_or_create(&labels).set(run.took.as_secs_f64());
-            self.success.get_or_create(&labels).set(i64::from(run.outcome == Outcome::Complete));
+            self.success
+                .get_or_create(&labels)
+                .set(i64::from(matches!(run.outcome, Outcome::Complete | Outcome::Absent)));
             let failed = matches!(run.outcome, Outcome::Failed | Outcome::Partial(_));
             self.errors.get_or_create(&labels).inc_by(u64::from(failed));
             self.late.get_or_create(&labels).inc_by(u64::from(run.outcome == Outcome::Late));

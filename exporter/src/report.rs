@@ -11,6 +11,8 @@ use crate::identity::Figures;
 pub enum Outcome {
     /// All its rows are there.
     Complete,
+    /// The machine has nothing that the collector reads, and nothing failed.
+    Absent,
     /// Some rows are missing; how many reads failed.
     Partial(usize),
     /// Its rows are missing: it failed or panicked.
@@ -58,7 +60,10 @@ pub struct Delivered {
 impl Report {
     /// The page of this scrape has reached this scraper.
     pub fn delivered(&self, scraper: &str) -> Delivered {
-        let shown = self.runs.iter().filter(|run| matches!(run.outcome, Outcome::Complete | Outcome::Partial(_)));
+        let shown = self
+            .runs
+            .iter()
+            .filter(|run| matches!(run.outcome, Outcome::Complete | Outcome::Absent | Outcome::Partial(_)));
         let collectors = shown.map(|run| run.collector).collect();
         Delivered { scraper: scraper.to_owned(), at: self.at, collectors }
     }

@@ -132,14 +132,19 @@ impl Engine {
                     deadline,
                     problems: &mut problems,
                     others: &mut others,
+                    absent: false,
                 };
                 let result = catch_unwind(AssertUnwindSafe(|| slot.collector.collect(&mut scrape)));
+                let absent = scrape.absent;
                 if !matches!(result, Ok(Ok(()))) {
                     batch.rollback(&mark);
                     others.families.truncate(others_before);
                 }
                 let before = slot.lacks.clone();
-                let outcome = slot.judge(view, result, &mut problems);
+                let outcome = match slot.judge(view, result, &mut problems) {
+                    Outcome::Complete if absent => Outcome::Absent,
+                    outcome => outcome,
+                };
                 if slot.lacks != before {
                     report.lacks.push((slot.spec.name, before, slot.lacks.clone()));
                 }

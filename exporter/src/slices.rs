@@ -99,8 +99,27 @@ mod tests {
     #[test]
     fn every_capability_that_is_declared_is_one() {
         for spec in all() {
-            let named = spec.needs.iter().filter(|need| matches!(need, crate::spec::Need::Capability(_))).count();
-            assert_eq!(spec.capabilities().count(), named, "{}", spec.name);
+            let text =
+                serde_json::to_string(&spec.needs.iter().map(metric::NeedEntry::from).collect::<Vec<_>>()).unwrap();
+            assert_eq!(spec.capabilities().count(), text.matches("\"capability\"").count(), "{}", spec.name);
+        }
+    }
+
+    #[test]
+    fn what_a_slice_needs_is_names_without_prose() {
+        fn names(need: &metric::NeedEntry) -> Vec<&str> {
+            match need {
+                metric::NeedEntry::Capability(name) | metric::NeedEntry::Hook(name) | metric::NeedEntry::File(name) => {
+                    vec![name]
+                }
+                metric::NeedEntry::OneOf(sets) => sets.iter().flatten().flat_map(names).collect(),
+                _ => Vec::new(),
+            }
+        }
+        for spec in all() {
+            for need in spec.needs.iter().map(metric::NeedEntry::from) {
+                assert!(names(&need).iter().all(|name| !name.contains([' ', ','])), "{}: {need}", spec.name);
+            }
         }
     }
 }

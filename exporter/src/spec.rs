@@ -9,7 +9,7 @@ use std::{
 use caps::Capability;
 use expo::Exposition;
 use kernfs::{Host, ReadError, Reader};
-use metric::{Batch, Desc};
+use metric::{Batch, Desc, NeedEntry};
 use thiserror::Error;
 
 use crate::{
@@ -60,17 +60,20 @@ pub enum Need {
     Hook(&'static str),
     /// Events of this type, which another slice produces while a slice that needs them is switched on.
     Events(events::Kind),
+    /// One of these sets, the first that the machine has.
+    OneOf(&'static [&'static [Need]]),
 }
 
-impl std::fmt::Display for Need {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "file {path}"),
-            Self::Kernel(major, minor) => write!(f, "Linux {major}.{minor}"),
-            Self::Capability(name) => f.write_str(name),
-            Self::Btf => f.write_str("BTF"),
-            Self::Hook(name) => write!(f, "hook {name}"),
-            Self::Events(kind) => write!(f, "events of type {}", kind.name()),
+impl From<&Need> for NeedEntry {
+    fn from(need: &Need) -> Self {
+        match need {
+            Need::File(path) => Self::File((*path).to_owned()),
+            Need::Kernel(major, minor) => Self::Kernel(*major, *minor),
+            Need::Capability(name) => Self::Capability((*name).to_owned()),
+            Need::Btf => Self::Btf,
+            Need::Hook(name) => Self::Hook((*name).to_owned()),
+            Need::Events(kind) => Self::Events(kind.name().to_owned()),
+            Need::OneOf(sets) => Self::OneOf(sets.iter().map(|set| set.iter().map(Self::from).collect()).collect()),
         }
     }
 }
@@ -98,9 +101,17 @@ impl Spec {
         self.shows.iter().any(|(shown, _)| *shown == view)
     }
 
+    /// What it needs, with what each alternative needs.
+    fn all_needs(&self) -> impl Iterator<Item = &'static Need> {
+        self.needs.iter().flat_map(|need| {
+            let sets: &'static [&'static [Need]] = if let Need::OneOf(sets) = need { sets } else { &[] };
+            std::iter::once(need).chain(sets.iter().copied().flatten())
+        })
+    }
+
     /// The types of event that it listens to.
     pub fn listens(&self) -> impl Iterator<Item = events::Kind> {
-        self.needs.iter().filter_map(|need| match need {
+        self.all_needs().filter_map(|need| match need {
             Need::Events(kind) => Some(*kind),
             _ => None,
         })
@@ -108,7 +119,7 @@ impl Spec {
 
     /// The capabilities that it declares.
     pub fn capabilities(&self) -> impl Iterator<Item = Capability> {
-        self.needs.iter().filter_map(|need| match need {
+        self.all_needs().filter_map(|need| match need {
             Need::Capability(name) => name.parse().ok(),
             _ => None,
         })
@@ -215,11 +226,19 @@ pub struct Scrape<'a> {
     /// Families that others made and that no declaration names. They follow those of `out`; one whose name `out` has
     /// too is left out.
     pub others: &'a mut Exposition,
+    /// Whether the machine has nothing that the slice could read. See [`Scrape::nothing_there`].
+    pub absent: bool,
 }
 
 impl Scrape<'_> {
     /// Notes a failure that costs some rows only. It is counted, and logged when it starts and when it ends.
     pub fn note(&mut self, problem: ReadError) {
         self.problems.push(problem);
+    }
+
+    /// Says that the machine lacks what the slice reads: no such hardware, module or file. That is no failure; the node
+    /// view says so as `node_exporter` does, with a `node_scrape_collector_success` of 0.
+    pub fn nothing_there(&mut self) {
+        self.absent = true;
     }
 }

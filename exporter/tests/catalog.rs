@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use expo::{ParsedFamily, ParsedKind};
 use machine::{Agent, program};
 use metric::{Catalog, FamilyEntry, Kind};
-use yagura_exporter::{catalog, cli::PROGRAM, slices, spec::View};
+use yagura_exporter::{catalog, program::PROGRAM, slices, spec::View};
 
 /// Families whose names the machine tells, so that nobody can list them: how their names begin, and the collector.
 /// Each collector declares those that are known beforehand.

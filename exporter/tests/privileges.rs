@@ -131,7 +131,7 @@ fn nothing_is_lost_by_giving_up_the_rest() {
     }
     let (kept, _process) = container("yagura-privileges", 80);
     let path = kept.cgroup.path().to_owned();
-    let all = Agent::start(program().arg("--security.keep-capabilities"));
+    let all = Agent::start(program().arg("--privilege.keep-capabilities"));
     let few = Agent::start(&mut program());
     // Both see the same machine, on which others come and go; programs need a moment to see the container. Some
     // families are of what is gone, so both see one go.

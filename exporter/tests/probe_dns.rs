@@ -15,6 +15,7 @@ use std::{
 use common::{Folder, alone, host, on, owner_root, unable};
 use yagura_exporter::{
     identity::names::NAMES,
+    ids::CgroupId,
     probes::{
         dns::{
             Dns,
@@ -93,7 +94,7 @@ fn ask(at: SocketAddr, id: u16, kind: u16) {
 }
 
 fn settled(dns: &Arc<Dns>, folder: &Folder, is_there: impl Fn(&Counts) -> bool) -> Counts {
-    let id = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&folder.0).unwrap());
+    let id = folder.id();
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let counts = dns.rows().remove(&id).unwrap_or_default();
@@ -162,10 +163,10 @@ fn each_question(at: At, third: u8) {
     let pauses = u64::try_from(PAUSE.as_nanos()).unwrap() * 5;
     assert!(counts.took.sum_ns() >= pauses, "{} ns", counts.took.sum_ns());
     assert!(dns.lost().iter().all(|(_, lost)| *lost == 0), "{:?}", dns.lost());
-    let id = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&folder.0).unwrap());
+    let id = folder.id();
     let address = std::net::Ipv4Addr::new(192, 0, 2, 9).to_ipv6_mapped();
     assert_eq!(NAMES.of(id, address).as_deref(), Some("www.example"));
-    assert_eq!(NAMES.of(1, address), None, "another cgroup asked for nothing");
+    assert_eq!(NAMES.of(CgroupId(1), address), None, "another cgroup asked for nothing");
 }
 
 #[test]

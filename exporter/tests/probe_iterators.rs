@@ -21,6 +21,7 @@ use testkit::{Cgroup, Child, Limits, container_id, pod_path};
 use yagura_exporter::{
     collectors,
     identity::{Controller, CountedMemory, CountedPressure, CountedTasks, Layout},
+    ids::CgroupId,
     probes::iterators::{self, Iterators},
     slices,
     spec::{Spec, View},
@@ -65,8 +66,8 @@ impl Groups {
         Some(root.join(cgroup.path().trim_start_matches('/'))).filter(|folder| folder.exists())
     }
 
-    fn id(&self, cgroup: &Cgroup, controller: Controller) -> Option<u64> {
-        Some(std::fs::metadata(self.folder(cgroup, controller)?).unwrap().ino())
+    fn id(&self, cgroup: &Cgroup, controller: Controller) -> Option<CgroupId> {
+        Some(CgroupId(std::fs::metadata(self.folder(cgroup, controller)?).unwrap().ino()))
     }
 }
 

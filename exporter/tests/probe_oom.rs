@@ -67,7 +67,7 @@ fn each_kill_is_counted_on_its_container_and_workload() {
             .iter()
             .find(|unit| unit.path == path)
             .unwrap_or_else(|| panic!("{path} was missed: {units:#?} {:?}", lifetime.lost()));
-        assert_eq!(unit.tallies[0], 1, "{path}");
+        assert_eq!(unit.tallies.oom_kills, 1, "{path}");
         assert_eq!(unit.reason().name(), "oom", "{path}");
         // A limit in the version 1 hierarchy is joined by path.
         let peak = unit.memory.peak_pages * rustix::param::page_size() as u64;
@@ -76,9 +76,9 @@ fn each_kill_is_counted_on_its_container_and_workload() {
         assert_eq!(unit.memory.events[kills], 1, "{path}");
     }
     let workload = workload.unwrap();
-    assert_eq!(workload.tallies[0], KILLS as u64);
+    assert_eq!(workload.tallies.oom_kills, KILLS as u64);
     let oom = yagura_exporter::books::ledger::Reason::NAMES.iter().position(|name| *name == "oom").unwrap();
     assert_eq!(workload.exited[oom], KILLS as u64, "{:?}", workload.exited);
-    println!("{KILLS} kills, {} counted on containers, {} on the workload", units.len(), workload.tallies[0]);
+    println!("{KILLS} kills, {} counted on containers, {} on the workload", units.len(), workload.tallies.oom_kills);
     drop(feature);
 }

@@ -97,7 +97,7 @@ fn living_connections_are_counted_and_those_from_before_are_open() {
     let (mut young, mut young_peer) = connect();
     let figures = || {
         let row = |rows: Vec<(wire::PeerKey, wire::Peer)>| {
-            let id = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&folder.0).unwrap());
+            let id = folder.id();
             rows.into_iter().find(|(key, _)| key.cgroup == id).map(|(key, row)| (key.peer(), row)).unwrap()
         };
         row(tcp.rows().unwrap())
@@ -124,7 +124,7 @@ fn living_connections_are_counted_and_those_from_before_are_open() {
     assert_eq!((row.open, row.ended), (0, [1, 1, 0, 0, 0]), "{row:?}");
     assert_eq!((row.sent_bytes, row.received_bytes), (520, 3), "{row:?}");
     let mut flows = Vec::new();
-    let id = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&folder.0).unwrap());
+    let id = folder.id();
     on(tcp.flows()).drain(|record| flows.extend(wire::decode(record).filter(|flow| flow.cgroup == id)));
     let told: Vec<_> =
         flows.iter().map(|flow| (flow.outcome, flow.peer.1, flow.sent_bytes, flow.received_bytes)).collect();
@@ -164,7 +164,7 @@ fn connects_that_the_program_gives_up_are_failures() {
             child.wait().unwrap();
         }
     });
-    let id = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&folder.0).unwrap());
+    let id = folder.id();
     let row = tcp.rows().unwrap().into_iter().find(|(key, _)| key.cgroup == id).unwrap().1;
     let abandoned = wire::FAILURES.map(|reason| if reason == "abandoned" { 25 } else { 0 });
     assert_eq!((row.attempts, row.opened, row.failed), (25, 0, abandoned), "{row:?} {:?}", tcp.lost());
@@ -207,7 +207,7 @@ fn a_scan_over_many_ports_stays_within_the_cap_and_says_so() {
     let ports = 2..2002_u16;
     let refused =
         alone.within(&folder, || ports.filter(|port| TcpStream::connect(("127.1.2.3", *port)).is_err()).count());
-    let id = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&folder.0).unwrap());
+    let id = folder.id();
     let rows: Vec<_> = tcp.rows().unwrap().into_iter().filter(|(key, _)| key.cgroup == id).collect();
     assert_eq!(rows.len(), 9);
     assert_eq!(rows.iter().map(|(_, row)| row.failed[0]).sum::<u64>(), refused as u64);
@@ -232,7 +232,7 @@ fn a_prefix_that_is_configured_is_one_peer() {
             TcpStream::connect((std::net::Ipv4Addr::new(127, 9, 8, host), 3)).unwrap_err();
         }
     });
-    let id = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&folder.0).unwrap());
+    let id = folder.id();
     let rows: Vec<_> = tcp.rows().unwrap().into_iter().filter(|(key, _)| key.cgroup == id).collect();
     assert_eq!(rows.len(), 1, "{rows:?}");
     assert_eq!(rows[0].0.peer().address, std::net::Ipv4Addr::new(127, 9, 8, 0).to_ipv6_mapped());

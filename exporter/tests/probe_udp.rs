@@ -19,7 +19,7 @@ use yagura_exporter::probes::{
 
 /// What was counted of a folder's cgroup: datagrams and bytes sent, received, and datagrams dropped.
 fn counted(udp: &Udp, folder: &Folder) -> [u64; 5] {
-    let id = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&folder.0).unwrap());
+    let id = folder.id();
     udp.rows().unwrap().get(&id).copied().unwrap_or_default()
 }
 

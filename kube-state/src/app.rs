@@ -14,6 +14,7 @@ use kubernetes::{Access, Api, Manner, NoAccess, Trouble};
 use metric::Batch;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 
 use crate::{
     custom::{CustomKind, Follower, Loaded, Source},
@@ -168,7 +169,7 @@ impl App {
     /// Watches until `stop`. Fails when there is no way to the API server; that the server does not answer is only
     /// waited for.
     pub async fn watch(self: Arc<Self>, stop: CancellationToken) -> Result<()> {
-        let api = open(&self.setup.load_full().config.access).await?;
+        let api = open(&self.setup.load_full().config.access)?;
         let api = self.api.get_or_init(|| api).clone();
         let begun = tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -185,8 +186,9 @@ impl App {
         let setup = self.setup.load_full();
         self.apply(&engine, &setup);
         let engine = self.engine.get_or_init(|| engine);
-        tokio::spawn(Arc::clone(&self).follow_definitions(stop.clone()));
-        tokio::spawn(Arc::clone(&self).follow_namespaces(stop.clone()));
+        let mut followers = JoinSet::new();
+        followers.spawn(Arc::clone(&self).follow_definitions(stop.clone()));
+        followers.spawn(Arc::clone(&self).follow_namespaces(stop.clone()));
         match &setup.config.pod {
             Some((namespace, pod)) => {
                 let (namespace, pod) = (namespace.clone(), pod.clone());
@@ -194,6 +196,7 @@ impl App {
             }
             None => engine.run().await,
         }
+        followers.join_all().await;
         Ok(())
     }
 
@@ -295,7 +298,7 @@ impl App {
         })?;
         let before = self.setup.load_full();
         if let Some(api) = self.api.get() {
-            tokio::runtime::Handle::current().block_on(api.replace(&setup.config.access))?;
+            api.replace(&setup.config.access)?;
         }
         for (what, differs) in [
             ("addresses and TLS", before.flags.web() != setup.flags.web()),
@@ -404,10 +407,10 @@ impl std::fmt::Debug for App {
 
 /// The API server's version, and whether it is one that has streaming lists.
 /// The way to the API server, which gives up after a minute itself.
-async fn open(access: &Access) -> Result<Api, NoAccess> {
+fn open(access: &Access) -> Result<Api, NoAccess> {
     let agent = concat!("yagura-kube-state/", env!("CARGO_PKG_VERSION"));
     let manner = Manner { agent, server: "the API server", answer: Duration::from_secs(75), most: 8 << 20 };
-    Api::open(access, manner).await
+    Api::open(access, manner)
 }
 
 async fn greet(api: &Api) -> Result<(String, bool), Trouble> {

@@ -102,7 +102,8 @@ fn metrics_page(catalog: &Catalog) -> String {
         let state = if section.default_on { "on by default" } else { "off by default" };
         let _ = write!(page, "\n## {}\n\n{}, {state}.\n", section.name, section.about.trim_end_matches('.'));
         if !section.needs.is_empty() {
-            let _ = write!(page, "\nNeeds: {}.\n", section.needs.join(", "));
+            let needs: Vec<String> = section.needs.iter().map(ToString::to_string).collect();
+            let _ = write!(page, "\nNeeds: {}.\n", needs.join(", "));
         }
         page.push_str("\n| family | type | labels | what |\n|---|---|---|---|\n");
         for family in &section.families {

@@ -33,6 +33,7 @@ pub(crate) fn all() -> Vec<Check> {
         check("kube names of consumers", kube_names::check),
         check("parity cadvisor", parity_cadvisor),
         check("parity node", parity_node),
+        check("parity node on fixtures", parity::fixtures::check),
         check("parity consumers", parity_consumers),
         check("parity kubelet", parity_kubelet),
     ]

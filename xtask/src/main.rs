@@ -23,6 +23,7 @@ mod go;
 mod http;
 mod kube_names;
 mod lines;
+mod new;
 mod parity;
 mod peers;
 mod places;
@@ -63,8 +64,15 @@ const RECIPES: &[Recipe] = &[
     Recipe {
         name: "lint",
         usage: "",
-        about: "formatting, structure and clippy, warnings are errors",
+        about: "formatting, structure, clippy and rustdoc, warnings are errors",
         run: tasks::lint,
+    },
+    Recipe { name: "new", usage: new::USAGE, about: "a collector that compiles, to start from", run: new::run },
+    Recipe {
+        name: "deny",
+        usage: "",
+        about: "licences, second versions and advisories of dependencies",
+        run: tasks::deny,
     },
     Recipe {
         name: "lines",
@@ -88,7 +96,12 @@ const RECIPES: &[Recipe] = &[
     },
     Recipe { name: "proof", usage: proof::USAGE, about: "prove what the eBPF programs count", run: proof::run },
     Recipe { name: "fuzz", usage: "[SECONDS] [TARGET]…", about: "run every fuzz target", run: tasks::fuzz },
-    Recipe { name: "ci", usage: "", about: "everything: lint, tests, generated files, live checks", run: ci::run },
+    Recipe {
+        name: "ci",
+        usage: ci::USAGE,
+        about: "everything: lint, tests, generated files, live checks",
+        run: ci::run,
+    },
     Recipe { name: "cluster", usage: cluster::USAGE, about: "a real one-node Kubernetes", run: cluster::run },
     Recipe {
         name: "e2e-cluster",
@@ -119,7 +132,9 @@ fn main() -> ExitCode {
         return help();
     }
     let Some(recipe) = RECIPES.iter().find(|recipe| recipe.name == name) else {
-        eprintln!("error: unknown recipe {name:?}; `cargo xtask help` lists them");
+        let near = RECIPES.iter().map(|recipe| recipe.name).find(|known| strsim::damerau_levenshtein(known, &name) < 3);
+        let hint = near.map_or_else(String::new, |near| format!(", did you mean {near:?}?"));
+        eprintln!("error: unknown recipe {name:?}{hint}; `cargo xtask help` lists them");
         return ExitCode::from(2);
     };
     match (recipe.run)(&mut args) {

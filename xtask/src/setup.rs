@@ -18,6 +18,7 @@ const BUILD: &[Package] = &[
 
 /// Without these, live checks are skipped.
 const TEST: &[Package] = &[
+    Package::new("clang-format", "1:14.0-55.7~deb12u1"),
     Package::new("busybox-static", "1:1.35.0-4+deb12u1+b1"),
     Package::new("containerd", "1.6.20~ds1-1+deb12u3"),
     Package::new("containernetworking-plugins", "1.1.1+ds1-3+b5"),

@@ -1,11 +1,13 @@
 //! The short recipes: one or two calls of cargo.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
 use crate::args::{Args, usage};
 use crate::cargo::{self, command as cargo};
+use crate::skip::Skip;
 use crate::structure::{self, Imports};
 use crate::{e2e, kube_names, parity, peers, places, process, setup};
 
@@ -35,13 +37,78 @@ pub(crate) fn lint(args: &mut Args) -> Result<()> {
     args.finish()?;
     setup::for_building()?;
     process::run(&mut format_check())?;
+    if let Err(error) = c_format_check() {
+        match error.downcast_ref::<Skip>() {
+            Some(skip) => println!("skipped: C format: {skip}"),
+            None => return Err(error),
+        }
+    }
     structure::check(&places::repo(), Imports::Counted)?;
-    process::run(&mut clippy())
+    process::run(&mut clippy())?;
+    process::run(&mut rustdoc())
 }
 
 /// Formatting, without changing a file.
 pub(crate) fn format_check() -> Command {
     cargo(&["fmt", "--all", "--check"])
+}
+
+/// Formatting of the C files, without changing one. Each version formats in its own way, so it is the one that Debian 12
+/// has, or none.
+pub(crate) fn c_format_check() -> Result<()> {
+    let program =
+        process::find("clang-format-14").ok_or_else(|| Skip("clang-format 14 is not installed".to_owned()))?;
+    let listed = process::output(Command::new("git").current_dir(places::repo()).args(["ls-files", "*.c", "*.h"]))?;
+    let mut command = Command::new(program);
+    command.current_dir(places::repo()).args(["--dry-run", "--Werror", "--style=file"]).args(listed.lines());
+    process::run(&mut command)
+}
+
+/// The documentation of every item, private ones too; a link that leads nowhere fails. Public items may link to private
+/// ones: nobody reads the one without the other.
+pub(crate) fn rustdoc() -> Command {
+    let mut command = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"]);
+    command.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links");
+    command
+}
+
+/// The version of cargo-deny that `deny.toml` is written for.
+const DENY: &str = "0.20.2";
+
+/// `cargo xtask deny`: licences, second versions and sources of dependencies, and advisories where their database can be
+/// had. cargo-deny is the installed one, else one that is built into the cache, which takes minutes.
+pub(crate) fn deny(args: &mut Args) -> Result<()> {
+    args.finish()?;
+    let program = match process::find("cargo-deny") {
+        Some(program) => program,
+        None => built_deny()?,
+    };
+    let check = |what: &[&str]| {
+        let mut command = Command::new(&program);
+        command.current_dir(places::repo()).args(["--locked", "check"]).args(what);
+        command
+    };
+    process::run(&mut check(&["licenses", "bans", "sources"]))?;
+    match process::output(&mut check(&["advisories"])) {
+        Err(error) if error.to_string().contains("failed to fetch advisory database") => {
+            println!("advisories were not checked: their database cannot be fetched");
+            Ok(())
+        }
+        outcome => outcome.map(drop),
+    }
+}
+
+fn built_deny() -> Result<PathBuf> {
+    let root = places::cache("bin")?.join(format!("cargo-deny-{DENY}"));
+    let program = root.join("bin/cargo-deny");
+    if !program.is_file() {
+        let mut command = cargo(&["install", "--locked", "--version", DENY, "cargo-deny", "--root"]);
+        // Not one of the workspace's dependencies, so not beside its artifacts.
+        command.arg(&root).current_dir(root.parent().unwrap_or(&root)).env_remove("CARGO_TARGET_DIR");
+        let built = process::run(&mut command);
+        built.map_err(|error| Skip(format!("cargo-deny cannot be built: {error:#}")))?;
+    }
+    Ok(program)
 }
 
 /// Every lint of every target; a warning fails.

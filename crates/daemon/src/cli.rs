@@ -36,8 +36,12 @@ pub struct Cli<T> {
     command: Command,
     knobs: Vec<Knob>,
     check: fn(&T) -> Result<(), Invalid>,
+    renamed: Renamed,
     settings: PhantomData<fn() -> T>,
 }
+
+/// Options that have another name now: the old key, the new one.
+type Renamed = &'static [(&'static str, &'static str)];
 
 /// A configuration, and where it came from.
 #[derive(Debug)]
@@ -55,12 +59,14 @@ pub struct Source<T> {
     file: Option<PathBuf>,
     overrides: Vec<Override>,
     check: fn(&T) -> Result<(), Invalid>,
+    renamed: Renamed,
 }
 
 // Derived, it would ask for a `T` that can be cloned.
 impl<T> Clone for Source<T> {
     fn clone(&self) -> Self {
-        Self { file: self.file.clone(), overrides: self.overrides.clone(), check: self.check }
+        let (file, overrides) = (self.file.clone(), self.overrides.clone());
+        Self { file, overrides, check: self.check, renamed: self.renamed }
     }
 }
 
@@ -103,7 +109,7 @@ impl<T: Settings> Cli<T> {
         for knob in &knobs {
             command = command.args(flags(knob));
         }
-        Self { program, command, knobs, check: |_| Ok(()), settings: PhantomData }
+        Self { program, command, knobs, check: |_| Ok(()), renamed: &[], settings: PhantomData }
     }
 
     /// Adds a flag of the program's own, such as `--print-catalog`.
@@ -124,6 +130,13 @@ impl<T: Settings> Cli<T> {
     #[must_use]
     pub fn check(mut self, check: fn(&T) -> Result<(), Invalid>) -> Self {
         self.check = check;
+        self
+    }
+
+    /// Options that have another name now, old key before new. The old ones are refused, with the new name in the error.
+    #[must_use]
+    pub fn renamed(mut self, options: &'static [(&'static str, &'static str)]) -> Self {
+        self.renamed = options;
         self
     }
 
@@ -156,6 +169,8 @@ impl<T: Settings> Cli<T> {
         args: impl IntoIterator<Item = OsString>,
         env: impl Fn(&str) -> Option<String>,
     ) -> Result<Loaded<T>, CliError> {
+        let args: Vec<OsString> = args.into_iter().collect();
+        refuse_renamed(self.renamed, &args)?;
         let matches = self.command.try_get_matches_from(args)?;
         let mut overrides = Vec::new();
         for knob in &self.knobs {
@@ -163,7 +178,7 @@ impl<T: Settings> Cli<T> {
             overrides.extend(from_flag(knob, &matches)?);
         }
         let file = matches.get_one::<PathBuf>("config.file").cloned();
-        let source = Source { file, overrides, check: self.check };
+        let source = Source { file, overrides, check: self.check, renamed: self.renamed };
         Ok(Loaded { config: source.load()?, matches, source })
     }
 }
@@ -201,8 +216,13 @@ impl<T: Settings> Source<T> {
         let mut merged = serde_json::to_value(T::default()).unwrap_or_default();
         let text = self.file.as_deref().map(yaml::read).transpose()?;
         if let (Some(text), Some(file)) = (&text, &self.file) {
-            let typed: T = yaml::parse_yaml(text, file)?;
             let present: Value = yaml::parse_yaml(text, file).unwrap_or_default();
+            for (old, new) in self.renamed {
+                if present.pointer(&format!("/{}", old.replace('.', "/"))).is_some() {
+                    return Err(ConfigError::of_key(file, text, old, format!("is called {new} now")).into());
+                }
+            }
+            let typed: T = yaml::parse_yaml(text, file)?;
             schema::overlay(&mut merged, &present, &serde_json::to_value(typed).unwrap_or_default());
         }
         for over in &self.overrides {
@@ -230,6 +250,25 @@ impl<T: Settings> Source<T> {
             _ => invalid.into(),
         }
     }
+}
+
+/// The flag of an option by its key.
+fn dashed(key: &str) -> String {
+    key.replace('_', "-")
+}
+
+fn refuse_renamed(renamed: Renamed, args: &[OsString]) -> Result<(), CliError> {
+    for arg in args.iter().filter_map(|arg| arg.to_str()).take_while(|arg| *arg != "--") {
+        let Some(flag) = arg.strip_prefix("--") else { continue };
+        let flag = flag.split('=').next().unwrap_or_default();
+        let (no, key) = flag.strip_prefix("no-").map_or(("", flag), |flag| ("no-", flag));
+        let named = |(old, _): &&(&str, &str)| dashed(old) == key;
+        if let Some((_, new)) = renamed.iter().find(named) {
+            let what = format!("is called --{no}{} now", dashed(new));
+            return Err(CliError::Override { said_by: format!("--{flag}"), what });
+        }
+    }
+    Ok(())
 }
 
 /// The configuration as YAML, as `--config.print` shows it.
@@ -352,5 +391,46 @@ fn value(shape: &Shape, text: &str) -> Result<Value, String> {
             number.ok_or_else(|| format!("`{text}` is no number"))
         }
         _ => Ok(Value::String(text.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+    #[serde(default, deny_unknown_fields)]
+    struct Settings {
+        new: New,
+    }
+
+    #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+    #[serde(default, deny_unknown_fields)]
+    struct New {
+        /// A switch.
+        keep_all: bool,
+    }
+
+    static PROGRAM: Program =
+        Program { name: "tower", prefix: "tower", about: "A test.", version: "1", revision: None };
+
+    #[test]
+    fn an_option_that_was_renamed_is_refused_with_its_new_name() {
+        let read = |args: &[&str]| {
+            let args = std::iter::once("tower").chain(args.iter().copied()).map(OsString::from);
+            Cli::<Settings>::new(&PROGRAM).renamed(&[("old.keep_all", "new.keep_all")]).parse_from(args, |_| None)
+        };
+        let error = |args: &[&str]| read(args).unwrap_err().to_string();
+        assert!(read(&["--new.keep-all"]).unwrap().config.new.keep_all);
+        assert_eq!(error(&["--old.keep-all"]), "--old.keep-all: is called --new.keep-all now");
+        assert_eq!(error(&["--no-old.keep-all"]), "--no-old.keep-all: is called --no-new.keep-all now");
+        assert_eq!(error(&["--old.keep-all=true"]), "--old.keep-all: is called --new.keep-all now");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "old:\n  keep_all: true\n").unwrap();
+        let path = file.path().display().to_string();
+        let expected = format!("{path}:2:3: key old.keep_all: is called new.keep_all now");
+        assert_eq!(error(&[&format!("--config.file={path}")]), expected);
     }
 }

@@ -86,6 +86,7 @@ pub use limits::Limits;
 pub use logs::{LogArgs, LogFormat};
 pub use page::{Page, Reply, ScrapeRequest, Written};
 pub use period::{NoPeriod, Period};
+pub use process::ProcessUsage;
 pub use program::Program;
 pub use reference::{options_reference, options_schema};
 pub use server::Server;

@@ -15,6 +15,34 @@ use prometheus_client::{
     metrics::{counter::ConstCounter, gauge::ConstGauge},
 };
 
+/// What this process has used, and what it may use. `None` where the kernel does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ProcessUsage {
+    /// CPU time in user and system mode, in seconds.
+    pub cpu_seconds: Option<f64>,
+    /// When it started, in seconds since the Unix epoch.
+    pub started: Option<f64>,
+    /// Memory in RAM, in bytes.
+    pub resident: Option<f64>,
+    /// Address space, in bytes.
+    pub virtual_memory: Option<f64>,
+    /// How much address space it may have, in bytes; `u64::MAX` when there is no limit.
+    pub virtual_memory_max: f64,
+    /// Its threads.
+    pub threads: Option<f64>,
+    /// File descriptors that are open.
+    pub open_fds: Option<f64>,
+    /// File descriptors that may be open; `None` when there is no limit.
+    pub max_fds: Option<f64>,
+}
+
+impl ProcessUsage {
+    /// Now, from procfs as this process sees it.
+    pub fn now() -> Self {
+        Process::new().usage()
+    }
+}
+
 /// Reads this process' own usage at each scrape.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -28,13 +56,36 @@ impl Process {
         let boot_time = boot_time(&proc);
         Self { proc, boot_time }
     }
+
+    fn usage(&self) -> ProcessUsage {
+        let stat = Stat::from_file(self.proc.join("self/stat")).ok();
+        let stat = stat.as_ref();
+        let ticks = rustix::param::clock_ticks_per_second() as f64;
+        let page = rustix::param::page_size() as f64;
+        let address_space = rustix::process::getrlimit(rustix::process::Resource::As).current;
+        ProcessUsage {
+            cpu_seconds: stat.map(|stat| (stat.utime + stat.stime) as f64 / ticks),
+            started: stat.zip(self.boot_time).map(|(stat, boot)| boot as f64 + stat.starttime as f64 / ticks),
+            resident: stat.map(|stat| stat.rss as f64 * page),
+            virtual_memory: stat.map(|stat| stat.vsize as f64),
+            virtual_memory_max: address_space.unwrap_or(u64::MAX) as f64,
+            threads: stat.map(|stat| stat.num_threads as f64),
+            open_fds: open_fds(&self.proc),
+            max_fds: max_fds().map(|fds| fds as f64),
+        }
+    }
 }
 
 /// The families of [`Process`], as the catalogue shows them.
-pub(crate) const FAMILIES: [(&str, Kind, &str); 7] = [
+pub(crate) const FAMILIES: [(&str, Kind, &str); 8] = [
     ("process_start_time_seconds", Kind::Gauge, "When the process started, in seconds since the Unix epoch."),
     ("process_resident_memory_bytes", Kind::Gauge, "Memory of the process that is in RAM."),
     ("process_virtual_memory_bytes", Kind::Gauge, "Address space of the process."),
+    (
+        "process_virtual_memory_max_bytes",
+        Kind::Gauge,
+        "Address space that the process may have; 2^64 - 1 without a limit.",
+    ),
     ("process_threads", Kind::Gauge, "Threads of the process."),
     ("process_open_fds", Kind::Gauge, "File descriptors that are open."),
     ("process_max_fds", Kind::Gauge, "File descriptors that may be open."),
@@ -43,19 +94,17 @@ pub(crate) const FAMILIES: [(&str, Kind, &str); 7] = [
 
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let stat = Stat::from_file(self.proc.join("self/stat")).ok();
-        let stat = stat.as_ref();
-        let ticks = rustix::param::clock_ticks_per_second() as f64;
-        let page = rustix::param::page_size() as f64;
+        let usage = self.usage();
         // In the order of the families.
         let values = [
-            stat.zip(self.boot_time).map(|(stat, boot)| boot as f64 + stat.starttime as f64 / ticks),
-            stat.map(|stat| stat.rss as f64 * page),
-            stat.map(|stat| stat.vsize as f64),
-            stat.map(|stat| stat.num_threads as f64),
-            open_fds(&self.proc),
-            max_fds().map(|fds| fds as f64),
-            stat.map(|stat| (stat.utime + stat.stime) as f64 / ticks),
+            usage.started,
+            usage.resident,
+            usage.virtual_memory,
+            Some(usage.virtual_memory_max),
+            usage.threads,
+            usage.open_fds,
+            usage.max_fds,
+            usage.cpu_seconds,
         ];
         for ((name, kind, help), value) in FAMILIES.iter().zip(values) {
             let Some(value) = value else { continue };

@@ -25,6 +25,12 @@ impl Dir {
         Ok(Self { path: path.to_owned(), fd })
     }
 
+    /// Opens a directory so that the file system that it is on can be asked by `ioctl`.
+    pub fn open_to_ask(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        Ok(Self { path: path.to_owned(), fd: openat(CWD, path, flags, Mode::empty())? })
+    }
+
     /// Its path, as it was opened.
     pub fn path(&self) -> &Path {
         &self.path

@@ -16,11 +16,11 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::{Request, StatusCode, header};
-use kube::{Client, client::Body};
+use kube::client::Body;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
-    access::{Access, NoAccess},
+    access::{Access, NoAccess, Way},
     frames::BadFrame,
     refusal::Refusal,
 };
@@ -41,7 +41,7 @@ pub struct Manner {
 /// Sends requests to a server. Clones share the connections.
 #[derive(Clone)]
 pub struct Api {
-    client: Arc<ArcSwap<Client>>,
+    way: Arc<ArcSwap<(Access, Way)>>,
     manner: Manner,
     load: Arc<Load>,
 }
@@ -134,9 +134,9 @@ impl Trouble {
 
 impl Api {
     /// A way to a server. Reads files, and asks nobody yet.
-    pub async fn open(access: &Access, manner: Manner) -> Result<Self, NoAccess> {
-        let client = access.client(manner.agent).await?;
-        Ok(Self { client: Arc::new(ArcSwap::from_pointee(client)), manner, load: Arc::default() })
+    pub fn open(access: &Access, manner: Manner) -> Result<Self, NoAccess> {
+        let way = access.way(manner.agent)?;
+        Ok(Self { way: Arc::new(ArcSwap::from_pointee((access.clone(), way))), manner, load: Arc::default() })
     }
 
     /// The same, and what is asked is counted there.
@@ -146,9 +146,33 @@ impl Api {
     }
 
     /// Goes another way from now on, in all clones. Answers that are under way go on.
-    pub async fn replace(&self, access: &Access) -> Result<(), NoAccess> {
-        self.client.store(Arc::new(access.client(self.manner.agent).await?));
+    pub fn replace(&self, access: &Access) -> Result<(), NoAccess> {
+        self.way.store(Arc::new((access.clone(), access.way(self.manner.agent)?)));
         Ok(())
+    }
+
+    /// The way that is good now: when files that it is made of were replaced, another one.
+    fn way(&self) -> Arc<(Access, Way)> {
+        let known = self.way.load_full();
+        let (access, way) = &*known;
+        if !way.is_stale() {
+            return known;
+        }
+        let next = match access.way(self.manner.agent) {
+            Ok(way) => {
+                tracing::info!(server = self.manner.server, "files with credentials were replaced and read again");
+                way
+            }
+            Err(error) => {
+                let server = self.manner.server;
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(server, %error, cause, "files with credentials were replaced and do not work, those before stay");
+                way.kept()
+            }
+        };
+        let next = Arc::new((access.clone(), next));
+        self.way.store(Arc::clone(&next));
+        next
     }
 
     /// Asks for a path with its query, in one of the forms that `accept` names. An answer that is not a success is an
@@ -193,8 +217,12 @@ impl Api {
     async fn answer(&self, request: Result<Request<Body>, hyper::http::Error>) -> Result<Answer, Trouble> {
         let Manner { server, answer: after, .. } = self.manner;
         let unreachable = |error| Trouble::Unreachable { server, source: Box::new(error) };
-        let request = request.map_err(|error| unreachable(kube::Error::HttpError(error)))?;
-        let client = self.client.load_full();
+        let mut request = request.map_err(|error| unreachable(kube::Error::HttpError(error)))?;
+        let way = self.way();
+        let (_, Way { client, authorization, .. }) = &*way;
+        if let Some(value) = authorization {
+            request.headers_mut().insert(header::AUTHORIZATION, value.clone());
+        }
         let answer = tokio::time::timeout(after, client.send(request)).await;
         let answer = answer.map_err(|_| Trouble::NoAnswer { server, after })?.map_err(unreachable)?;
         let status = answer.status();

@@ -1,6 +1,8 @@
 //! All declarations of a program as data: for documentation, `--print-catalog`, and for checking what dashboards and
 //! alerts ask for. It owns its texts, so that the catalogue of another program or version can be read back.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -28,10 +30,61 @@ pub struct Section {
     pub about: String,
     /// Whether it is on by default.
     pub default_on: bool,
-    /// Requirements: kernel files, versions, capabilities.
-    pub needs: Vec<String>,
+    /// Requirements.
+    pub needs: Vec<NeedEntry>,
     /// Its families, by the endpoint that shows them, in declared order.
     pub families: Vec<FamilyEntry>,
+}
+
+/// Something of the machine that a slice needs; without it some or all of its series are missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NeedEntry {
+    /// A file or folder; its first element names the root: `proc/…`, `sys/…`, `cgroup/…`, `rootfs/…`.
+    File(String),
+    /// A kernel of at least this version: major, minor.
+    Kernel(u32, u32),
+    /// A capability: `CAP_SYS_PTRACE`.
+    Capability(String),
+    /// The kernel's own type information, `sys/kernel/btf/vmlinux`.
+    Btf,
+    /// A hook that an eBPF program is attached to.
+    Hook(String),
+    /// Events of this type, which another slice produces.
+    Events(String),
+    /// Rights on what is at a path of the API server.
+    Rights {
+        /// `list`, `watch`.
+        verbs: Vec<String>,
+        /// `/api/v1/pods`.
+        path: String,
+    },
+    /// At least one of these flags.
+    Flags(Vec<String>),
+    /// One of these sets, the first that the machine has.
+    OneOf(Vec<Vec<NeedEntry>>),
+}
+
+impl fmt::Display for NeedEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file {path}"),
+            Self::Kernel(major, minor) => write!(f, "Linux {major}.{minor}"),
+            Self::Capability(name) => f.write_str(name),
+            Self::Btf => f.write_str("BTF"),
+            Self::Hook(name) => write!(f, "hook {name}"),
+            Self::Events(kind) => write!(f, "events of type {kind}"),
+            Self::Rights { verbs, path } => write!(f, "{} on {path}", verbs.join(" and ")),
+            Self::Flags(flags) => write!(f, "`{}`", flags.join("` or `")),
+            Self::OneOf(sets) => {
+                for (place, set) in sets.iter().enumerate() {
+                    let texts: Vec<String> = set.iter().map(ToString::to_string).collect();
+                    write!(f, "{}{}", if place == 0 { "" } else { ", else " }, texts.join(" + "))?;
+                }
+                Ok(())
+            }
+        }
+    }
 }
 
 /// One family.

@@ -31,7 +31,7 @@ mod state;
 mod unit;
 
 pub use batch::{Batch, Extra, Limits, Mark, Number, Of, Sample, SampleLabels};
-pub use catalog::{Catalog, FamilyEntry, LabelEntry, Section};
+pub use catalog::{Catalog, FamilyEntry, LabelEntry, NeedEntry, Section};
 pub use discovered::Discovered;
 pub use exemplar::Exemplar;
 pub use family::{Alone, Desc, Family, Kind, Subject};

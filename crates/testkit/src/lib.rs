@@ -1,4 +1,5 @@
 #![forbid(unsafe_code)]
+#![expect(clippy::disallowed_methods, reason = "what a test starts ends with the test's runtime")]
 //! Shared parts of tests and benchmarks: real cgroups with processes in them, child processes that end with their test,
 //! waiting for a condition, a Kubernetes API server on the loopback device, and saying that a check was skipped.
 

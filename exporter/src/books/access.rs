@@ -12,6 +12,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{ledger::Ledger, moment::Moment};
+use crate::ids::CgroupId;
 
 /// Which cgroup owns a task, and where programs stay: what features that count by the same cgroups are loaded with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub trait Follower: Send + Sync {
     fn catch_up(&self, now: Moment);
 
     /// These cgroups are forgotten: what the kernel has counted of them can go.
-    fn forget(&self, cgroups: &[u64]);
+    fn forget(&self, cgroups: &[CgroupId]);
 }
 
 /// The books. Clones are the same.
@@ -87,7 +88,7 @@ impl Books {
     }
 
     /// Tells all followers that these cgroups are forgotten.
-    pub fn forget(&self, cgroups: &[u64]) {
+    pub fn forget(&self, cgroups: &[CgroupId]) {
         for follower in self.followers() {
             follower.forget(cgroups);
         }
@@ -102,28 +103,28 @@ impl Books {
 mod tests {
     use super::{super::ledger::Limits, *};
 
-    struct Counts(Books, Mutex<Vec<u64>>);
+    struct Counts(Books, Mutex<Vec<CgroupId>>);
 
     impl Follower for Counts {
         fn catch_up(&self, _: Moment) {
             // With the ledger's lock held this would never end.
-            self.0.look(|ledger| assert!(ledger.is_root(1)));
+            self.0.look(|ledger| assert!(ledger.is_root(CgroupId(1))));
         }
 
-        fn forget(&self, cgroups: &[u64]) {
-            self.0.change(|ledger| ledger.removed(7, 1));
+        fn forget(&self, cgroups: &[CgroupId]) {
+            self.0.change(|ledger| ledger.removed(CgroupId(7), 1));
             self.1.lock().extend(cgroups);
         }
     }
 
     #[test]
     fn followers_are_called_without_the_ledgers_lock_and_as_long_as_they_live() {
-        let books = Books::new(Ledger::new(Limits::default(), 1), Owners::default());
+        let books = Books::new(Ledger::new(Limits::default(), CgroupId(1)), Owners::default());
         let follower = Arc::new(Counts(books.clone(), Mutex::default()));
         books.follow(&follower);
         books.catch_up(Moment::now());
-        books.forget(&[7, 8]);
-        assert_eq!(*follower.1.lock(), [7, 8]);
+        books.forget(&[CgroupId(7), CgroupId(8)]);
+        assert_eq!(*follower.1.lock(), [CgroupId(7), CgroupId(8)]);
         drop(follower);
         assert!(books.followers().is_empty());
     }

@@ -26,8 +26,8 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     key::{Key, Kind},
     lifetimes::{LIFETIME_BOUNDS, Lifetimes},
-    tally::{Columns, TALLIES, Tallies, Tally},
-    unit::{Reason, Unit},
+    tally::{Columns, Tallies, Tally},
+    unit::{Reason, Unit, UnitId},
     workload::Workload,
 };
 use self::{names::Names, scrapers::Scrapers, workload::Workloads};
@@ -38,6 +38,7 @@ use super::{
 use crate::{
     events::whose::{self, Whose},
     identity::{AsContainer, Pods, bundle::Named},
+    ids::CgroupId,
 };
 
 /// What limits the ledger.
@@ -63,7 +64,7 @@ pub const RETAIN: f64 = 300.0;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Member {
-    unit: u64,
+    unit: UnitId,
     path: String,
     last: Totals,
     tallies: Tallies,
@@ -95,19 +96,19 @@ impl Audit {
 pub struct Ledger {
     #[serde(skip)]
     limits: Limits,
-    root: u64,
-    members: HashMap<u64, Member>,
-    units: HashMap<u64, Unit>,
+    root: CgroupId,
+    members: HashMap<CgroupId, Member>,
+    units: HashMap<UnitId, Unit>,
     /// Owner path → unit, the youngest that had it.
     #[serde(skip)]
-    by_path: HashMap<String, u64>,
+    by_path: HashMap<String, UnitId>,
     workloads: Workloads,
     names: Names,
-    graves: HashMap<u64, usize>,
-    grave_order: VecDeque<u64>,
+    graves: HashMap<CgroupId, usize>,
+    grave_order: VecDeque<CgroupId>,
     /// Rows whose record has not come yet, and when they were first seen.
     #[serde(skip)]
-    unclaimed: HashMap<u64, u64>,
+    unclaimed: HashMap<CgroupId, u64>,
     #[serde(with = "lifetimes")]
     lifetimes: Lifetimes,
     #[serde(skip)]
@@ -118,12 +119,12 @@ pub struct Ledger {
     root_last_ns: u64,
     overflow: Totals,
     overflow_tallies: Tallies,
-    next_unit: u64,
+    next_unit: UnitId,
 }
 
 impl Ledger {
     /// Empty books. `root` is the id of the hierarchy's root.
-    pub fn new(limits: Limits, root: u64) -> Self {
+    pub fn new(limits: Limits, root: CgroupId) -> Self {
         Self {
             limits,
             root,
@@ -141,8 +142,8 @@ impl Ledger {
             root_last_ns: 0,
             scrapers: Scrapers::default(),
             overflow: Totals::default(),
-            overflow_tallies: [0; TALLIES],
-            next_unit: 1,
+            overflow_tallies: Tallies::default(),
+            next_unit: UnitId(1),
         }
     }
 
@@ -154,13 +155,13 @@ impl Ledger {
     }
 
     /// A cgroup is there. Returns the id of the container that should be looked up now, if it is one.
-    pub fn made<'p>(&mut self, id: u64, path: &'p str, now: f64) -> Option<&'p str> {
+    pub fn made<'p>(&mut self, id: CgroupId, path: &'p str, now: f64) -> Option<&'p str> {
         let nameless = match self.members.get(&id) {
             Some(member) if member.path == path => return None,
             Some(member) => member.nameless,
             None => false,
         };
-        if id == self.root || id == 0 {
+        if id == self.root || id == CgroupId::NO_ROOM {
             return None;
         }
         self.unclaimed.remove(&id);
@@ -184,7 +185,7 @@ impl Ledger {
     }
 
     /// The true name of a cgroup that got a made-up one.
-    fn rename(&mut self, id: u64, path: &str, role: &Role) {
+    fn rename(&mut self, id: CgroupId, path: &str, role: &Role) {
         let Some(member) = self.members.get_mut(&id) else { return };
         member.nameless = false;
         let before = std::mem::replace(&mut member.path, path.to_owned());
@@ -204,20 +205,20 @@ impl Ledger {
         self.workloads.place(key, self.limits.workloads, now)
     }
 
-    fn open_unit(&mut self, path: &str, role: Role, now: f64) -> u64 {
+    fn open_unit(&mut self, path: &str, role: Role, now: f64) -> UnitId {
         let number = self.next_unit;
-        self.next_unit += 1;
+        self.next_unit = number.next();
         self.units.insert(number, Unit::new(number, path, role, now));
         self.by_path.insert(path.to_owned(), number);
         number
     }
 
-    fn join(&mut self, id: u64, unit: u64, path: &str) {
+    fn join(&mut self, id: CgroupId, unit: UnitId, path: &str) {
         let member = Member {
             unit,
             path: path.to_owned(),
             last: Totals::default(),
-            tallies: [0; TALLIES],
+            tallies: Tallies::default(),
             closed_ns: 0,
             nameless: false,
         };
@@ -229,14 +230,14 @@ impl Ledger {
         }
     }
 
-    fn leave(&mut self, unit: u64) {
+    fn leave(&mut self, unit: UnitId) {
         if let Some(unit) = self.units.get_mut(&unit) {
             unit.members = unit.members.saturating_sub(1);
         }
     }
 
     /// A container's bundle was read.
-    pub fn named(&mut self, id: u64, named: &Named) {
+    pub fn named(&mut self, id: CgroupId, named: &Named) {
         let Some(member) = self.members.get(&id) else { return };
         let Some(unit) = self.units.get_mut(&member.unit) else { return };
         let Named { namespace, pod, container, name, sandbox, .. } = named;
@@ -252,7 +253,7 @@ impl Ledger {
     }
 
     /// A cgroup was removed from the owning hierarchy.
-    pub fn removed(&mut self, id: u64, now_ns: u64) {
+    pub fn removed(&mut self, id: CgroupId, now_ns: u64) {
         if let Some(member) = self.members.get_mut(&id)
             && member.closed_ns == 0
         {
@@ -279,8 +280,8 @@ impl Ledger {
     }
 
     /// These cgroups are there, and no others: ids and paths of all of the hierarchy. Returns those that are new.
-    pub fn walked(&mut self, live: &[(u64, String)], now_ns: u64, now: f64) -> Vec<(u64, String)> {
-        let there: HashMap<u64, &str> = live.iter().map(|(id, path)| (*id, path.as_str())).collect();
+    pub fn walked(&mut self, live: &[(CgroupId, String)], now_ns: u64, now: f64) -> Vec<(CgroupId, String)> {
+        let there: HashMap<CgroupId, &str> = live.iter().map(|(id, path)| (*id, path.as_str())).collect();
         for (id, member) in &mut self.members {
             if member.closed_ns == 0 && !there.contains_key(id) {
                 member.closed_ns = now_ns;
@@ -321,17 +322,17 @@ impl Ledger {
     }
 
     /// Whether this is the root of the hierarchy.
-    pub fn is_root(&self, id: u64) -> bool {
+    pub fn is_root(&self, id: CgroupId) -> bool {
         id == self.root
     }
 
     /// The unit of a cgroup.
-    pub fn unit_of(&self, id: u64) -> Option<&Unit> {
+    pub fn unit_of(&self, id: CgroupId) -> Option<&Unit> {
         self.units.get(&self.members.get(&id)?.unit)
     }
 
     /// A unit by its number, as long as it is on the books.
-    pub fn unit(&self, number: u64) -> Option<&Unit> {
+    pub fn unit(&self, number: UnitId) -> Option<&Unit> {
         self.units.get(&number)
     }
 
@@ -349,7 +350,7 @@ impl Ledger {
     }
 
     /// Whose something is that was seen in a cgroup, as far as the books know it now.
-    pub fn whose(&self, cgroup: u64) -> Whose {
+    pub fn whose(&self, cgroup: CgroupId) -> Whose {
         let unit = self.unit_of(cgroup);
         let workload = match unit {
             Some(unit) => self.workload_of(unit),
@@ -368,7 +369,7 @@ impl Ledger {
     }
 
     /// The workload that a cgroup belonged to which is settled already.
-    pub fn workload_of_grave(&self, id: u64) -> Option<&Workload> {
+    pub fn workload_of_grave(&self, id: CgroupId) -> Option<&Workload> {
         self.workloads.at(*self.graves.get(&id)?)
     }
 
@@ -393,7 +394,7 @@ impl Ledger {
     }
 
     /// Containers made since `since` whose bundle was not read, by member id: it may be there by now.
-    pub fn unnamed(&self, since: f64) -> Vec<(u64, String)> {
+    pub fn unnamed(&self, since: f64) -> Vec<(CgroupId, String)> {
         let unnamed = self.members.iter().filter_map(|(id, member)| {
             let unit = self.units.get(&member.unit)?;
             let wants = matches!(unit.role, Role::Container { .. }) && unit.path == member.path;

@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 
-use super::ledger::{Key, Ledger};
+use super::ledger::{Key, Ledger, UnitId};
+use crate::ids::CgroupId;
 
 /// How long a cgroup may be unknown to `lifetime` before what it has is put on `other`, in seconds.
 const CLAIM: f64 = 10.0;
@@ -39,9 +40,9 @@ struct Unit<const N: usize> {
 /// The books.
 #[derive(Debug)]
 pub struct Sums<const N: usize> {
-    last: HashMap<u64, [u64; N]>,
-    strangers: HashMap<u64, f64>,
-    units: HashMap<u64, Unit<N>>,
+    last: HashMap<CgroupId, [u64; N]>,
+    strangers: HashMap<CgroupId, f64>,
+    units: HashMap<UnitId, Unit<N>>,
     workloads: HashMap<Key, Account<N>>,
 }
 
@@ -53,7 +54,7 @@ impl<const N: usize> Default for Sums<N> {
 
 impl<const N: usize> Sums<N> {
     /// Takes in what each cgroup has counted so far.
-    pub fn read(&mut self, rows: impl Iterator<Item = (u64, [u64; N])>, ledger: &Ledger, now: f64) {
+    pub fn read(&mut self, rows: impl Iterator<Item = (CgroupId, [u64; N])>, ledger: &Ledger, now: f64) {
         for (cgroup, row) in rows {
             let last = self.last.get(&cgroup).copied().unwrap_or([0; N]);
             let mut more = row;
@@ -68,7 +69,7 @@ impl<const N: usize> Sums<N> {
     }
 
     /// Whether there was an account to put it on.
-    fn put(&mut self, cgroup: u64, more: &[u64; N], ledger: &Ledger, now: f64) -> bool {
+    fn put(&mut self, cgroup: CgroupId, more: &[u64; N], ledger: &Ledger, now: f64) -> bool {
         if let Some(unit) = ledger.unit_of(cgroup) {
             let fresh = || Unit { account: Account::new(now), waiting: [0; N] };
             let books = self.units.entry(unit.number).or_insert_with(fresh);
@@ -85,7 +86,7 @@ impl<const N: usize> Sums<N> {
             workload.key.clone()
         } else {
             let first_seen = *self.strangers.entry(cgroup).or_insert(now);
-            if cgroup != 0 && now - first_seen < CLAIM {
+            if cgroup != CgroupId::NO_ROOM && now - first_seen < CLAIM {
                 return false;
             }
             Key::other()
@@ -111,7 +112,7 @@ impl<const N: usize> Sums<N> {
     }
 
     /// The kernel forgets what it counted of these.
-    pub fn forget(&mut self, cgroups: &[u64]) {
+    pub fn forget(&mut self, cgroups: &[CgroupId]) {
         for cgroup in cgroups {
             self.last.remove(cgroup);
             self.strangers.remove(cgroup);
@@ -119,7 +120,7 @@ impl<const N: usize> Sums<N> {
     }
 
     /// A container's account, by its number in `lifetime`'s books.
-    pub fn unit(&self, number: u64) -> Option<&Account<N>> {
+    pub fn unit(&self, number: UnitId) -> Option<&Account<N>> {
         self.units.get(&number).map(|unit| &unit.account)
     }
 
@@ -136,34 +137,34 @@ mod tests {
 
     #[test]
     fn a_workload_keeps_what_its_containers_counted_before_it_was_known_and_after_they_went() {
-        let mut ledger = Ledger::new(Limits::default(), 1);
+        let mut ledger = Ledger::new(Limits::default(), CgroupId(1));
         let mut sums = Sums::<2>::default();
-        ledger.made(7, "/jobs/a", 0.0);
-        sums.read([(7, [5, 1])].into_iter(), &ledger, 1.0);
+        ledger.made(CgroupId(7), "/jobs/a", 0.0);
+        sums.read([(CgroupId(7), [5, 1])].into_iter(), &ledger, 1.0);
         assert_eq!(sums.workloads().count(), 0);
         let mut row = Row::default();
         (row.opened_ns, row.totals.tasks_started) = (1, 1);
-        ledger.measured([(7, row)].into_iter(), Moment { mono_ns: 2, wall: 1.0 });
-        sums.read([(7, [6, 1])].into_iter(), &ledger, 2.0);
+        ledger.measured([(CgroupId(7), row)].into_iter(), Moment { mono_ns: 2, wall: 1.0 });
+        sums.read([(CgroupId(7), [6, 1])].into_iter(), &ledger, 2.0);
         let total = |sums: &Sums<2>| sums.workloads().find(|(key, _)| key.workload == "/jobs").unwrap().1.sums;
         assert_eq!(total(&sums), [6, 1]);
-        assert_eq!(sums.unit(ledger.unit_of(7).unwrap().number).unwrap().sums, [6, 1]);
+        assert_eq!(sums.unit(ledger.unit_of(CgroupId(7)).unwrap().number).unwrap().sums, [6, 1]);
         // The cgroup is gone and settled; a packet comes late and is counted anew.
-        ledger.removed(7, 10);
+        ledger.removed(CgroupId(7), 10);
         let settled = ledger.leaving(60_000_000_000);
         ledger.settle(&settled, Moment { mono_ns: 60_000_000_000, wall: 60.0 });
-        assert_eq!(settled, [7]);
+        assert_eq!(settled, [CgroupId(7)]);
         sums.forget(&settled);
-        sums.read([(7, [1, 0])].into_iter(), &ledger, 61.0);
+        sums.read([(CgroupId(7), [1, 0])].into_iter(), &ledger, 61.0);
         assert_eq!(total(&sums), [7, 1]);
     }
 
     #[test]
     fn what_nobody_knows_is_other_after_a_while() {
-        let (ledger, mut sums) = (Ledger::new(Limits::default(), 1), Sums::<1>::default());
-        sums.read([(9, [3]), (1, [8])].into_iter(), &ledger, 1.0);
+        let (ledger, mut sums) = (Ledger::new(Limits::default(), CgroupId(1)), Sums::<1>::default());
+        sums.read([(CgroupId(9), [3]), (CgroupId(1), [8])].into_iter(), &ledger, 1.0);
         assert_eq!(sums.workloads().count(), 0);
-        sums.read([(9, [3])].into_iter(), &ledger, 2.0 + CLAIM);
+        sums.read([(CgroupId(9), [3])].into_iter(), &ledger, 2.0 + CLAIM);
         let all: Vec<_> = sums.workloads().map(|(key, account)| (key.workload.as_str(), account.sums)).collect();
         assert_eq!(all, [("other", [3])]);
     }

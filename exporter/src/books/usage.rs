@@ -4,6 +4,8 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::CgroupId;
+
 /// Names of memory events, in the order of [`Memory::events`].
 pub const MEMORY_EVENTS: [&str; 5] = ["low", "high", "max", "oom", "oom_kill"];
 
@@ -20,7 +22,7 @@ pub struct Memory {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Row {
     /// Id of the parent cgroup; 0: it has none.
-    pub parent: u64,
+    pub parent: CgroupId,
     /// When it was made, in ns of the monotonic clock; 0: before counting began.
     pub opened_ns: u64,
     /// When it was removed; 0: it is there.

@@ -98,6 +98,7 @@ pub(crate) fn run_at(spec: &'static Spec, build: Build, root: &Path, view: View,
         deadline: Instant::now() + Duration::from_mins(1),
         problems: &mut problems,
         others: &mut others,
+        absent: false,
     };
     collector.collect(&mut scrape).unwrap();
     let declared: Vec<&Desc> =
@@ -120,10 +121,10 @@ pub(crate) fn run_at(spec: &'static Spec, build: Build, root: &Path, view: View,
         text.extend(lines);
     }
     for problem in problems {
-        let said = problem.to_string().replace(&root.display().to_string(), "");
-        text.extend(["# ", &said, "\n"]);
+        text.extend(["# ", &problem.to_string(), "\n"]);
     }
-    text
+    // Some labels and all problems name files of the copy.
+    text.replace(&root.display().to_string(), "")
 }
 
 fn copy_tree(from: &Path, to: &Path) {

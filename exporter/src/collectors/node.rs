@@ -4,10 +4,11 @@
 //! Names, labels, types and defaults are those of `node_exporter` 1.12, so that whoever queries it sees no difference.
 //! Where a file has nothing to say (no such hardware, an older kernel), there are no series, and that is no failure.
 
-use std::{collections::BTreeMap, io, path::PathBuf};
+use std::{borrow::Cow, collections::BTreeMap, io, path::PathBuf, sync::LazyLock};
 
 use kernfs::{Dir, Host, ReadError, Reader, text};
 use metric::{Count, Desc, Discovered, Family, Kind, Label, Unit};
+use regex::Regex;
 
 use crate::config::node::Pattern;
 
@@ -178,6 +179,33 @@ pub(crate) fn entries(reader: &Reader, dir: &Dir, folder: &str) -> Result<Vec<St
     Ok(names)
 }
 
+/// Entries of a folder, sorted; `None` when it is not there.
+pub(crate) fn folder(reader: &Reader, dir: &Dir, folder: &str) -> Result<Option<Vec<String>>, ReadError> {
+    let mut names = Vec::new();
+    let is_there = reader.list(dir, folder, |name, _| names.push(name.to_owned()))?;
+    names.sort_unstable();
+    Ok(is_there.then_some(names))
+}
+
+/// A text as part of a metric's name, as `node_exporter` makes one: each run of characters that no name may hold is one
+/// `_`, together with the `_` around it.
+pub(crate) fn metric_name(text: &str) -> Cow<'_, str> {
+    static RUN: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new("_*[^0-9A-Za-z_]+_*").expect("invariant: the pattern is a regular expression"));
+    RUN.replace_all(text, "_")
+}
+
+/// The numbers of the line that begins with a word, after so many that are skipped; 0 for those that are not there.
+pub(crate) fn numbers_after<const N: usize>(file: &[u8], name: &[u8], skip: usize) -> [u64; N] {
+    let mut numbers = [0; N];
+    if let Some(line) = text::lines(file).find(|line| text::words(line).next() == Some(name)) {
+        for (number, word) in numbers.iter_mut().zip(text::words(line).skip(1 + skip)) {
+            *number = text::number(word).unwrap_or(0);
+        }
+    }
+    numbers
+}
+
 /// A number that may be negative or in hexadecimal (`0x1003`), as sysfs writes them.
 pub(crate) fn integer(word: &[u8]) -> Option<i64> {
     match word.strip_prefix(b"0x") {
@@ -212,6 +240,20 @@ mod tests {
     }
 
     #[test]
+    fn what_no_name_may_hold_is_one_underscore() {
+        for (text, name) in [("dram", "dram"), ("package-0 die", "package_0_die"), ("a_-_b", "a_b"), ("a__b", "a__b")] {
+            assert_eq!(metric_name(text), name);
+        }
+    }
+
+    #[test]
+    fn a_short_line_ends_in_zeros_and_a_long_one_is_cut() {
+        assert_eq!(numbers_after(b"rpc 1\nproc4 2 7 8\n", b"proc4", 1), [7, 8, 0]);
+        assert_eq!(numbers_after(b"net 1 2 3 4\n", b"net", 0), [1, 2]);
+        assert_eq!(numbers_after(b"network 1 2\n", b"net", 0), [0, 0]);
+    }
+
+    #[test]
     fn sysfs_writes_integers_in_three_ways() {
         assert_eq!(integer(b"0x1003"), Some(0x1003));
         assert_eq!(integer(b"-1"), Some(-1));
@@ -223,7 +265,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_panics(bytes in prop::collection::vec(any::<u8>(), 0..30)) {
-            let _ = (integer(&bytes), hex(&bytes), float(&bytes));
+            let _ = (integer(&bytes), hex(&bytes), float(&bytes), numbers_after::<4>(&bytes, b"a", 1));
         }
     }
 }

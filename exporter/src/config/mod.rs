@@ -36,7 +36,7 @@ pub struct Config {
     /// File descriptors.
     pub files: Files,
     /// What the agent may do.
-    pub security: Security,
+    pub privilege: Privilege,
 }
 
 /// Where the machine's file systems are mounted, seen from the agent.
@@ -80,6 +80,8 @@ pub struct Collectors {
     pub disable_defaults: bool,
     /// ARP tables, in the node view.
     pub arp: node::Arp,
+    /// bcache, in the node view.
+    pub bcache: node::Bcache,
     /// Time of CPUs, and what they are, in the node view.
     pub cpu: node::Cpu,
     /// I/O of block devices, in the node view.
@@ -88,8 +90,12 @@ pub struct Collectors {
     pub filesystem: node::Filesystem,
     /// Sensors, in the node view.
     pub hwmon: node::Hwmon,
+    /// InfiniBand and `RoCE` ports, in the node view.
+    pub infiniband: node::Infiniband,
     /// Interrupts by CPU, in the node view.
     pub interrupts: node::Interrupts,
+    /// The kernel's load balancer, in the node view.
+    pub ipvs: node::Ipvs,
     /// Properties of network devices, in the node view.
     pub netclass: node::Netclass,
     /// The same as netlink tells it.
@@ -100,10 +106,20 @@ pub struct Collectors {
     pub netstat: node::Netstat,
     /// Batteries and power supplies, in the node view: options of `powersupplyclass`.
     pub powersupply: node::Powersupply,
+    /// Queues of network devices, in the node view.
+    pub qdisc: node::Qdisc,
+    /// Energy that processors and memory have used, in the node view.
+    pub rapl: node::Rapl,
+    /// The agent itself, in the node view.
+    pub scrape: node::Scrape,
+    /// The kernel's caches of objects, in the node view.
+    pub slabinfo: node::Slabinfo,
     /// Interrupts, context switches, forks, in the node view.
     pub stat: node::Stat,
     /// Units of systemd, in the node view.
     pub systemd: node::Systemd,
+    /// Tape drives, in the node view.
+    pub tapestats: node::Tapestats,
     /// Metrics that others leave in files, in the node view.
     pub textfile: node::Textfile,
     /// Counters of virtual memory, in the node view.
@@ -272,7 +288,7 @@ impl Default for Files {
 /// What the agent may do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Security {
+pub struct Privilege {
     /// Keep the capabilities that the process was started with. Without this all that the collectors do not need is
     /// given up, so that a configuration that is read anew cannot switch on eBPF programs.
     pub keep_capabilities: bool,

@@ -32,6 +32,8 @@ pub const SYSTEMD_UNIT_EXCLUDE: &str = r".+\.(automount|device|mount|scope|slice
 pub const NETCLASS_IGNORED_DEVICES: &str = "^$";
 /// Supplies that `collector.powersupplyclass` leaves out: none.
 pub const POWERSUPPLY_IGNORED: &str = "^$";
+/// Drives that `collector.tapestats` leaves out: none.
+pub const TAPESTATS_IGNORED: &str = "^$";
 
 /// A regular expression, in the syntax of the `regex` crate, which is that of RE2 but for rare corners. It matches
 /// anywhere unless anchored. Empty means: not set.
@@ -137,6 +139,15 @@ impl Default for Arp {
     }
 }
 
+/// bcache.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bcache {
+    /// Show how the caching devices are used. The kernel looks at every bucket of the device for it.
+    #[schemars(extend("x-flag" = "collector.bcache.priorityStats"))]
+    pub priority_stats: bool,
+}
+
 /// Time of CPUs, and what they are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -218,6 +229,16 @@ pub struct Hwmon {
     pub sensor_exclude: Pattern,
 }
 
+/// InfiniBand and `RoCE` ports.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Infiniband {
+    /// Devices to show. Not together with `device_exclude`.
+    pub device_include: Pattern,
+    /// Devices to leave out.
+    pub device_exclude: Pattern,
+}
+
 /// Interrupts by CPU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -233,6 +254,86 @@ pub struct Interrupts {
 impl Default for Interrupts {
     fn default() -> Self {
         Self { name_include: Pattern::default(), name_exclude: Pattern::default(), include_zeros: true }
+    }
+}
+
+/// The kernel's load balancer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ipvs {
+    /// Labels that tell backends apart, of `local_address`, `local_port`, `remote_address`, `remote_port`, `proto` and
+    /// `local_mark`, with commas between. Backends that have the same are added up.
+    pub backend_labels: BackendLabels,
+}
+
+/// Labels of the families of `collector.ipvs` that are about backends.
+const BACKEND_LABELS: [&str; 6] =
+    ["local_address", "local_port", "remote_address", "remote_port", "proto", "local_mark"];
+
+/// Which labels tell backends of the kernel's load balancer apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackendLabels([bool; 6]);
+
+impl BackendLabels {
+    /// The values, those of labels that are not chosen empty.
+    pub fn of(&self, mut values: [String; 6]) -> [String; 6] {
+        for (value, _) in values.iter_mut().zip(self.0).filter(|(_, is_chosen)| !is_chosen) {
+            value.clear();
+        }
+        values
+    }
+}
+
+impl Default for BackendLabels {
+    fn default() -> Self {
+        Self([true; 6])
+    }
+}
+
+impl FromStr for BackendLabels {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut chosen = [false; 6];
+        for name in text.split(',').filter(|name| !name.is_empty()) {
+            let known = BACKEND_LABELS.iter().zip(&mut chosen).find(|(label, _)| **label == name);
+            *known.ok_or_else(|| format!("`{name}` is none of {}", BACKEND_LABELS.join(", ")))?.1 = true;
+        }
+        Ok(Self(chosen))
+    }
+}
+
+impl fmt::Display for BackendLabels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let chosen = BACKEND_LABELS.iter().zip(self.0).filter(|(_, is_chosen)| *is_chosen).map(|(label, _)| *label);
+        f.write_str(&chosen.collect::<Vec<_>>().join(","))
+    }
+}
+
+impl Serialize for BackendLabels {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for BackendLabels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for BackendLabels {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "BackendLabels".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string" })
     }
 }
 
@@ -328,6 +429,43 @@ impl Default for Powersupply {
     }
 }
 
+/// Queues of network devices.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Qdisc {
+    /// Network devices to show. Not together with `device_exclude`.
+    pub device_include: Pattern,
+    /// Network devices to leave out.
+    pub device_exclude: Pattern,
+}
+
+/// Energy that processors and memory have used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rapl {
+    /// Show one family, `node_rapl_joules_total`, with the zone as a label, instead of a family for each zone.
+    pub enable_zone_label: bool,
+}
+
+/// The agent itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scrape {
+    /// Leave out `process_*`: what the agent's process uses.
+    #[schemars(extend("x-flag" = "web.disable-exporter-metrics"))]
+    pub disable_exporter_metrics: bool,
+}
+
+/// The kernel's caches of objects.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Slabinfo {
+    /// Caches to show.
+    pub slabs_include: Pattern,
+    /// Of those, caches to leave out.
+    pub slabs_exclude: Pattern,
+}
+
 /// Interrupts, context switches, forks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -365,6 +503,20 @@ impl Default for Systemd {
             enable_restarts_metrics: false,
             enable_start_time_metrics: false,
         }
+    }
+}
+
+/// Tape drives.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tapestats {
+    /// Drives to leave out.
+    pub ignored_devices: Pattern,
+}
+
+impl Default for Tapestats {
+    fn default() -> Self {
+        Self { ignored_devices: Pattern::of(TAPESTATS_IGNORED) }
     }
 }
 
@@ -415,7 +567,9 @@ at_most_one!(Filesystem:
     mount_points_include, mount_points_exclude, FILESYSTEM_MOUNT_POINTS_EXCLUDE;
     fs_types_include, fs_types_exclude, FILESYSTEM_FS_TYPES_EXCLUDE;);
 at_most_one!(Hwmon: chip_include, chip_exclude, ""; sensor_include, sensor_exclude, "";);
+at_most_one!(Infiniband: device_include, device_exclude, "";);
 at_most_one!(Interrupts: name_include, name_exclude, "";);
+at_most_one!(Qdisc: device_include, device_exclude, "";);
 at_most_one!(Netdev: device_include, device_exclude, "";);
 
 #[cfg(test)]
@@ -432,6 +586,7 @@ mod tests {
             VMSTAT_FIELDS,
             NETCLASS_IGNORED_DEVICES,
             POWERSUPPLY_IGNORED,
+            TAPESTATS_IGNORED,
             SYSTEMD_UNIT_INCLUDE,
             SYSTEMD_UNIT_EXCLUDE,
         ] {

@@ -2,12 +2,14 @@
 
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
+use crate::ids::CgroupId;
+
 /// Whose an event is, as far as it was known when the event was told. In JSON its fields stand beside those of the event:
 /// `namespace`, `pod`, `container`, `workload_kind`, `workload` (empty where not known) and `cgroup`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Whose {
-    /// Inode number of the cgroup.
-    pub cgroup: u64,
+    /// The cgroup.
+    pub cgroup: CgroupId,
     /// The container, or what else has the cgroup; `None` when it was gone from the books, or not there yet.
     pub container: Option<Container>,
     /// The workload; kept a while after the container is gone.
@@ -59,7 +61,7 @@ mod tests {
     #[test]
     fn what_is_not_known_is_empty() {
         let text = |whose: &Whose| serde_json::to_string(whose).unwrap();
-        let mut whose = Whose { cgroup: 7, ..Whose::default() };
+        let mut whose = Whose { cgroup: CgroupId(7), ..Whose::default() };
         assert_eq!(
             text(&whose),
             r#"{"namespace":"","pod":"","container":"","workload_kind":"","workload":"","cgroup":7}"#

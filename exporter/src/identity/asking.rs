@@ -6,10 +6,10 @@ use std::{sync::Arc, time::Duration};
 use kubernetes::{Access, Api, Load, Manner};
 
 /// A way to a server, which errors call by this name. What is asked is added to `load`.
-pub(super) async fn open(access: &Access, server: &'static str, load: &Arc<Load>) -> Result<Api, String> {
+pub(super) fn open(access: &Access, server: &'static str, load: &Arc<Load>) -> Result<Api, String> {
     let agent = concat!("yagura-exporter/", env!("CARGO_PKG_VERSION"));
     let manner = Manner { agent, server, answer: Duration::from_secs(30), most: 64 << 20 };
-    let api = Api::open(access, manner).await.map_err(|error| daemon::chain(&error))?;
+    let api = Api::open(access, manner).map_err(|error| daemon::chain(&error))?;
     Ok(api.counted(load))
 }
 

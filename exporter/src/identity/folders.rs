@@ -5,12 +5,13 @@ use std::{os::unix::fs::MetadataExt as _, sync::Arc};
 use kernfs::{Budget, Kept, ReadError, Reader};
 
 use super::layout::{Controller, Layout};
+use crate::ids::CgroupId;
 
 /// A cgroup's folders, one per hierarchy.
 #[derive(Debug)]
 pub(super) struct Folders {
     kept: Vec<Kept>,
-    ids: Vec<Option<u64>>,
+    ids: Vec<Option<CgroupId>>,
 }
 
 impl Folders {
@@ -27,11 +28,11 @@ impl Folders {
     }
 
     /// Id of the cgroup in a controller's hierarchy: the inode of its folder.
-    pub(super) fn id(&mut self, layout: &Layout, controller: Controller) -> Option<u64> {
+    pub(super) fn id(&mut self, layout: &Layout, controller: Controller) -> Option<CgroupId> {
         let home = layout.home(controller)?;
         let id = self.ids.get_mut(home)?;
         if id.is_none() {
-            *id = std::fs::metadata(self.kept.get(home)?.path()).ok().map(|folder| folder.ino());
+            *id = std::fs::metadata(self.kept.get(home)?.path()).ok().map(|folder| CgroupId(folder.ino()));
         }
         *id
     }

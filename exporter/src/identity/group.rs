@@ -13,6 +13,7 @@ use super::{
     limits::{Asked, CpuLimits, CpusetLimits, Limits, MemoryLimits},
     rows::{AsCadvisor, AsContainer},
 };
+use crate::ids::CgroupId;
 
 /// What kind of thing a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +133,7 @@ impl Group {
     }
 
     /// Its id in the hierarchy of a controller: the inode of its folder.
-    pub fn id(&mut self, layout: &Layout, controller: Controller) -> Option<u64> {
+    pub fn id(&mut self, layout: &Layout, controller: Controller) -> Option<CgroupId> {
         self.folders.id(layout, controller)
     }
 

@@ -8,6 +8,8 @@ use std::{collections::HashMap, net::Ipv6Addr, sync::Arc};
 
 use parking_lot::Mutex;
 
+use crate::ids::CgroupId;
+
 /// How long a name is good at least: programs go on with what they have for a while.
 const LEAST_NS: u64 = 30_000_000_000;
 /// How long a name is good at most.
@@ -49,7 +51,7 @@ pub struct Figures {
 #[derive(Debug)]
 struct Book {
     limits: Limits,
-    cgroups: HashMap<u64, HashMap<Ipv6Addr, Known>>,
+    cgroups: HashMap<CgroupId, HashMap<Ipv6Addr, Known>>,
     figures: Figures,
     swept_ns: u64,
 }
@@ -79,7 +81,7 @@ impl Names {
     }
 
     /// A cgroup was told that these addresses are called so, good for so many seconds.
-    pub fn told(&self, cgroup: u64, name: &str, addresses: &[Ipv6Addr], seconds: u32, now_ns: u64) {
+    pub fn told(&self, cgroup: CgroupId, name: &str, addresses: &[Ipv6Addr], seconds: u32, now_ns: u64) {
         let good_ns = (u64::from(seconds) * 1_000_000_000).clamp(LEAST_NS, MOST_NS);
         let name: Arc<str> = name.into();
         let mut book = self.0.lock();
@@ -92,21 +94,21 @@ impl Names {
     }
 
     /// What the cgroup calls an address now, or called it last.
-    pub fn of(&self, cgroup: u64, address: Ipv6Addr) -> Option<Arc<str>> {
+    pub fn of(&self, cgroup: CgroupId, address: Ipv6Addr) -> Option<Arc<str>> {
         let book = self.0.lock();
         let known = book.as_ref()?.cgroups.get(&cgroup)?.get(&address)?;
         Some(Arc::clone(&known.name))
     }
 
     /// What the cgroup called an address at a moment; `None` too if it was told only later.
-    pub fn at(&self, cgroup: u64, address: Ipv6Addr, moment_ns: u64) -> Option<Arc<str>> {
+    pub fn at(&self, cgroup: CgroupId, address: Ipv6Addr, moment_ns: u64) -> Option<Arc<str>> {
         let book = self.0.lock();
         let known = book.as_ref()?.cgroups.get(&cgroup)?.get(&address)?;
         (known.told_ns <= moment_ns).then(|| Arc::clone(&known.name))
     }
 
     /// These cgroups are gone.
-    pub fn forget(&self, cgroups: &[u64]) {
+    pub fn forget(&self, cgroups: &[CgroupId]) {
         if let Some(book) = self.0.lock().as_mut() {
             for cgroup in cgroups {
                 let gone = book.cgroups.remove(cgroup).map_or(0, |names| names.len());
@@ -126,7 +128,7 @@ impl Book {
         Self { limits, cgroups: HashMap::new(), figures: Figures::default(), swept_ns: 0 }
     }
 
-    fn learn(&mut self, cgroup: u64, address: Ipv6Addr, known: Known) {
+    fn learn(&mut self, cgroup: CgroupId, address: Ipv6Addr, known: Known) {
         let names = self.cgroups.entry(cgroup).or_default();
         if let Some(before) = names.get_mut(&address) {
             // Since when is what is asked for if the name is the same.
@@ -174,45 +176,45 @@ mod tests {
     #[test]
     fn each_container_has_its_own_names_and_the_last_one_counts() {
         let names = Names::new();
-        names.told(7, "db.example", &[address(1), address(2)], 60, SECOND);
-        names.told(8, "other.example", &[address(1)], 60, SECOND);
-        assert_eq!(names.of(7, address(1)).as_deref(), Some("db.example"));
-        assert_eq!(names.of(8, address(1)).as_deref(), Some("other.example"));
-        assert_eq!(names.of(8, address(2)), None);
-        names.told(7, "new.example", &[address(1)], 60, 9 * SECOND);
-        assert_eq!(names.of(7, address(1)).as_deref(), Some("new.example"));
-        assert_eq!(names.at(7, address(1), 8 * SECOND), None, "it was told later");
-        assert_eq!(names.at(7, address(1), 9 * SECOND).as_deref(), Some("new.example"));
-        names.forget(&[7]);
-        assert_eq!((names.of(7, address(1)), names.figures().known), (None, 1));
+        names.told(CgroupId(7), "db.example", &[address(1), address(2)], 60, SECOND);
+        names.told(CgroupId(8), "other.example", &[address(1)], 60, SECOND);
+        assert_eq!(names.of(CgroupId(7), address(1)).as_deref(), Some("db.example"));
+        assert_eq!(names.of(CgroupId(8), address(1)).as_deref(), Some("other.example"));
+        assert_eq!(names.of(CgroupId(8), address(2)), None);
+        names.told(CgroupId(7), "new.example", &[address(1)], 60, 9 * SECOND);
+        assert_eq!(names.of(CgroupId(7), address(1)).as_deref(), Some("new.example"));
+        assert_eq!(names.at(CgroupId(7), address(1), 8 * SECOND), None, "it was told later");
+        assert_eq!(names.at(CgroupId(7), address(1), 9 * SECOND).as_deref(), Some("new.example"));
+        names.forget(&[CgroupId(7)]);
+        assert_eq!((names.of(CgroupId(7), address(1)), names.figures().known), (None, 1));
     }
 
     #[test]
     fn a_name_is_forgotten_an_hour_after_its_time() {
         let names = Names::new();
-        names.told(7, "short.example", &[address(1)], 0, 0);
-        names.told(7, "long.example", &[address(2)], 7200, 0);
-        names.told(7, "x.example", &[address(3)], 0, 3600 * SECOND);
-        assert_eq!(names.of(7, address(1)).as_deref(), Some("short.example"));
-        names.told(7, "x.example", &[address(3)], 0, 3690 * SECOND);
-        assert_eq!(names.of(7, address(1)), None);
-        assert_eq!(names.of(7, address(2)).as_deref(), Some("long.example"));
+        names.told(CgroupId(7), "short.example", &[address(1)], 0, 0);
+        names.told(CgroupId(7), "long.example", &[address(2)], 7200, 0);
+        names.told(CgroupId(7), "x.example", &[address(3)], 0, 3600 * SECOND);
+        assert_eq!(names.of(CgroupId(7), address(1)).as_deref(), Some("short.example"));
+        names.told(CgroupId(7), "x.example", &[address(3)], 0, 3690 * SECOND);
+        assert_eq!(names.of(CgroupId(7), address(1)), None);
+        assert_eq!(names.of(CgroupId(7), address(2)).as_deref(), Some("long.example"));
         assert_eq!(names.figures(), Figures { known: 2, crowded: 0 });
     }
 
     #[test]
     fn what_ends_first_makes_room() {
         let names = Names::within(Limits { cgroup: 2, total: 3 });
-        names.told(7, "a.example", &[address(1)], 300, 0);
-        names.told(7, "b.example", &[address(2)], 100, 0);
-        names.told(7, "c.example", &[address(3)], 200, 0);
-        assert_eq!(names.of(7, address(2)), None);
-        names.told(8, "a.example", &[address(1)], 300, 0);
+        names.told(CgroupId(7), "a.example", &[address(1)], 300, 0);
+        names.told(CgroupId(7), "b.example", &[address(2)], 100, 0);
+        names.told(CgroupId(7), "c.example", &[address(3)], 200, 0);
+        assert_eq!(names.of(CgroupId(7), address(2)), None);
+        names.told(CgroupId(8), "a.example", &[address(1)], 300, 0);
         // There is no room left at all: a newcomer has none, others change theirs.
-        names.told(9, "a.example", &[address(1)], 300, 0);
-        names.told(8, "d.example", &[address(4)], 300, 0);
-        assert_eq!((names.of(9, address(1)), names.of(8, address(1))), (None, None));
-        assert_eq!(names.of(8, address(4)).as_deref(), Some("d.example"));
+        names.told(CgroupId(9), "a.example", &[address(1)], 300, 0);
+        names.told(CgroupId(8), "d.example", &[address(4)], 300, 0);
+        assert_eq!((names.of(CgroupId(9), address(1)), names.of(CgroupId(8), address(1))), (None, None));
+        assert_eq!(names.of(CgroupId(8), address(4)).as_deref(), Some("d.example"));
         assert_eq!(names.figures(), Figures { known: 3, crowded: 3 });
     }
 }

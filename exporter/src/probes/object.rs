@@ -33,7 +33,7 @@ use zerocopy::IntoBytes;
 
 use self::{call::Over, plan::Parts};
 pub use self::{
-    call::{count_runs, is_loaded, keep_one_heap},
+    call::{count_runs, ioctl, is_loaded, keep_one_heap},
     copies::Copies,
     iterator::Iterator,
     pins::is_bpffs,

@@ -16,6 +16,7 @@ use crate::{
         moment::Moment,
     },
     events::{Feeds, Kind},
+    ids::CgroupId,
     spec::Unavailable,
 };
 
@@ -29,13 +30,13 @@ pub struct Counting {
     columns: Columns,
     books: Books,
     /// Held while rows are read and put in the ledger, so that an older reading never follows a newer one.
-    rows: Mutex<Entries<u64, [u64; 2]>>,
+    rows: Mutex<Entries<CgroupId, [u64; 2]>>,
     /// Where its events are told, and what those that a follower lost are called.
     followed: OnceLock<(Feeds, Kind, &'static str)>,
 }
 
 impl Counting {
-    /// Loads and attaches. `map` has `u64` keys and two numbers a value, which `columns` puts on the books; `kinds` are
+    /// Loads and attaches. `map` has cgroups for keys and two numbers a value, which `columns` puts on the books; `kinds` are
     /// the losses that it counts. With the books, it stays at work when the agent ends.
     pub fn start(
         host: &Host,
@@ -55,7 +56,7 @@ impl Counting {
         // What finds no room is counted under cgroup 0.
         if is_new {
             counts
-                .set(&0_u64, &[0_u64; 2])
+                .set(&CgroupId::NO_ROOM, &[0_u64; 2])
                 .map_err(|error| Unavailable(format!("cannot prepare the maps: {error}")))?;
         }
         object.attach(&plan)?;
@@ -110,7 +111,7 @@ impl Counting {
     }
 
     /// What is counted of one cgroup; `None` when nothing was.
-    pub fn count_of(&self, cgroup: u64) -> Option<[u64; 2]> {
+    pub fn count_of(&self, cgroup: CgroupId) -> Option<[u64; 2]> {
         self.counts.get(&cgroup).ok().flatten()
     }
 }
@@ -122,7 +123,7 @@ impl Follower for Counting {
         }
     }
 
-    fn forget(&self, cgroups: &[u64]) {
+    fn forget(&self, cgroups: &[CgroupId]) {
         for cgroup in cgroups {
             if let Err(error) = self.counts.remove(cgroup) {
                 tracing::debug!(feature = self.object.name(), %error, "cannot forget what a cgroup counted");

@@ -169,6 +169,7 @@ impl Lab {
             for run in report.runs {
                 let outcome = match run.outcome {
                     Outcome::Complete => "complete",
+                    Outcome::Absent => "absent",
                     Outcome::Partial(_) => "partial",
                     Outcome::Failed => "failed",
                     Outcome::Late => "late",

@@ -55,7 +55,10 @@ static u64 clock_ns(clockid_t clock)
 	return (u64)t.tv_sec * 1000000000ull + (u64)t.tv_nsec;
 }
 
-static u64 cpu(void) { return clock_ns(CLOCK_PROCESS_CPUTIME_ID); }
+static u64 cpu(void)
+{
+	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
 
 static u64 used(const struct rusage *r)
 {
@@ -117,7 +120,10 @@ static u64 settled(const char *folder, unsigned quiet_ms)
 	return now * 1000;
 }
 
-static u64 difference(u64 a, u64 b) { return a > b ? a - b : b - a; }
+static u64 difference(u64 a, u64 b)
+{
+	return a > b ? a - b : b - a;
+}
 
 /* What a cgroup counts beside what wait4(2) said is in doubt. */
 static void doubt_what_differs(const char *folder, const char *second, enum kind kind, u64 own, struct notes *notes)

@@ -185,8 +185,8 @@ static void call(char **v)
 {
 	const char *parent = v[0], *spaces = v[1], *names[] = { "ipv4", "ipv6", "mapped" };
 	int count = atoi(v[2]), parallel = atoi(v[3]), pause_us = atoi(v[4]), running = 0, started = 0, i;
-	struct results *all = mmap(NULL, sizeof(*all) * (size_t)count, PROT_READ | PROT_WRITE,
-				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct results *all =
+		mmap(NULL, sizeof(*all) * (size_t)count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t *pids = calloc((size_t)count, sizeof(*pids));
 	char folder[4096], space[4096];
 
@@ -235,8 +235,8 @@ static void load(char **v)
 	const char *parent = v[0];
 	int cgroups = atoi(v[1]), processes = atoi(v[4]), p;
 	double rate = atof(v[2]), seconds = atof(v[3]);
-	long (*made)[3] = mmap(NULL, sizeof(*made) * (size_t)processes, PROT_READ | PROT_WRITE,
-			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	long(*made)[3] = mmap(NULL, sizeof(*made) * (size_t)processes, PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	long sum[3] = { 0 };
 	char folder[4096];
 

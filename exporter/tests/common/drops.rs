@@ -5,7 +5,7 @@ use std::{
     io::Write as _,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket},
     num::NonZeroU32,
-    os::{fd::AsFd as _, unix::fs::MetadataExt as _},
+    os::fd::AsFd as _,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -113,8 +113,8 @@ pub(crate) fn compare() -> (Vec<Line>, Option<String>) {
         let of = |rows: &Rows| {
             let by_reason = match place {
                 Place::Device => rows.devices.get(&(false, "lo".to_owned())),
-                Place::Sender => rows.cgroups.get(&id(&sender)),
-                Place::Receiver => rows.cgroups.get(&id(&receiver)),
+                Place::Sender => rows.cgroups.get(&sender.id()),
+                Place::Receiver => rows.cgroups.get(&receiver.id()),
             };
             by_reason.and_then(|by_reason| by_reason.get(reason)).copied().unwrap_or(0)
         };
@@ -149,10 +149,6 @@ impl Place {
             Self::Receiver => "the receiver's container",
         }
     }
-}
-
-fn id(folder: &Folder) -> u64 {
-    std::fs::metadata(&folder.0).unwrap().ino()
 }
 
 /// Sends more than a socket has room for. How many that were is what does not come out of it.
@@ -216,7 +212,7 @@ fn listener_turned_away(lifetime: &Lifetime, tcp: &Tcp, receiver: &Folder, expec
     loop {
         lifetime.read(|_| ()).unwrap();
         let counted = tcp.rows_of_listeners().unwrap();
-        let counted = counted.iter().filter(|(cgroup, _)| *cgroup == id(receiver)).map(|(_, count)| count).sum();
+        let counted = counted.iter().filter(|(cgroup, _)| *cgroup == receiver.id()).map(|(_, count)| count).sum();
         if counted == expected || Instant::now() > deadline {
             return counted;
         }

@@ -16,7 +16,7 @@ use std::{
 };
 
 use kernfs::Host;
-use yagura_exporter::spec::Unavailable;
+use yagura_exporter::{ids::CgroupId, spec::Unavailable};
 
 /// This machine.
 pub(crate) fn host() -> Arc<Host> {
@@ -89,6 +89,11 @@ impl Folder {
         let path = root.join(format!("yagura-{name}-{}", std::process::id()));
         std::fs::create_dir(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         Self(path)
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> CgroupId {
+        CgroupId(std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&self.0).unwrap()))
     }
 
     /// Its path in the hierarchy.

@@ -1,6 +1,6 @@
 //! The kinds we know, one file each. [`ALL`] is in the order of the output, which is that of the plural names.
 
-use metric::{FamilyEntry, Section};
+use metric::{FamilyEntry, NeedEntry, Section};
 
 use crate::{
     family::{Desc, Gate},
@@ -104,7 +104,10 @@ pub fn sections() -> impl Iterator<Item = Section> {
         name: resource.about().plural.to_owned(),
         about: resource.about().kind.to_owned(),
         default_on: resource.about().default_on,
-        needs: vec![format!("list and watch on {}", resource.about().path(None))],
+        needs: vec![NeedEntry::Rights {
+            verbs: vec!["list".to_owned(), "watch".to_owned()],
+            path: resource.about().path(None),
+        }],
         families: resource.descs().map(|desc| entry(*resource, desc)).collect(),
     })
 }

@@ -1,6 +1,6 @@
 //! How workloads are written: from the state, for each answer anew.
 
-use metric::Section;
+use metric::{NeedEntry, Section};
 
 use super::{
     config::Config,
@@ -78,7 +78,9 @@ pub(super) fn section() -> Section {
         name: "workloads".to_owned(),
         about: "What pods belong to, whom workloads belong to, and how long pods lived.".to_owned(),
         default_on: false,
-        needs: vec!["`--pod-workloads`, `--workload-owner`, `--pod-lifetimes` or `--workload-requests`".to_owned()],
+        needs: vec![NeedEntry::Flags(
+            ["--pod-workloads", "--workload-owner", "--pod-lifetimes", "--workload-requests"].map(str::to_owned).into(),
+        )],
         families: [INFO, OWNER, CREATED, DELETED, LIFETIME, CPU, MEMORY]
             .iter()
             .map(|desc| desc.entry(desc.labels.iter()))

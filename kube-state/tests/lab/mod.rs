@@ -1,6 +1,12 @@
 //! The program in this process, an API server beside it, and a scraper.
 #![allow(dead_code, reason = "each test program uses its part")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "this is a test's, and ends with it")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "this is a test's, and ends with it"
+)]
 
 use std::{
     collections::BTreeMap,

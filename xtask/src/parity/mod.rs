@@ -5,6 +5,7 @@ mod cgroups;
 pub(crate) mod compare;
 pub(crate) mod consumers;
 pub(crate) mod differences;
+pub(crate) mod fixtures;
 pub(crate) mod ksm;
 pub(crate) mod kubelet;
 pub(crate) mod node;
@@ -16,7 +17,7 @@ use crate::args::{Args, usage};
 
 pub(crate) const USAGE: &str = "kubelet [--agent URL] [--keep] [--verbose] [--standalone | --vm]\n\
     cadvisor [FILE.json] [--agent URL]\n\
-    node [--agent URL] [--verbose]\n\
+    node [--agent URL] [--verbose] | node --fixtures [--verbose]\n\
     ksm [OBJECTS.jsonl]\n\
     consumers [FILE.json]… [--write FILE]";
 
@@ -26,6 +27,7 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
     match verb.as_str() {
         "kubelet" => kubelet::run(args),
         "cadvisor" => cadvisor::run(args),
+        "node" if args.flag("--fixtures") => fixtures::run(args),
         "node" => node::run(args),
         "ksm" => ksm::run(args),
         "consumers" => consumers::run(args),

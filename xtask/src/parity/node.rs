@@ -15,15 +15,31 @@ use crate::peers::NODE_EXPORTER;
 use crate::process::{self, Tied};
 use crate::{http, places};
 
-const VIEW: &str = "/metrics/node";
+pub(super) const VIEW: &str = "/metrics/node";
 
-/// What is off by default, and is compared too. Not `processes`: which states processes are in is another set of series
-/// each time.
-const SWITCHED_ON: &[&str] = &["--collector.interrupts", "--collector.stat.softirq"];
+/// What is off by default, and is compared too. Not `processes` and `tcpstat`: which states processes and sockets are in
+/// is another set of series each time.
+const SWITCHED_ON: &[&str] = &[
+    "--collector.buddyinfo",
+    "--collector.cgroups",
+    "--collector.drbd",
+    "--collector.interrupts",
+    "--collector.ksmd",
+    "--collector.lnstat",
+    "--collector.meminfo_numa",
+    "--collector.network_route",
+    "--collector.qdisc",
+    "--collector.slabinfo",
+    "--collector.softirqs",
+    "--collector.stat.softirq",
+    "--collector.swap",
+    "--collector.zoneinfo",
+];
 
 /// Families about the program and its scrape; they cannot be the same.
 fn is_of_the_program(series: &Series) -> bool {
-    series.name.starts_with("node_scrape_") || series.name == "node_exporter_build_info"
+    let is_own = ["node_scrape_", "process_"].into_iter().any(|prefix| series.name.starts_with(prefix));
+    is_own || series.name == "node_exporter_build_info"
 }
 
 /// A collector's line of the table.
@@ -72,15 +88,59 @@ fn compare(agent: &Agent, verbose: bool) -> Result<()> {
     let after = theirs(&url)?;
     let owners = owners(&agent::catalog()?);
     let (rows, not_served) = rows(&before, &ours, &after, &owners);
-    print(&rows, &not_served, verbose);
+    let unknown = collectors_of(&before).difference(&collectors_of(&ours)).cloned().collect::<Vec<_>>();
+    let otherwise = ended_otherwise(&before, &ours);
+    print(&rows, verbose);
     let wrong = rows.values().filter(|row| !row.is_clean()).count();
     let (series, all) =
         rows.values().fold((0, 0), |(good, all), row| (good + row.theirs - row.missing.len(), all + row.theirs));
     println!("\n{series} of {all} series of node_exporter {}, {} collectors", NODE_EXPORTER.version, rows.len());
+    println!(
+        "not ours to serve: {NOT_OURS}; {} of the program's own families are there",
+        ours.types.keys().filter(|name| name.starts_with("process_")).count()
+    );
+    let of_process = |page: &Page| -> BTreeSet<String> {
+        page.types.keys().filter(|name| name.starts_with("process_")).cloned().collect()
+    };
+    let process = of_process(&before).difference(&of_process(&ours)).cloned().collect::<Vec<_>>();
+    for (missing, what) in [
+        (not_served.into_iter().collect::<Vec<_>>(), "families of node_exporter that the agent does not have"),
+        (process, "families of the process that the agent does not have"),
+        (unknown, "collectors of node_exporter that the agent does not have"),
+        (otherwise, "collectors that ended otherwise"),
+    ] {
+        if !missing.is_empty() {
+            bail!("{what}: {missing:?}");
+        }
+    }
     if wrong > 0 {
         bail!("{wrong} collectors differ");
     }
     Ok(())
+}
+
+/// What the reference tells of Go and of its own handler.
+const NOT_OURS: &str = "go_*, promhttp_*";
+
+/// The collectors that a page says it ran.
+fn collectors_of(page: &Page) -> BTreeSet<String> {
+    successes(page).into_keys().collect()
+}
+
+/// Whether each collector worked; the same word is 0 for what failed and for what found nothing.
+fn successes(page: &Page) -> BTreeMap<String, bool> {
+    let told = page.samples.iter().filter(|(series, _)| series.name == "node_scrape_collector_success");
+    told.map(|(series, sample)| (series.label("collector").to_owned(), sample.value == 1.0)).collect()
+}
+
+/// Collectors that both have and that worked in one only.
+fn ended_otherwise(theirs: &Page, ours: &Page) -> Vec<String> {
+    let ours = successes(ours);
+    let differs = |(name, worked): (String, bool)| match ours.get(&name) {
+        Some(here) if *here != worked => Some(format!("{name}: {worked} there, {here} here")),
+        _ => None,
+    };
+    successes(theirs).into_iter().filter_map(differs).collect()
 }
 
 /// Its address and the process. It is built once, by Go, and kept in the cache.
@@ -98,7 +158,7 @@ fn start_reference() -> Result<(String, Tied)> {
 }
 
 /// The collector of each family of the node view.
-fn owners(catalog: &serde_json::Value) -> BTreeMap<String, String> {
+pub(super) fn owners(catalog: &serde_json::Value) -> BTreeMap<String, String> {
     let mut owners = BTreeMap::new();
     for section in catalog["sections"].as_array().into_iter().flatten() {
         let collector = section["name"].as_str().unwrap_or_default();
@@ -112,13 +172,21 @@ fn owners(catalog: &serde_json::Value) -> BTreeMap<String, String> {
     owners
 }
 
-/// Series by name and labels; a label without a value is the same as none.
+/// A series without the labels that have no value, which are the same as none.
+pub(super) fn bare(series: &Series) -> Series {
+    let labels = series.labels.iter().filter(|(_, value)| !value.is_empty()).cloned().collect();
+    Series { name: series.name.clone(), labels }
+}
+
+/// Series by name and labels.
 fn series(page: &Page) -> BTreeMap<Series, f64> {
-    let bare = |series: &Series| Series {
-        name: series.name.clone(),
-        labels: series.labels.iter().filter(|(_, value)| !value.is_empty()).cloned().collect(),
-    };
     page.samples.iter().map(|(key, sample)| (bare(key), sample.value)).collect()
+}
+
+/// The collector of a family. Of those that no catalogue can name, since the machine does, the first word tells.
+fn owner(name: &str, owners: &BTreeMap<String, String>, ours: &Page) -> Option<String> {
+    let discovered = || ours.types.contains_key(name).then(|| name.strip_prefix("node_")?.split('_').next()).flatten();
+    owners.get(name).cloned().or_else(|| discovered().map(str::to_owned))
 }
 
 type Rows = BTreeMap<String, Row>;
@@ -128,7 +196,7 @@ fn rows(before: &Page, ours: &Page, after: &Page, owners: &BTreeMap<String, Stri
     let (first, ours_series, last) = (series(before), series(ours), series(after));
     let (mut rows, mut not_served) = (Rows::new(), BTreeSet::new());
     for (series, low) in &first {
-        let Some(collector) = owners.get(&series.name) else {
+        let Some(collector) = owner(&series.name, owners, ours) else {
             if series.name.starts_with("node_") {
                 not_served.insert(series.name.clone());
             }
@@ -136,7 +204,7 @@ fn rows(before: &Page, ours: &Page, after: &Page, owners: &BTreeMap<String, Stri
         };
         // What ended between the two reads may be in ours or not.
         let Some(high) = last.get(series).filter(|_| !is_of_the_program(series)) else { continue };
-        let row = rows.entry(collector.clone()).or_default();
+        let row = rows.entry(collector).or_default();
         row.theirs += 1;
         let Some(value) = ours_series.get(series) else {
             row.missing.push(series.clone());
@@ -160,8 +228,8 @@ fn rows(before: &Page, ours: &Page, after: &Page, owners: &BTreeMap<String, Stri
         }
     }
     for series in ours_series.keys().filter(|series| !is_of_the_program(series)) {
-        let Some(collector) = owners.get(&series.name) else { continue };
-        let row = rows.entry(collector.clone()).or_default();
+        let Some(collector) = owner(&series.name, owners, ours) else { continue };
+        let row = rows.entry(collector).or_default();
         row.ours += 1;
         if !first.contains_key(series) && !last.contains_key(series) {
             row.surplus.push(series.clone());
@@ -170,7 +238,7 @@ fn rows(before: &Page, ours: &Page, after: &Page, owners: &BTreeMap<String, Stri
     (rows, not_served)
 }
 
-fn print(rows: &Rows, not_served: &BTreeSet<String>, verbose: bool) {
+fn print(rows: &Rows, verbose: bool) {
     println!("{:<14} {:>6} {:>5} {:>8} {:>9}  differences", "collector", "theirs", "ours", "counters", "gauges");
     for (collector, row) in rows {
         let counters = format!("{}/{}", row.counters - row.outside.len(), row.counters);
@@ -196,9 +264,6 @@ fn print(rows: &Rows, not_served: &BTreeSet<String>, verbose: bool) {
         }
     }
     println!("\ncounters lie between two reads of node_exporter; gauges may move both ways and are only counted");
-    if !not_served.is_empty() {
-        println!("families of collectors that the agent does not have: {not_served:?}");
-    }
 }
 
 #[cfg(test)]
@@ -210,6 +275,20 @@ mod tests {
         let owners = BTreeMap::from([("node_x_total".to_owned(), "x".to_owned())]);
         let (mut rows, _) = rows(&page(before), &page(ours), &page(after), &owners);
         rows.remove("x").unwrap()
+    }
+
+    #[test]
+    fn a_collector_that_is_missing_or_ended_otherwise_is_named() {
+        let page = |rows: &[(&str, u8)]| {
+            let line =
+                |(name, value): &(&str, u8)| format!("node_scrape_collector_success{{collector=\"{name}\"}} {value}\n");
+            Page::parse(&rows.iter().map(line).collect::<String>()).unwrap()
+        };
+        let (theirs, ours) =
+            (page(&[("cpu", 1), ("xfs", 1), ("nvme", 0)]), page(&[("cpu", 1), ("nvme", 1), ("own", 1)]));
+        let missing: Vec<String> = collectors_of(&theirs).difference(&collectors_of(&ours)).cloned().collect();
+        assert_eq!(missing, ["xfs"]);
+        assert_eq!(ended_otherwise(&theirs, &ours), ["nvme: false there, true here"]);
     }
 
     #[test]

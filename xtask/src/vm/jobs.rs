@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 
@@ -20,11 +20,20 @@ const OF_PARITY: &Kernel = match KERNELS {
     _ => panic!("the list has at least three kernels"),
 };
 
-/// The tests on these kernels, with a line for each.
-pub(super) fn test(kernels: &[&'static Kernel]) -> Result<()> {
+/// What the kubelet's page is compared by.
+const PARITY: &str = "parity kubelet --vm";
+
+/// All that machines are booted for: the tests on each kernel, and the kubelet's parity.
+pub(crate) fn parts() -> Vec<String> {
+    let kernels = KERNELS.iter().map(Kernel::part);
+    kernels.chain([PARITY.to_owned()]).collect()
+}
+
+/// Boots machines for these parts; a line for each.
+pub(super) fn test(parts: &[String]) -> Result<()> {
     let mut failed = Vec::new();
     let mut lines = Vec::new();
-    for (name, outcome) in run_jobs(tests_on(kernels), None) {
+    for (name, outcome) in check(parts) {
         let line = match outcome {
             Ok(counts) => {
                 if counts.failed > 0 {
@@ -42,20 +51,19 @@ pub(super) fn test(kernels: &[&'static Kernel]) -> Result<()> {
     }
     println!("\n{}", lines.join("\n"));
     if !failed.is_empty() {
-        bail!("tests failed on {}", failed.join(", "));
+        bail!("failed: {}", failed.join(", "));
     }
     Ok(())
 }
 
-/// All that machines are booted for, with what came of it: the tests on each kernel, and the kubelet's parity. What would
-/// start after that time is skipped.
-pub(crate) fn check(last_start: Instant) -> Vec<(String, Result<Counts>)> {
-    let mut jobs = tests_on(&KERNELS.iter().collect::<Vec<_>>());
-    jobs.push(Job {
-        name: "parity kubelet --vm".to_owned(),
-        work: Box::new(|| parity().map(|()| Counts::of_one_check())),
-    });
-    run_jobs(jobs, Some(last_start))
+/// Boots machines for these parts; gives what came of each.
+pub(crate) fn check(parts: &[String]) -> Vec<(String, Result<Counts>)> {
+    let kernels: Vec<&Kernel> = KERNELS.iter().filter(|kernel| parts.contains(&kernel.part())).collect();
+    let mut jobs = if kernels.is_empty() { Vec::new() } else { tests_on(&kernels) };
+    if parts.iter().any(|part| part == PARITY) {
+        jobs.push(Job { name: PARITY.to_owned(), work: Box::new(|| parity().map(|()| Counts::of_one_check())) });
+    }
+    run_jobs(jobs)
 }
 
 /// What one machine is for.
@@ -73,19 +81,19 @@ fn tests_on(kernels: &[&'static Kernel]) -> Vec<Job> {
             Ok(script) => test_one(kernel, script),
             Err(error) => Err(again(error)), // said of each, so that each is counted
         };
-        Job { name: format!("kernel {}", kernel.name), work: Box::new(work) }
+        Job { name: kernel.part(), work: Box::new(work) }
     };
     kernels.iter().map(job).collect()
 }
 
 /// Two machines run at a time, since one takes one processor.
-fn run_jobs(jobs: Vec<Job>, last_start: Option<Instant>) -> Vec<(String, Result<Counts>)> {
+fn run_jobs(jobs: Vec<Job>) -> Vec<(String, Result<Counts>)> {
     let queue = Mutex::new(jobs.into_iter().enumerate());
     let done = Mutex::new(Vec::new());
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let work = || {
         while let Some((number, job)) = next() {
-            let outcome = is_time_left(last_start).and_then(|()| (job.work)());
+            let outcome = (job.work)();
             done.lock().unwrap_or_else(PoisonError::into_inner).push((number, job.name, outcome));
         }
     };
@@ -96,14 +104,6 @@ fn run_jobs(jobs: Vec<Job>, last_start: Option<Instant>) -> Vec<(String, Result<
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(number, ..)| *number);
     done.into_iter().map(|(_, name, outcome)| (name, outcome)).collect()
-}
-
-/// Skips what would start too late.
-fn is_time_left(last_start: Option<Instant>) -> Result<()> {
-    if last_start.is_some_and(|last| Instant::now() > last) {
-        return Err(Skip("too late: what came before took too long on this machine".to_owned()).into());
-    }
-    Ok(())
 }
 
 /// The same, once more: errors cannot be cloned.

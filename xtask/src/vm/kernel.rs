@@ -63,6 +63,11 @@ pub(super) fn possible() -> Result<()> {
 }
 
 impl Kernel {
+    /// What the tests on it are called in reports.
+    pub(super) fn part(&self) -> String {
+        format!("kernel {}", self.name)
+    }
+
     /// The package, unpacked: the pinned one, else the one that the suite has now.
     fn tree(&self) -> Result<PathBuf> {
         let suite = Suite::open(self.suite)?;

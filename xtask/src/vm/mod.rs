@@ -11,11 +11,11 @@ use anyhow::{Context as _, Result, bail};
 
 use self::kernel::{KERNELS, Kernel};
 use crate::args::{Args, usage};
-pub(crate) use jobs::{check, parity};
+pub(crate) use jobs::{check, parity, parts};
 
 pub(crate) const USAGE: &str = "[5.10|6.1|6.12|sid] [--script FILE]";
 
-/// `cargo xtask test-vm [KERNEL] [--script FILE]`
+/// `cargo xtask test-vm [KERNEL] [--script FILE]`: without a kernel, the tests on each and the kubelet's parity.
 pub(crate) fn run(args: &mut Args) -> Result<()> {
     let script = args.option("--script")?;
     let name = args.positional();
@@ -30,7 +30,8 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
     }
     match script {
         Some(file) => run_script(&kernels, &file),
-        None => jobs::test(&kernels),
+        None if kernels.len() == KERNELS.len() => jobs::test(&parts()),
+        None => jobs::test(&kernels.iter().map(|kernel| kernel.part()).collect::<Vec<_>>()),
     }
 }
 

@@ -4,8 +4,13 @@ use std::collections::HashSet;
 
 use metric::Histogram;
 
+use crate::ids::CgroupId;
+
 use super::{
-    super::moment::Moment, LINGER_NS, Ledger, Member, RETAIN, lifetimes::LIFETIME_BOUNDS, unit::Reason,
+    super::moment::Moment,
+    LINGER_NS, Ledger, Member, RETAIN,
+    lifetimes::LIFETIME_BOUNDS,
+    unit::{Reason, UnitId},
     workload::Workload,
 };
 
@@ -20,7 +25,7 @@ const GRAVES: usize = 16_384;
 
 impl Ledger {
     /// Closes the books of what is gone, and forgets these cgroups, whose rows the kernel has forgotten.
-    pub fn settle(&mut self, gone: &[u64], now: Moment) {
+    pub fn settle(&mut self, gone: &[CgroupId], now: Moment) {
         let Moment { mono_ns: now_ns, wall: now } = now;
         self.end_units(now_ns, now);
         for id in gone {
@@ -36,7 +41,7 @@ impl Ledger {
     }
 
     /// Cgroups that are gone for so long that the kernel's rows can go, and they with them.
-    pub fn leaving(&self, now_ns: u64) -> Vec<u64> {
+    pub fn leaving(&self, now_ns: u64) -> Vec<CgroupId> {
         let is_done = |member: &Member| member.closed_ns != 0 && now_ns.saturating_sub(member.closed_ns) > KEEP_ROW_NS;
         self.members.iter().filter(|(_, member)| is_done(member)).map(|(id, _)| *id).collect()
     }
@@ -77,7 +82,7 @@ impl Ledger {
         }
     }
 
-    fn bury(&mut self, id: u64, workload: usize) {
+    fn bury(&mut self, id: CgroupId, workload: usize) {
         if self.graves.insert(id, workload).is_none() {
             self.grave_order.push_back(id);
         }
@@ -91,7 +96,7 @@ impl Ledger {
     fn forget_units(&mut self, now: f64) {
         let dead = self.units.values().filter(|unit| unit.ended).count();
         let mut surplus = dead.saturating_sub(self.limits.dead);
-        let mut gone: Vec<(u64, f64)> = self
+        let mut gone: Vec<(UnitId, f64)> = self
             .units
             .iter()
             .filter(|(_, unit)| unit.ended && unit.members == 0)

@@ -8,18 +8,20 @@ use super::{
     Ledger,
     key::Key,
     tally::{Tallies, Tally},
+    unit::UnitId,
 };
+use crate::ids::CgroupId;
 
 /// How long a row may wait for the record that names it; longer than the pump's period.
 const CLAIM_NS: u64 = 3_000_000_000;
 
 impl Ledger {
     /// Rows of the kernel's map, as they are now.
-    pub fn measured(&mut self, rows: impl Iterator<Item = (u64, Row)> + Clone, now: Moment) {
+    pub fn measured(&mut self, rows: impl Iterator<Item = (CgroupId, Row)> + Clone, now: Moment) {
         self.adopt_strays(rows.clone(), now);
         for (id, row) in rows {
             let totals = row.totals;
-            if id == 0 {
+            if id == CgroupId::NO_ROOM {
                 let more = totals.since(&self.overflow);
                 self.overflow = totals;
                 self.all += more.cpu_ns;
@@ -39,10 +41,10 @@ impl Ledger {
     }
 
     /// Gives rows that have waited for their record long enough a place beside their siblings.
-    fn adopt_strays(&mut self, rows: impl Iterator<Item = (u64, Row)>, now: Moment) {
+    fn adopt_strays(&mut self, rows: impl Iterator<Item = (CgroupId, Row)>, now: Moment) {
         let mut due = Vec::new();
         for (id, row) in rows {
-            if id == 0 || id == self.root || self.members.contains_key(&id) {
+            if id == CgroupId::NO_ROOM || id == self.root || self.members.contains_key(&id) {
                 continue;
             }
             // The record may be on its way; the row will not run away.
@@ -59,31 +61,24 @@ impl Ledger {
     }
 
     /// What another feature counted of a cgroup so far. Called after [`Ledger::measured`], which knows the cgroups.
-    pub fn tallied(&mut self, tally: Tally, id: u64, count: u64, now: f64) {
-        let at = tally as usize;
+    pub fn tallied(&mut self, tally: Tally, id: CgroupId, count: u64, now: f64) {
         let last = match self.members.get_mut(&id) {
-            Some(member) => member.tallies.get_mut(at),
-            None if id == 0 => self.overflow_tallies.get_mut(at),
+            Some(member) => member.tallies.number_mut(tally),
+            None if id == CgroupId::NO_ROOM => self.overflow_tallies.number_mut(tally),
             None => return,
         };
-        let Some(last) = last else { return };
         let more = count.saturating_sub(std::mem::replace(last, count));
         if more == 0 {
             return;
         }
-        let mut tallies = Tallies::default();
-        if let Some(slot) = tallies.get_mut(at) {
-            *slot = more;
-        }
+        let tallies = Tallies::only(tally, more);
         let unit = self.members.get(&id).and_then(|member| self.units.get_mut(&member.unit));
         let Some(unit) = unit else {
             let other = self.workload(Key::other(), now);
             self.workloads.add_tallies(other, tallies);
             return;
         };
-        if let Some(sum) = unit.tallies.get_mut(at) {
-            *sum += more;
-        }
+        unit.tallies += tallies;
         if let Some(workload) = unit.workload {
             unit.flushed_tallies = unit.tallies;
             self.workloads.add_tallies(workload, tallies);
@@ -91,13 +86,13 @@ impl Ledger {
     }
 
     /// A row without a name: its record was lost, or a task outlived its cgroup.
-    fn adopt(&mut self, id: u64, parent: u64, now: f64) {
+    fn adopt(&mut self, id: CgroupId, parent: CgroupId, now: f64) {
         let parent_path = match self.members.get(&parent) {
             Some(member) => member.path.as_str(),
             None if parent == self.root => "",
             None => "/other",
         };
-        let path = format!("{parent_path}/cgroup-{id}");
+        let path = format!("{parent_path}/cgroup-{}", id.0);
         self.made(id, &path, now);
         if let Some(member) = self.members.get_mut(&id) {
             member.nameless = true;
@@ -112,7 +107,7 @@ impl Ledger {
         }
     }
 
-    fn apply(&mut self, id: u64, row: &Row, now: Moment) {
+    fn apply(&mut self, id: CgroupId, row: &Row, now: Moment) {
         let Some(member) = self.members.get_mut(&id) else { return };
         let totals = &row.totals;
         let before = if totals.follows(&member.last) { member.last } else { Totals::default() };
@@ -145,7 +140,7 @@ impl Ledger {
 
     /// Gives each unit its workload, as soon as its name is known, and the workload what the unit used.
     fn resolve_all(&mut self, now: f64) {
-        let numbers: Vec<u64> = self.units.keys().copied().collect();
+        let numbers: Vec<UnitId> = self.units.keys().copied().collect();
         for number in numbers {
             let Some(unit) = self.units.get(&number) else { continue };
             if !unit.is_real() {
@@ -167,9 +162,7 @@ impl Ledger {
             unit.workload = Some(workload);
             let more = unit.totals.since(&unit.flushed);
             unit.flushed = unit.totals;
-            let tallies: Tallies = std::array::from_fn(|i| {
-                unit.tallies.get(i).copied().unwrap_or(0) - unit.flushed_tallies.get(i).copied().unwrap_or(0)
-            });
+            let tallies = unit.tallies.since(unit.flushed_tallies);
             unit.flushed_tallies = unit.tallies;
             let starts = !unit.counted_start && unit.opened_ns != 0 && !unit.sandbox;
             unit.counted_start = true;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{super::usage::Totals, Ledger, Limits, tally::Tally};
-use crate::identity::Pods;
+use crate::{identity::Pods, ids::CgroupId};
 
 impl Ledger {
     /// These books, as they were read from a file, at work again.
@@ -20,7 +20,7 @@ impl Ledger {
     }
 
     /// Whose they are: the id of the hierarchy's root.
-    pub fn root(&self) -> u64 {
+    pub fn root(&self) -> CgroupId {
         self.root
     }
 
@@ -37,9 +37,7 @@ impl Ledger {
     pub fn tally_is_new(&mut self, tally: Tally) {
         let all = self.members.values_mut().map(|member| &mut member.tallies).chain([&mut self.overflow_tallies]);
         for tallies in all {
-            if let Some(last) = tallies.get_mut(tally as usize) {
-                *last = 0;
-            }
+            *tallies.number_mut(tally) = 0;
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{
 const SECOND: u64 = 1_000_000_000;
 
 /// Closes what is gone for long enough after so many seconds.
-fn settle(ledger: &mut Ledger, seconds: u64) -> Vec<u64> {
+fn settle(ledger: &mut Ledger, seconds: u64) -> Vec<CgroupId> {
     let now = Moment { mono_ns: seconds * SECOND, wall: seconds as f64 };
     let gone = ledger.leaving(now.mono_ns);
     ledger.settle(&gone, now);
@@ -19,12 +19,12 @@ fn settle(ledger: &mut Ledger, seconds: u64) -> Vec<u64> {
 
 /// A container whose removal the kernel's row tells at two seconds, with these events.
 fn removed_with(ledger: &mut Ledger, peak_pages: u64, memory_events: [u64; 5]) {
-    ledger.made(7, "/jobs/a", 1.0);
+    ledger.made(CgroupId(7), "/jobs/a", 1.0);
     let mut row = Row::default();
     (row.opened_ns, row.totals.tasks_started) = (SECOND, 1);
     (row.emptied_ns, row.last_end_ns) = (2 * SECOND, 2 * SECOND);
     (row.closed_ns, row.memory.peak_pages, row.memory.events) = (2 * SECOND, peak_pages, memory_events);
-    ledger.measured([(7, row)].into_iter(), Moment { mono_ns: 2 * SECOND, wall: 2.0 });
+    ledger.measured([(CgroupId(7), row)].into_iter(), Moment { mono_ns: 2 * SECOND, wall: 2.0 });
 }
 
 fn memory_of_jobs(ledger: &Ledger) -> (u64, [u64; 5]) {
@@ -36,7 +36,7 @@ fn memory_of_jobs(ledger: &Ledger) -> (u64, [u64; 5]) {
 fn memory_events_told_twice_count_once_whenever_the_books_close() {
     let told = Memory { peak_pages: 30, events: [0, 0, 4, 1, 1] };
     for closed_first in [false, true] {
-        let mut ledger = Ledger::new(Limits::default(), 1);
+        let mut ledger = Ledger::new(Limits::default(), CgroupId(1));
         removed_with(&mut ledger, 20, [0, 0, 3, 1, 1]);
         if closed_first {
             settle(&mut ledger, 20);
@@ -52,7 +52,7 @@ fn memory_events_told_twice_count_once_whenever_the_books_close() {
 
 #[test]
 fn memory_events_in_a_row_read_after_the_books_closed_reach_the_workload() {
-    let mut ledger = Ledger::new(Limits::default(), 1);
+    let mut ledger = Ledger::new(Limits::default(), CgroupId(1));
     removed_with(&mut ledger, 20, [0; 5]);
     settle(&mut ledger, 20);
     removed_with(&mut ledger, 25, [0, 0, 0, 2, 2]);
@@ -61,7 +61,7 @@ fn memory_events_in_a_row_read_after_the_books_closed_reach_the_workload() {
 }
 
 /// Rows of a container that is there and of one that is gone, after so many seconds.
-fn rows(seconds: u64) -> [(u64, Row); 3] {
+fn rows(seconds: u64) -> [(CgroupId, Row); 3] {
     let of = |cpu_ns, opened, closed| {
         let mut row = Row::default();
         (row.totals.cpu_ns, row.totals.tasks_started, row.opened_ns, row.closed_ns) = (cpu_ns, 2, opened, closed);
@@ -71,10 +71,14 @@ fn rows(seconds: u64) -> [(u64, Row); 3] {
         }
         row
     };
-    [(1, of(1000 * seconds, 0, 0)), (7, of(10 * seconds, SECOND, 0)), (8, of(77, SECOND, 2 * SECOND))]
+    [
+        (CgroupId(1), of(1000 * seconds, 0, 0)),
+        (CgroupId(7), of(10 * seconds, SECOND, 0)),
+        (CgroupId(8), of(77, SECOND, 2 * SECOND)),
+    ]
 }
 
-fn read(ledger: &mut Ledger, rows: &[(u64, Row)], seconds: u64) {
+fn read(ledger: &mut Ledger, rows: &[(CgroupId, Row)], seconds: u64) {
     let now = Moment { mono_ns: seconds * SECOND, wall: seconds as f64 };
     ledger.measured(rows.iter().copied(), now);
 }
@@ -90,9 +94,9 @@ fn cpu_of_jobs(ledger: &Ledger) -> u64 {
 }
 
 fn books() -> Ledger {
-    let mut ledger = Ledger::new(Limits::default(), 1);
-    ledger.made(7, "/jobs/a", 1.0);
-    ledger.made(8, "/jobs/b", 1.0);
+    let mut ledger = Ledger::new(Limits::default(), CgroupId(1));
+    ledger.made(CgroupId(7), "/jobs/a", 1.0);
+    ledger.made(CgroupId(8), "/jobs/b", 1.0);
     read(&mut ledger, &rows(5), 5);
     ledger
 }
@@ -104,11 +108,11 @@ fn books_from_a_file_go_on_with_the_rows_that_they_were_written_before() {
     let before = ledger.audit();
     // Written before the row of what is gone was removed, found after that.
     let mut next = saved(&ledger);
-    assert_eq!(settle(&mut ledger, 20), [8]);
+    assert_eq!(settle(&mut ledger, 20), [CgroupId(8)]);
     assert_eq!(next.audit(), before);
     let [root, alive, _] = rows(21);
     read(&mut next, &[root, alive], 21);
-    assert_eq!(settle(&mut next, 21), [8]);
+    assert_eq!(settle(&mut next, 21), [CgroupId(8)]);
     assert_eq!(cpu_of_jobs(&next), 210 + 77);
     let workload = next.workloads().find(|workload| workload.key.workload == "/jobs").unwrap();
     assert_eq!((workload.started, workload.exited, workload.running), (2, [1, 0, 0, 0, 0], 1));

@@ -7,7 +7,7 @@ use super::{
         owner::{self, Role},
         usage::{Memory, Totals},
     },
-    tally::{TALLIES, Tallies},
+    tally::Tallies,
 };
 
 /// How a container ended.
@@ -41,12 +41,25 @@ impl Reason {
     }
 }
 
+/// A unit: a number that no other has or had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UnitId(pub u64);
+
+impl UnitId {
+    /// The one after it.
+    #[must_use]
+    pub(super) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
 /// A container, or another cgroup that has tasks.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Unit {
-    /// A number that no other unit has or had.
-    pub number: u64,
+    /// Its number.
+    pub number: UnitId,
     /// Path of its cgroup.
     pub path: String,
     /// Namespace, pod and container, as far as they are known.
@@ -86,7 +99,7 @@ pub struct Unit {
 
 impl Unit {
     /// One that has used nothing yet.
-    pub(super) fn new(number: u64, path: &str, role: Role, now: f64) -> Self {
+    pub(super) fn new(number: UnitId, path: &str, role: Role, now: f64) -> Self {
         let called = owner::called(path).to_owned();
         Self {
             number,
@@ -99,11 +112,11 @@ impl Unit {
             closed: None,
             status: None,
             memory: Memory::default(),
-            tallies: [0; TALLIES],
+            tallies: Tallies::default(),
             role,
             workload: None,
             flushed: Totals::default(),
-            flushed_tallies: [0; TALLIES],
+            flushed_tallies: Tallies::default(),
             flushed_events: [0; 5],
             counted_start: false,
             opened_ns: 0,
@@ -132,10 +145,9 @@ impl Unit {
 
     /// How it ended.
     pub fn reason(&self) -> Reason {
-        let [oom_kills, ..] = self.tallies;
         let [.., oom_kill_events] = self.memory.events;
         match self.status {
-            _ if oom_kills > 0 || oom_kill_events > 0 => Reason::Oom,
+            _ if self.tallies.oom_kills > 0 || oom_kill_events > 0 => Reason::Oom,
             None => Reason::Unknown,
             Some(0) => Reason::Completed,
             Some(status) if status & 0x7f != 0 => Reason::Signal,

@@ -4,12 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    super::usage::Totals,
-    key::Key,
-    tally::{TALLIES, Tallies},
-    unit::Unit,
-};
+use super::{super::usage::Totals, key::Key, tally::Tallies, unit::Unit};
 
 /// A workload's sums.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,7 +40,7 @@ impl Workload {
             running: 0,
             peak_pages: 0,
             memory_events: [0; 5],
-            tallies: [0; TALLIES],
+            tallies: Tallies::default(),
             created: now,
             touched: now,
         }
@@ -152,9 +147,7 @@ impl Workloads {
     /// Adds what other features counted.
     pub(super) fn add_tallies(&mut self, place: usize, more: Tallies) {
         if let Some(workload) = self.at_mut(place) {
-            for (sum, more) in workload.tallies.iter_mut().zip(more) {
-                *sum += more;
-            }
+            workload.tallies += more;
         }
     }
 }

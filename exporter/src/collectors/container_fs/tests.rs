@@ -49,6 +49,7 @@ fn scrape(collector: &mut dyn Collector, tree: &mut Tree, host: &Host, view: Vie
             deadline,
             problems: problems_of,
             others: &mut expo::Exposition::default(),
+            absent: false,
         })
         .unwrap();
     let mut lines = Vec::new();

@@ -44,7 +44,10 @@ fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodeArp {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
-        let Some(file) = reader.read(&host.proc, &self.file)? else { return Ok(()) };
+        let Some(file) = reader.read(&host.proc, &self.file)? else {
+            scrape.nothing_there();
+            return Ok(());
+        };
         for (device, entries) in by_device(file) {
             if self.filter.passes(device) {
                 out.put(&ENTRIES, [device], entries);

@@ -37,6 +37,10 @@ fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodeBonding {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
+        if !reader.exists(&host.sys, &format!("{FOLDER}/bonding_masters")) {
+            scrape.nothing_there();
+            return Ok(());
+        }
         let bonds = attribute_text(reader, &host.sys, &format!("{FOLDER}/bonding_masters"));
         for bond in bonds.split_ascii_whitespace() {
             let members = attribute_text(reader, &host.sys, &format!("{FOLDER}/{bond}/bonding/slaves"));

@@ -37,6 +37,10 @@ fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodeConntrack {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
+        if !reader.exists(&host.proc, "sys/net/netfilter/nf_conntrack_count") {
+            scrape.nothing_there();
+            return Ok(());
+        }
         for (file, family) in [("nf_conntrack_count", &ENTRIES), ("nf_conntrack_max", &LIMIT)] {
             if let Some(count) = attribute_number(reader, &host.proc, &format!("sys/net/netfilter/{file}")) {
                 out.put(family, [], count);

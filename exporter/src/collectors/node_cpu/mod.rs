@@ -75,7 +75,10 @@ fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodeCpu {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
-        let Some(file) = reader.read(&host.proc, "stat")? else { return Ok(()) };
+        let Some(file) = reader.read(&host.proc, "stat")? else {
+            scrape.nothing_there();
+            return Ok(());
+        };
         let cpus = self.emit_times(file, out);
         if self.layout.as_ref().is_none_or(|(known, _)| *known != cpus) {
             self.layout = Some((cpus, Layout::read(host, reader)?));

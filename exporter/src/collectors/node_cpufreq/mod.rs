@@ -31,7 +31,12 @@ fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodeCpufreq {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
-        for folder in numbered(reader, &host.sys, "devices/system/cpu", "cpu")? {
+        let cpus = numbered(reader, &host.sys, "devices/system/cpu", "cpu")?;
+        if cpus.is_empty() {
+            scrape.nothing_there();
+            return Ok(());
+        }
+        for folder in cpus {
             let cpu = folder.trim_start_matches("cpu");
             let folder = format!("devices/system/cpu/{folder}/cpufreq");
             if !reader.exists(&host.sys, &folder) {

@@ -58,7 +58,10 @@ fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodeDiskstats {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, problems, .. } = scrape;
-        let Some(file) = reader.read(&host.proc, "diskstats")? else { return Ok(()) };
+        let Some(file) = reader.read(&host.proc, "diskstats")? else {
+            scrape.nothing_there();
+            return Ok(());
+        };
         let mut disks = Vec::new();
         for line in text::lines(file) {
             match DiskStat::from_line(&text::text(line)) {

@@ -80,6 +80,8 @@ impl Collector for NodeDmi {
         });
         if values.iter().any(|value| !value.is_empty()) {
             out.put(&INFO, values.each_ref().map(String::as_str), true);
+        } else {
+            scrape.nothing_there();
         }
         Ok(())
     }

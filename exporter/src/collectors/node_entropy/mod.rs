@@ -32,6 +32,10 @@ fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodeEntropy {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
+        if !reader.exists(&host.proc, "sys/kernel/random") {
+            scrape.nothing_there();
+            return Ok(());
+        }
         for (file, family) in [("entropy_avail", &AVAILABLE), ("poolsize", &SIZE)] {
             if let Some(bits) = attribute_number(reader, &host.proc, &format!("sys/kernel/random/{file}")) {
                 out.put(family, [], bits);

@@ -34,7 +34,10 @@ fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodeFilefd {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
-        let Some(file) = reader.read(&host.proc, FILE)? else { return Ok(()) };
+        let Some(file) = reader.read(&host.proc, FILE)? else {
+            scrape.nothing_there();
+            return Ok(());
+        };
         let (allocated, most) = files(file).ok_or_else(|| malformed(&host.proc, FILE, "not three numbers"))?;
         out.put(&ALLOCATED, [], allocated);
         out.put(&MAXIMUM, [], most);

@@ -57,6 +57,10 @@ struct Chip {
 impl Collector for NodeHwmon {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
+        if !reader.exists(&host.sys, "class/hwmon") {
+            scrape.nothing_there();
+            return Ok(());
+        }
         for chip in chips(host, reader)? {
             if self.chips.passes(&chip.stable) {
                 let name = clean(&chip.name);

@@ -55,7 +55,10 @@ fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodeInterrupts {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
-        let Some(file) = reader.read(&host.proc, "interrupts")? else { return Ok(()) };
+        let Some(file) = reader.read(&host.proc, "interrupts")? else {
+            scrape.nothing_there();
+            return Ok(());
+        };
         let table = Table::parse(file);
         for line in table.lines() {
             if !self.filter.passes(&format!("{};{};{}", line.name, line.info, line.devices)) {

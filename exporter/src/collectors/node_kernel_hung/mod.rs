@@ -34,6 +34,8 @@ impl Collector for NodeKernelHung {
         let Scrape { host, reader, out, .. } = scrape;
         if let Some(tasks) = attribute_number(reader, &host.proc, "sys/kernel/hung_task_detect_count") {
             out.put(&TASKS, [], tasks);
+        } else {
+            scrape.nothing_there();
         }
         Ok(())
     }

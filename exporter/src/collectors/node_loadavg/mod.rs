@@ -36,7 +36,10 @@ fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodeLoadavg {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
-        let Some(file) = reader.read(&host.proc, "loadavg")? else { return Ok(()) };
+        let Some(file) = reader.read(&host.proc, "loadavg")? else {
+            scrape.nothing_there();
+            return Ok(());
+        };
         let loads = loads(file).ok_or_else(|| malformed(&host.proc, "loadavg", "not three numbers"))?;
         for (family, load) in [&LOAD1, &LOAD5, &LOAD15].into_iter().zip(loads) {
             out.put(family, [], load);

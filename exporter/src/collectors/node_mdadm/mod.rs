@@ -57,7 +57,10 @@ fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodeMdadm {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
-        let Some(file) = reader.read(&host.proc, "mdstat")? else { return Ok(()) };
+        let Some(file) = reader.read(&host.proc, "mdstat")? else {
+            scrape.nothing_there();
+            return Ok(());
+        };
         for array in parse::arrays(file) {
             let device = array.name.as_str();
             for (state, activity) in STATES {

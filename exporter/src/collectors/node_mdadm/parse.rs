@@ -96,7 +96,10 @@ impl Array {
             // These have no redundancy: all disks are needed, and there.
             let disks = head.matches('[').count() as u64;
             (self.disks_required, self.disks_active) = (disks, disks);
-        } else if let Some((required, active)) = line.split('[').find_map(pair) {
+        } else if self.activity != Activity::Inactive
+            && let Some((required, active)) = line.split('[').find_map(pair)
+        {
+            // An array that does not run needs no disks and has none, whatever its line says.
             (self.disks_required, self.disks_active) = (required, active);
         }
     }

@@ -34,7 +34,10 @@ fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodeMeminfo {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
-        let Some(file) = reader.read(&host.proc, "meminfo")? else { return Ok(()) };
+        let Some(file) = reader.read(&host.proc, "meminfo")? else {
+            scrape.nothing_there();
+            return Ok(());
+        };
         let info = meminfo(file).map_err(|why| malformed(&host.proc, "meminfo", why))?;
         for field in &BYTES {
             if let Some(bytes) = (field.of)(&info) {

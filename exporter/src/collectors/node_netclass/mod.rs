@@ -10,7 +10,7 @@ use metric::Batch;
 use self::metrics::{ALL, ALTNAMES, ATTRIBUTES, INFO, SPEED, UP};
 use super::{
     netlink,
-    node::{attribute, attribute_text, entries, integer},
+    node::{attribute, attribute_text, folder, integer},
 };
 use crate::{
     config::node,
@@ -44,10 +44,14 @@ impl Collector for NodeNetclass {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
         let ignored = &self.options.ignored_devices;
-        for device in entries(reader, &host.sys, FOLDER)? {
+        let Some(devices) = folder(reader, &host.sys, FOLDER)? else {
+            scrape.nothing_there();
+            return Ok(());
+        };
+        for device in devices {
             // Beside the devices there is a file, `bonding_masters`.
             if (ignored.is_empty() || !ignored.matches(&device))
-                && reader.exists(&host.sys, &format!("{FOLDER}/{device}/ifindex"))
+                && reader.exists(&host.sys, &format!("{FOLDER}/{device}/"))
             {
                 self.emit(&device, host, reader, out);
             }

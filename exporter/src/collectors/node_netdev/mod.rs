@@ -69,7 +69,10 @@ fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodeNetdev {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
-        let Some(file) = reader.read(&host.proc, &self.file)? else { return Ok(()) };
+        let Some(file) = reader.read(&host.proc, &self.file)? else {
+            scrape.nothing_there();
+            return Ok(());
+        };
         let devices = InterfaceDeviceStatus::from_buf_read(file)
             .map_err(|error| malformed(&host.proc, &self.file, error.to_string()))?;
         let mut devices: Vec<DeviceStatus> = devices.0.into_values().collect();

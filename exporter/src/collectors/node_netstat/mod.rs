@@ -39,14 +39,19 @@ fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodeNetstat {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
+        let mut is_there = false;
         for file in ["netstat", "snmp"] {
             if let Some(file) = reader.read(&host.proc, &format!("{}/{file}", self.folder))? {
+                is_there = true;
                 parse::pairs_of_lines(file, |protocol, field, value| self.emit(protocol, field, value, out));
             }
         }
         // Without IPv6 the file is not there.
         if let Some(file) = reader.read(&host.proc, &format!("{}/snmp6", self.folder))? {
             parse::snmp6(file, |protocol, field, value| self.emit(protocol, field, value, out));
+        }
+        if !is_there {
+            scrape.nothing_there();
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 use kernfs::{Host, ReadError, Reader};
 use metric::{Batch, Bytes, Count, Desc, Family, Label};
 
-use super::node::{attribute_number, attribute_text, entries, gauge};
+use super::node::{attribute_number, attribute_text, entries, folder, gauge};
 use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
 
 const DEVICE: Label = Label::open("device", "NVMe controllers of the machine");
@@ -59,7 +59,11 @@ fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodeNvme {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
-        for device in entries(reader, &host.sys, FOLDER)? {
+        let Some(all) = folder(reader, &host.sys, FOLDER)? else {
+            scrape.nothing_there();
+            return Ok(());
+        };
+        for device in all {
             let [firmware, model, serial, state, id] = ["firmware_rev", "model", "serial", "state", "cntlid"]
                 .map(|file| attribute_text(reader, &host.sys, &format!("{FOLDER}/{device}/{file}")));
             out.put(&INFO, [&device, &firmware, &model, &serial, &state, &id], true);

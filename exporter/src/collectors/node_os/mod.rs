@@ -65,7 +65,10 @@ impl Collector for NodeOs {
                 release = reader.read(&host.rootfs, file)?.map(parse::release);
             }
         }
-        let Some(release) = release else { return Ok(()) };
+        let Some(release) = release else {
+            scrape.nothing_there();
+            return Ok(());
+        };
         let names = [
             "BUILD_ID",
             "ID",

@@ -7,7 +7,7 @@ mod metrics;
 use kernfs::ReadError;
 
 use self::metrics::{ALL, ATTRIBUTES, INFO, WORDS};
-use super::node::{attribute, attribute_text, entries, integer};
+use super::node::{attribute, attribute_text, folder, integer};
 use crate::{
     config::node::Pattern,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
@@ -38,7 +38,11 @@ fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodePowersupplyclass {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
-        for supply in entries(reader, &host.sys, FOLDER)? {
+        let Some(all) = folder(reader, &host.sys, FOLDER)? else {
+            scrape.nothing_there();
+            return Ok(());
+        };
+        for supply in all {
             if !self.ignored.is_empty() && self.ignored.matches(&supply) {
                 continue;
             }

@@ -64,14 +64,19 @@ fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodePressure {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
+        let mut is_there = false;
         for (file, some, full) in &RESOURCES {
             let Some(file) = reader.read(&host.proc, file)? else { continue };
+            is_there = true;
             for line in text::lines(file) {
                 let family = if line.starts_with(b"some ") { some } else { full };
                 if let (Some(family), Some(total)) = (family, total(line)) {
                     out.put(family, [], total);
                 }
             }
+        }
+        if !is_there {
+            scrape.nothing_there();
         }
         Ok(())
     }

@@ -45,7 +45,10 @@ fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodeSchedstat {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
-        let Some(file) = reader.read(&host.proc, "schedstat")? else { return Ok(()) };
+        let Some(file) = reader.read(&host.proc, "schedstat")? else {
+            scrape.nothing_there();
+            return Ok(());
+        };
         for (cpu, [running, waiting, slices]) in cpus(file) {
             out.put(&RUNNING, [cpu], Nanos(running));
             out.put(&WAITING, [cpu], Nanos(waiting));

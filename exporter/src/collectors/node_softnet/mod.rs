@@ -30,7 +30,10 @@ impl Collector for NodeSoftnet {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
         // The same in every network namespace.
-        let Some(file) = reader.read(&host.proc, "net/softnet_stat")? else { return Ok(()) };
+        let Some(file) = reader.read(&host.proc, "net/softnet_stat")? else {
+            scrape.nothing_there();
+            return Ok(());
+        };
         for softnet in parse::softnet(file) {
             let cpu = softnet.cpu.to_string();
             for (family, value) in [

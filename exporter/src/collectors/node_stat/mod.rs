@@ -48,7 +48,10 @@ fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodeStat {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
-        let Some(file) = reader.read(&host.proc, "stat")? else { return Ok(()) };
+        let Some(file) = reader.read(&host.proc, "stat")? else {
+            scrape.nothing_there();
+            return Ok(());
+        };
         for (key, value) in text::pairs(file) {
             match key {
                 b"intr" => out.put(&INTERRUPTS, [], value),

@@ -41,11 +41,16 @@ fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodeUdpQueues {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
+        let mut is_there = false;
         for (file, ip) in [("udp", "v4"), ("udp6", "v6")] {
             let Some(file) = reader.read(&host.proc, &format!("{}/{file}", self.folder))? else { continue };
+            is_there = true;
             let (tx, rx) = queued(file);
             out.put(&QUEUES, ["tx", ip], tx);
             out.put(&QUEUES, ["rx", ip], rx);
+        }
+        if !is_there {
+            scrape.nothing_there();
         }
         Ok(())
     }

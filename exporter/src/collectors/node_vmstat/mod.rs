@@ -35,7 +35,10 @@ fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodeVmstat {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
-        let Some(file) = reader.read(&host.proc, "vmstat")? else { return Ok(()) };
+        let Some(file) = reader.read(&host.proc, "vmstat")? else {
+            scrape.nothing_there();
+            return Ok(());
+        };
         let stat = VmStat::from_buf_read(file).map_err(|error| malformed(&host.proc, "vmstat", error.to_string()))?;
         let chosen = stat.0.iter().filter_map(|(name, value)| Some((self.fields.family(name)?, *value)));
         let mut chosen: Vec<_> = chosen.collect();

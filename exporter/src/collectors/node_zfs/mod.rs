@@ -58,6 +58,10 @@ fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 impl Collector for NodeZfs {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
         let Scrape { host, reader, out, .. } = scrape;
+        if !reader.exists(&host.proc, FOLDER) {
+            scrape.nothing_there();
+            return Ok(());
+        }
         for (file, called) in FILES {
             let path = format!("{FOLDER}/{file}");
             let Some(bytes) = reader.read(&host.proc, &path)? else { continue };

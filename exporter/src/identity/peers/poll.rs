@@ -40,7 +40,7 @@ async fn ask(peers: &Peers, servers: &Servers) {
 async fn ask_one(peers: &Peers, servers: &Servers, url: &str, way: &mut Option<Api>) -> Result<(), String> {
     if way.is_none() {
         let access = Access::Address { url: url.to_owned(), credentials: servers.credentials.clone() };
-        *way = Some(asking::open(&access, "the server", &peers.0.load).await?);
+        *way = Some(asking::open(&access, "the server", &peers.0.load)?);
     }
     let Some(api) = way else { return Ok(()) };
     let path = wire::path(peers.0.state.lock().directory.token(url));

@@ -41,21 +41,21 @@ async fn all(pods: &Pods, sources: &Sources) {
     let server = async {
         if let Some(server) = &sources.server {
             let reached = Mutex::new(None);
-            let way = async || asking::open(server, "the API server", &pods.0.server).await;
+            let way = || asking::open(server, "the API server", &pods.0.server);
             tokio::join!(
-                forever(pods, "api", async || watch(pods, &way().await?, &sources.node, &reached).await),
-                forever(pods, "api", async || look_up(pods, &way().await?).await),
+                forever(pods, "api", async || watch(pods, &way()?, &sources.node, &reached).await),
+                forever(pods, "api", async || look_up(pods, &way()?).await),
             );
         }
     };
     let kubelet = async {
         if let Some((address, insecure)) = &sources.kubelet {
             let is_alone = sources.server.is_none();
-            let way = async || {
+            let way = || {
                 let access = Access::kubelet(address.clone(), *insecure);
-                asking::open(&access, "the kubelet", &pods.0.kubelet).await
+                asking::open(&access, "the kubelet", &pods.0.kubelet)
             };
-            forever(pods, "kubelet", async || ask_kubelet(pods, &way().await?, is_alone).await).await;
+            forever(pods, "kubelet", async || ask_kubelet(pods, &way()?, is_alone).await).await;
         }
     };
     tokio::join!(server, kubelet, sweep(pods));

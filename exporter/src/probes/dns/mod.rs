@@ -29,6 +29,7 @@ use super::{
 use crate::{
     books::{Books, Follower, ledger::Ledger, moment::Moment, sums::Sums},
     identity::{AsWorkload, names::NAMES},
+    ids::CgroupId,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -42,11 +43,18 @@ pub static SPEC: Spec = Spec {
         Need::Btf,
         Need::Capability("CAP_BPF"),
         Need::Capability("CAP_PERFMON"),
-        Need::Capability("CAP_NET_ADMIN"),
-        Need::Hook(
-            "ip_send_skb, ip6_send_skb, __udp_enqueue_schedule_skb, ip_queue_xmit, inet6_csk_xmit, tcp_probe and \
-             tcp_rcv_state_process, else cgroup_skb, which alone takes CAP_NET_ADMIN",
-        ),
+        Need::OneOf(&[
+            &[
+                Need::Hook("ip_send_skb"),
+                Need::Hook("ip6_send_skb"),
+                Need::Hook("__udp_enqueue_schedule_skb"),
+                Need::Hook("ip_queue_xmit"),
+                Need::Hook("inet6_csk_xmit"),
+                Need::Hook("tcp_probe"),
+                Need::Hook("tcp_rcv_state_process"),
+            ],
+            &[Need::Hook("cgroup_skb"), Need::Capability("CAP_NET_ADMIN")],
+        ]),
     ],
     shows: &[(View::Own, metrics::FAMILIES)],
     build,
@@ -125,7 +133,7 @@ impl Dns {
     }
 
     /// What was counted of each cgroup so far, for those who want to see cgroups.
-    pub fn rows(&self) -> HashMap<u64, Counts> {
+    pub fn rows(&self) -> HashMap<CgroupId, Counts> {
         self.shared.talk.lock().counts().map(|(cgroup, counts)| (cgroup, counts.clone())).collect()
     }
 
@@ -211,7 +219,7 @@ impl Follower for Shared {
         self.update(&mut self.sums.lock(), now.wall);
     }
 
-    fn forget(&self, cgroups: &[u64]) {
+    fn forget(&self, cgroups: &[CgroupId]) {
         NAMES.forget(cgroups);
         self.talk.lock().forget(cgroups);
         self.sums.lock().forget(cgroups);

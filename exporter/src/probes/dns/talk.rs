@@ -3,7 +3,7 @@
 use std::collections::{HashMap, hash_map::Entry};
 
 use super::wire::{End, Message, Packet, Told, message};
-use crate::books::times::Slots;
+use crate::{books::times::Slots, ids::CgroupId};
 
 /// Types of questions that are told apart, and the rest.
 pub const TYPES: [&str; 10] = ["a", "aaaa", "cname", "https", "mx", "ns", "ptr", "srv", "txt", "other"];
@@ -48,7 +48,7 @@ struct Stream {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heard {
     /// Who.
-    pub cgroup: u64,
+    pub cgroup: CgroupId,
     /// When, in ns of the monotonic clock.
     pub at_ns: u64,
     /// What.
@@ -60,7 +60,7 @@ pub struct Heard {
 pub struct Talk {
     pending: HashMap<(End, u16), u64>,
     streams: HashMap<(End, bool), Stream>,
-    counts: HashMap<u64, Counts>,
+    counts: HashMap<CgroupId, Counts>,
     heard: Vec<Heard>,
     /// Queries and connections for which there was no room.
     pub crowded: u64,
@@ -182,18 +182,18 @@ impl Talk {
     }
 
     /// The counts of a cgroup; of nobody's when there are too many.
-    fn of(&mut self, cgroup: u64) -> &mut Counts {
+    fn of(&mut self, cgroup: CgroupId) -> &mut Counts {
         let is_known = self.counts.len() < MOST_CGROUPS || self.counts.contains_key(&cgroup);
-        self.counts.entry(if is_known { cgroup } else { 0 }).or_default()
+        self.counts.entry(if is_known { cgroup } else { CgroupId::NO_ROOM }).or_default()
     }
 
     /// What was counted, by cgroup.
-    pub fn counts(&self) -> impl Iterator<Item = (u64, &Counts)> {
+    pub fn counts(&self) -> impl Iterator<Item = (CgroupId, &Counts)> {
         self.counts.iter().map(|(cgroup, counts)| (*cgroup, counts))
     }
 
     /// These cgroups are gone.
-    pub fn forget(&mut self, cgroups: &[u64]) {
+    pub fn forget(&mut self, cgroups: &[CgroupId]) {
         for cgroup in cgroups {
             self.counts.remove(cgroup);
         }
@@ -232,7 +232,7 @@ mod tests {
     use super::*;
     use std::net::Ipv6Addr;
 
-    const END: End = End { cgroup: 7, server: Ipv6Addr::LOCALHOST, port: 4000, tcp: false };
+    const END: End = End { cgroup: CgroupId(7), server: Ipv6Addr::LOCALHOST, port: 4000, tcp: false };
 
     fn bytes(id: u8, answer: Option<u8>, asked: u8) -> Vec<u8> {
         let [high, low] = answer.map_or([1, 0], |code| [0x81, 0x80 | code]);
@@ -274,7 +274,7 @@ mod tests {
         talk.take_in(&packet(END, true, 3, answer));
         let address = std::net::Ipv4Addr::new(192, 0, 2, 1).to_ipv6_mapped();
         let told = Told { name: "x".into(), addresses: vec![address], seconds: 60 };
-        assert_eq!(talk.heard(), [Heard { cgroup: 7, at_ns: 3, told }]);
+        assert_eq!(talk.heard(), [Heard { cgroup: CgroupId(7), at_ns: 3, told }]);
         assert_eq!(talk.heard(), []);
     }
 

@@ -7,12 +7,14 @@ use std::{
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::ids::CgroupId;
+
 const KEPT: usize = 512;
 
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 struct RawPacket {
-    cgroup: u64,
+    cgroup: CgroupId,
     at_ns: u64,
     server: [u8; 16],
     sequence: u32,
@@ -45,7 +47,7 @@ const _: () = {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct End {
     /// Whose socket it is.
-    pub cgroup: u64,
+    pub cgroup: CgroupId,
     /// Address of the server, IPv4 as `::ffff:a.b.c.d`.
     pub server: Ipv6Addr,
     /// Port of the socket.

@@ -34,6 +34,7 @@ use crate::{
         sums::{Account, Sums},
     },
     identity::{AsContainer, AsWorkload},
+    ids::CgroupId,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -120,7 +121,7 @@ pub type ByReason = BTreeMap<String, u64>;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rows {
     /// By cgroup.
-    pub cgroups: HashMap<u64, ByReason>,
+    pub cgroups: HashMap<CgroupId, ByReason>,
     /// By device: whether it is the machine's own, and its name.
     pub devices: HashMap<(bool, String), ByReason>,
 }
@@ -187,9 +188,9 @@ impl Drops {
     fn update(&self, state: &mut State, now: f64) -> std::io::Result<()> {
         let State { rows, sums, devices, reader } = state;
         self.counts.read_all(self.counts.max_entries(), rows)?;
-        let mut of_cgroups: HashMap<u64, [u64; MOST]> = HashMap::new();
+        let mut of_cgroups: HashMap<CgroupId, [u64; MOST]> = HashMap::new();
         for (key, count) in rows.iter() {
-            if key.cgroup == 0 {
+            if key.cgroup == CgroupId::NO_ROOM {
                 let (last, changed) = devices.entry(*key).or_insert((0, now));
                 if last != count {
                     (*last, *changed) = (*count, now);
@@ -262,7 +263,7 @@ impl Follower for Drops {
         }
     }
 
-    fn forget(&self, cgroups: &[u64]) {
+    fn forget(&self, cgroups: &[CgroupId]) {
         let mut state = self.state.lock();
         let keys: Vec<Key> =
             state.rows.iter().map(|(key, _)| *key).filter(|key| cgroups.contains(&key.cgroup)).collect();

@@ -4,12 +4,14 @@ use std::mem::offset_of;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::ids::CgroupId;
+
 /// Where packets were dropped, and why (`struct drop_key`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub(super) struct Key {
     /// The cgroup; 0 where it is not known.
-    pub(super) cgroup: u64,
+    pub(super) cgroup: CgroupId,
     device: [u8; 16],
     host: u32,
     /// Number of the reason.
@@ -33,7 +35,7 @@ pub(super) struct Device {
 impl Key {
     /// The device, where that is what is known.
     pub(super) fn device(&self) -> Option<Device> {
-        if self.cgroup != 0 {
+        if self.cgroup != CgroupId::NO_ROOM {
             return None;
         }
         let name = self.device.split(|byte| *byte == 0).next().unwrap_or_default();
@@ -55,6 +57,6 @@ mod tests {
         assert_eq!(key(b"eth0\0\xff\0\0\0\0\0\0\0\0\0\0").device(), device(true, "eth0"));
         assert_eq!(key(b"\x10\x81\xff\xff\0\0\0\0\0\0\0\0\0\0\0\0").device(), device(false, ""));
         assert_eq!(key(b"0123456789abcdef").device(), device(false, ""));
-        assert_eq!(Key { cgroup: 7, ..key(b"eth0\0\0\0\0\0\0\0\0\0\0\0\0") }.device(), None);
+        assert_eq!(Key { cgroup: CgroupId(7), ..key(b"eth0\0\0\0\0\0\0\0\0\0\0\0\0") }.device(), None);
     }
 }

@@ -129,14 +129,12 @@ impl Collector for Exec {
                 let key = &workload.key;
                 let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.workload, key.kind]);
                 let extra = Extra { created: Some(workload.created), exemplar: None };
-                let [_, execs, _] = workload.tallies;
-                out.put_with(&EXECS, Some(of), [], Count(execs as f64), extra);
+                out.put_with(&EXECS, Some(of), [], Count(workload.tallies.execs as f64), extra);
             }
             for unit in ledger.shown_units() {
                 let of = ledger.subject_of(unit, out);
                 let extra = Extra { created: Some(unit.created), exemplar: None };
-                let [_, execs, _] = unit.tallies;
-                out.put_with(&CONTAINER_EXECS, Some(of), [], Count(execs as f64), extra);
+                out.put_with(&CONTAINER_EXECS, Some(of), [], Count(unit.tallies.execs as f64), extra);
             }
         };
         self.0.counting.read(put).map_err(|source| ReadError { path: "bpf/exec/execs".into(), source })

@@ -4,10 +4,12 @@ use std::mem::offset_of;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::ids::CgroupId;
+
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 struct Started {
-    cgroup: u64,
+    cgroup: CgroupId,
     time_ns: u64,
     pid: u32,
     parent: u32,
@@ -26,7 +28,7 @@ const _: () = {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
     /// Its cgroup.
-    pub cgroup: u64,
+    pub cgroup: CgroupId,
     /// When, in ns of the monotonic clock.
     pub time_ns: u64,
     /// Its process, as the kernel numbers it.

@@ -23,6 +23,7 @@ use self::{
 use super::{object::Hook, running::Running};
 use crate::{
     identity::{Counted, Layout},
+    ids::CgroupId,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -104,8 +105,8 @@ impl Iterators {
     }
 
     /// What the passes found of a cgroup, by its ids in the hierarchies of [`Reading::CONTROLLER`].
-    pub fn of(&self, memory: Option<u64>, tasks: Option<u64>, pressure: Option<u64>) -> Counted {
-        fn found<R: Reading>(pass: &Result<Pass<R>, Unavailable>, id: Option<u64>) -> Option<&R> {
+    pub fn of(&self, memory: Option<CgroupId>, tasks: Option<CgroupId>, pressure: Option<CgroupId>) -> Counted {
+        fn found<R: Reading>(pass: &Result<Pass<R>, Unavailable>, id: Option<CgroupId>) -> Option<&R> {
             pass.as_ref().ok()?.of(id?)
         }
         Counted {

@@ -11,6 +11,7 @@ use kernfs::Host;
 
 use super::wire::Reading;
 use crate::{
+    ids::CgroupId,
     probes::{
         health::{self, Feature, Vitals},
         object::{Entries, Hook, Iterator, Object, Plan, Table},
@@ -38,7 +39,7 @@ pub(super) struct Pass<R> {
     readings: Table,
     found: Entries<u32, R>,
     /// Where the reading of a cgroup stands.
-    at: HashMap<u64, usize, RandomState>,
+    at: HashMap<CgroupId, usize, RandomState>,
 }
 
 #[derive(Debug)]
@@ -98,7 +99,7 @@ impl<R: Reading> Pass<R> {
     }
 
     /// What the last pass found of a cgroup.
-    pub(super) fn of(&self, id: u64) -> Option<&R> {
+    pub(super) fn of(&self, id: CgroupId) -> Option<&R> {
         self.found.value(*self.at.get(&id)?)
     }
 

@@ -2,7 +2,10 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::identity::{Controller, CountedMemory, CountedPressure, CountedTasks};
+use crate::{
+    identity::{Controller, CountedMemory, CountedPressure, CountedTasks},
+    ids::CgroupId,
+};
 
 /// What a pass leaves of a cgroup.
 pub trait Reading: FromBytes + IntoBytes + Immutable + Clone + std::fmt::Debug + Send + 'static {
@@ -10,14 +13,14 @@ pub trait Reading: FromBytes + IntoBytes + Immutable + Clone + std::fmt::Debug +
     const CONTROLLER: Controller;
 
     /// The cgroup's id, which is the inode of its folder.
-    fn id(&self) -> u64;
+    fn id(&self) -> CgroupId;
 }
 
 /// Memory (`struct memory_reading`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct MemoryReading {
-    id: u64,
+    id: CgroupId,
     usage_pages: u64,
     peak_pages: u64,
     kernel_pages: u64,
@@ -35,7 +38,7 @@ const _: () = assert!(size_of::<MemoryReading>() == 112);
 impl Reading for MemoryReading {
     const CONTROLLER: Controller = Controller::Memory;
 
-    fn id(&self) -> u64 {
+    fn id(&self) -> CgroupId {
         self.id
     }
 }
@@ -56,7 +59,7 @@ impl MemoryReading {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct TasksReading {
-    id: u64,
+    id: CgroupId,
     current: u64,
     peak: u64,
     refusals: u64,
@@ -69,7 +72,7 @@ const _: () = assert!(size_of::<TasksReading>() == 40);
 impl Reading for TasksReading {
     const CONTROLLER: Controller = Controller::Pids;
 
-    fn id(&self) -> u64 {
+    fn id(&self) -> CgroupId {
         self.id
     }
 }
@@ -85,7 +88,7 @@ impl TasksReading {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct PressureReading {
-    id: u64,
+    id: CgroupId,
     io_ns: [u64; 2],
     memory_ns: [u64; 2],
     cpu_ns: [u64; 2],
@@ -98,7 +101,7 @@ const _: () = assert!(size_of::<PressureReading>() == 64);
 impl Reading for PressureReading {
     const CONTROLLER: Controller = Controller::Unified;
 
-    fn id(&self) -> u64 {
+    fn id(&self) -> CgroupId {
         self.id
     }
 }

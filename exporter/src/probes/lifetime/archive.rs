@@ -15,7 +15,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::wire::{LOSSES, Record};
-use crate::{books::ledger::Ledger, identity::bundle::Named};
+use crate::{books::ledger::Ledger, identity::bundle::Named, ids::CgroupId};
 
 /// Both files, held by one agent at a time.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub(super) enum Note {
     /// A record of the kernel.
     Seen(Record),
     /// What the bundle of the container with this cgroup says.
-    Named(u64, Named),
+    Named(CgroupId, Named),
 }
 
 /// What an agent left there since the machine was started.

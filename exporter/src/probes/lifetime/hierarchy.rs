@@ -4,6 +4,7 @@ use kernfs::{Dir, Host, Reader, text};
 
 use crate::{
     identity::{Controller, Layout, Mode},
+    ids::CgroupId,
     spec::Unavailable,
 };
 
@@ -16,7 +17,7 @@ pub(super) struct Hierarchy {
     /// Its number in the kernel; 0 is that of version 2.
     pub(super) number: u32,
     /// Id of its root cgroup.
-    pub(super) root: u64,
+    pub(super) root: CgroupId,
     total: Option<(Dir, &'static str)>,
 }
 
@@ -36,7 +37,7 @@ impl Hierarchy {
             Dir::open(root).ok()
         };
         let dir = open(controller).ok_or_else(|| Unavailable("cannot open the cgroup hierarchy".into()))?;
-        let root = reader.stat(&dir, ".").map_or(0, |stat| stat.st_ino);
+        let root = reader.stat(&dir, ".").map_or(CgroupId::NO_ROOM, |stat| CgroupId(stat.st_ino));
         let number = if kind == 0 { 0 } else { number_of(name, host, &mut reader)? };
         let exact = matches!(layout.mode(), Mode::V1 | Mode::Hybrid);
         let total = match open(Controller::Cpuacct) {
@@ -57,7 +58,7 @@ impl Hierarchy {
     }
 
     /// All cgroups below its root: ids and paths.
-    pub(super) fn walk(&self, reader: &mut Reader) -> Vec<(u64, String)> {
+    pub(super) fn walk(&self, reader: &mut Reader) -> Vec<(CgroupId, String)> {
         let mut found = Vec::new();
         let mut pending = vec![String::new()];
         while let Some(path) = pending.pop() {
@@ -72,7 +73,7 @@ impl Hierarchy {
             if !path.is_empty()
                 && let Some(stat) = reader.stat(&self.dir, &path)
             {
-                found.push((stat.st_ino, path));
+                found.push((CgroupId(stat.st_ino), path));
             }
         }
         found

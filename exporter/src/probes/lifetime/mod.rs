@@ -38,6 +38,7 @@ use crate::{
         moment::Moment,
     },
     identity::Pods,
+    ids::CgroupId,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -184,7 +185,7 @@ impl Lifetime {
         let ring = object.ring("events")?;
         let refused = |error: std::io::Error| Unavailable(format!("cannot prepare the maps: {error}"));
         if !object.is_reused() {
-            usage.set(&0_u64, &Usage::default()).map_err(refused)?;
+            usage.set(&CgroupId::NO_ROOM, &Usage::default()).map_err(refused)?;
             since.set(&0_u32, &u64::MAX).map_err(refused)?;
         }
         object.attach(&plan)?;

@@ -31,6 +31,7 @@ use crate::{
         usage::Row,
     },
     identity::{Pods, bundle},
+    ids::CgroupId,
     probes::{
         health::{Feature, Vitals},
         object::{Entries, Iterator, Object, Table},
@@ -79,7 +80,7 @@ pub(super) struct Upkeep {
 
 /// What whose turn it is works with.
 struct Turn {
-    rows: Entries<u64, Usage>,
+    rows: Entries<CgroupId, Usage>,
     reader: Reader,
     lost: [u64; LOSSES.len()],
     updated: Instant,
@@ -255,7 +256,7 @@ impl Upkeep {
 
     /// Puts what was learnt in the ledger, and has it written down. Gives the container that should be looked up now, if
     /// it is one: the id of its cgroup, and its own.
-    fn note(&self, note: Note) -> Option<(u64, String)> {
+    fn note(&self, note: Note) -> Option<(CgroupId, String)> {
         let now = Moment::now();
         self.books.change(|ledger| {
             let container = self.apply(ledger, &note, now);
@@ -266,7 +267,7 @@ impl Upkeep {
         })
     }
 
-    fn apply(&self, ledger: &mut Ledger, note: &Note, now: Moment) -> Option<(u64, String)> {
+    fn apply(&self, ledger: &mut Ledger, note: &Note, now: Moment) -> Option<(CgroupId, String)> {
         match note {
             Note::Seen(Record::Made { id, path }) => {
                 return ledger.made(*id, path, now.wall).map(|container| (*id, container.to_owned()));
@@ -323,7 +324,7 @@ impl Upkeep {
         // What came to a row since it was read goes with it.
         let mut last = Vec::new();
         let mut taken = Ok(());
-        gone.retain(|id| match self.maps.usage.take::<u64, Usage>(id) {
+        gone.retain(|id| match self.maps.usage.take::<CgroupId, Usage>(id) {
             Ok(usage) => {
                 last.extend(usage.map(|usage| (*id, Row::from(&usage))));
                 true
@@ -349,7 +350,7 @@ impl Upkeep {
     /// Has the books written down, and gives the cgroups whose rows the kernel can forget: they are gone for long enough,
     /// and a page that has their last numbers is on disk. Whatever becomes of this process, the next one finds each
     /// number in the rows, in the file or in both.
-    fn write_down(&self, turn: &mut Turn, pending: usize, now: Moment) -> Vec<u64> {
+    fn write_down(&self, turn: &mut Turn, pending: usize, now: Moment) -> Vec<CgroupId> {
         let Some(writer) = &self.writer else { return self.books.look(|ledger| ledger.leaving(now.mono_ns)) };
         let kernel_seen = self.hierarchy.kernel_total(&mut turn.reader);
         let (leaving, page) = self.books.look(|ledger| {
@@ -407,11 +408,11 @@ impl Feature for Upkeep {
 
 /// Cgroups that are gone for long enough and whose last numbers are on no disk yet: the first page that has them.
 #[derive(Debug, Default)]
-struct Unwritten(HashMap<u64, u64>);
+struct Unwritten(HashMap<CgroupId, u64>);
 
 impl Unwritten {
     /// Those of the leaving that are on disk. The page handed in now has all of them; pages up to `written` are done.
-    fn without(&mut self, leaving: Vec<u64>, page: u64, written: u64) -> Vec<u64> {
+    fn without(&mut self, leaving: Vec<CgroupId>, page: u64, written: u64) -> Vec<CgroupId> {
         let mut before = std::mem::take(&mut self.0);
         let mut free = Vec::new();
         for cgroup in leaving {
@@ -430,13 +431,17 @@ impl Unwritten {
 mod tests {
     use super::*;
 
+    fn cgroups<const N: usize>(ids: [u64; N]) -> Vec<CgroupId> {
+        ids.map(CgroupId).to_vec()
+    }
+
     #[test]
     fn a_row_stays_until_the_first_page_that_has_it_is_written() {
         let mut unwritten = Unwritten::default();
-        assert_eq!(unwritten.without(vec![7, 8], 3, 2), [0_u64; 0]);
-        assert_eq!(unwritten.without(vec![7, 8, 9], 5, 2), [0_u64; 0], "the disk is slow");
-        assert_eq!(unwritten.without(vec![7, 8, 9], 6, 3), [7, 8]);
-        assert_eq!(unwritten.without(vec![9], 7, 6), [9]);
+        assert_eq!(unwritten.without(cgroups([7, 8]), 3, 2), []);
+        assert_eq!(unwritten.without(cgroups([7, 8, 9]), 5, 2), [], "the disk is slow");
+        assert_eq!(unwritten.without(cgroups([7, 8, 9]), 6, 3), cgroups([7, 8]));
+        assert_eq!(unwritten.without(cgroups([9]), 7, 6), cgroups([9]));
         assert!(unwritten.0.is_empty());
     }
 }

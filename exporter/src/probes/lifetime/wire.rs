@@ -5,14 +5,17 @@ use std::mem::offset_of;
 use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::books::usage::{Memory, Row, Totals};
+use crate::{
+    books::usage::{Memory, Row, Totals},
+    ids::CgroupId,
+};
 
 /// What the tasks of one cgroup have used, its own and not those of cgroups inside it. Only rises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Usage {
     /// Id of the parent cgroup; 0: it has none.
-    pub parent: u64,
+    pub parent: CgroupId,
     /// When it was made, in ns of the monotonic clock; 0: before we came.
     pub opened_ns: u64,
     /// When it was removed; 0: it is there.
@@ -89,7 +92,7 @@ impl From<&Usage> for Row {
 struct Event {
     kind: u32,
     hierarchy: u32,
-    id: u64,
+    id: CgroupId,
     time_ns: u64,
     peak_pages: u64,
     memory_events: [u64; 5],
@@ -109,7 +112,7 @@ pub enum Record {
     /// A cgroup was made in the owning hierarchy.
     Made {
         /// Its id.
-        id: u64,
+        id: CgroupId,
         /// Its path.
         path: String,
     },
@@ -118,7 +121,7 @@ pub enum Record {
         /// Which hierarchy.
         hierarchy: u32,
         /// Its id in that hierarchy.
-        id: u64,
+        id: CgroupId,
         /// Its path.
         path: String,
         /// Its memory, if the memory controller is in that hierarchy.
@@ -154,12 +157,22 @@ mod tests {
 
     #[test]
     fn a_record_is_read_with_its_path() {
-        let event =
-            Event { kind: 2, hierarchy: 4, id: 9, peak_pages: 7, has_memory: 1, path_len: 4, ..Event::default() };
+        let event = Event {
+            kind: 2,
+            hierarchy: 4,
+            id: CgroupId(9),
+            peak_pages: 7,
+            has_memory: 1,
+            path_len: 4,
+            ..Event::default()
+        };
         let mut bytes = event.as_bytes().to_vec();
         bytes.extend(b"/a/b\0\0\0\0");
         let memory = Some(Memory { peak_pages: 7, events: [0; 5] });
-        assert_eq!(decode(&bytes), Some(Record::Removed { hierarchy: 4, id: 9, path: "/a/b".into(), memory }));
+        assert_eq!(
+            decode(&bytes),
+            Some(Record::Removed { hierarchy: 4, id: CgroupId(9), path: "/a/b".into(), memory })
+        );
         bytes.truncate(82);
         assert_eq!(decode(&bytes), None);
     }

@@ -135,16 +135,17 @@ mod tests {
     use super::*;
     use crate::{
         books::ledger::{Ledger, Limits},
+        ids::CgroupId,
         probes::lifetime::wire::Record,
     };
 
     fn page(resyncs: u64) -> Page {
-        let ledger = Ledger::new(Limits::default(), 1);
+        let ledger = Ledger::new(Limits::default(), CgroupId(1));
         Page { boot: "b".into(), kernel_start: None, kernel_seen: None, lost: [0; 5], resyncs, ledger }
     }
 
     fn made(id: u64) -> Note {
-        Note::Seen(Record::Made { id, path: format!("/{id}") })
+        Note::Seen(Record::Made { id: CgroupId(id), path: format!("/{id}") })
     }
 
     #[test]
@@ -162,7 +163,7 @@ mod tests {
         drop(writer);
         let (_archive, left) = Archive::open(folder.path(), "b").unwrap();
         let ids = left.notes.iter().map(|note| match note {
-            Note::Seen(Record::Made { id, .. }) => *id,
+            Note::Seen(Record::Made { id, .. }) => id.0,
             other => panic!("{other:?}"),
         });
         assert_eq!((left.page.unwrap().resyncs, ids.collect::<Vec<_>>()), (2, vec![8, 9]));

@@ -34,6 +34,20 @@ pub fn is_loaded(program: u32) -> io::Result<bool> {
     }
 }
 
+/// ioctl(2) of an open file. Only for requests that say how large their argument is, as those that are made by `_IOR`,
+/// `_IOW` and `_IOWR` do; the argument may be larger. It may hold no pointers.
+pub fn ioctl(file: BorrowedFd<'_>, request: u32, argument: &mut [u8]) -> io::Result<()> {
+    const SIZE_SHIFT: u32 = 16;
+    const SIZE_MASK: u32 = 0x3fff;
+    let size = usize::try_from((request >> SIZE_SHIFT) & SIZE_MASK).map_err(io::Error::other)?;
+    if size == 0 || size > argument.len() {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    }
+    // SAFETY: the kernel reads and writes as many bytes of the argument as the request says, and there are so many.
+    let result = unsafe { libc::ioctl(file.as_raw_fd(), libc::Ioctl::from(request), argument.as_mut_ptr()) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Has the allocator return what is free to the kernel, which it otherwise keeps for as long as the process runs.
 pub(super) fn give_memory_back() {
     // SAFETY: takes no pointer and may be called at any time.

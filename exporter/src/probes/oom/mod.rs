@@ -16,7 +16,7 @@ use super::{
 use crate::{
     books::{
         Books,
-        ledger::{Ledger, Tally},
+        ledger::{Ledger, Tallies, Tally},
     },
     identity::{AsContainer, AsWorkload},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
@@ -96,14 +96,14 @@ impl Collector for Oom {
                 let key = &workload.key;
                 let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.workload, key.kind]);
                 let extra = || Extra { created: Some(workload.created), exemplar: None };
-                let [kills, _, pages] = workload.tallies;
+                let Tallies { oom_kills: kills, oom_pages: pages, .. } = workload.tallies;
                 out.put_with(&WORKLOAD_KILLS, Some(of), [], Count(kills as f64), extra());
                 out.put_with(&WORKLOAD_KILLED, Some(of), [], Bytes(pages * page_size), extra());
             }
             for unit in ledger.shown_units() {
                 let of = ledger.subject_of(unit, out);
                 let extra = || Extra { created: Some(unit.created), exemplar: None };
-                let [kills, _, pages] = unit.tallies;
+                let Tallies { oom_kills: kills, oom_pages: pages, .. } = unit.tallies;
                 out.put_with(&KILLS, Some(of), [], Count(kills as f64), extra());
                 out.put_with(&KILLED, Some(of), [], Bytes(pages * page_size), extra());
             }

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     books::{Books, ledger::Unit},
     identity::AsContainer,
+    ids::CgroupId,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -122,7 +123,7 @@ impl Runqueue {
     }
 
     /// All delays so far, by cgroup.
-    pub fn read(&self, scratch: &mut Entries<u64, Delays>) -> std::io::Result<Vec<(u64, Delays)>> {
+    pub fn read(&self, scratch: &mut Entries<CgroupId, Delays>) -> std::io::Result<Vec<(CgroupId, Delays)>> {
         self.waits.read_all(self.waits.max_entries(), scratch)?;
         let sums = scratch.iter_copies().map(|(id, copies)| {
             let mut sum = Delays::default();
@@ -146,7 +147,7 @@ static RUNNING: Running<Runqueue> = Running::none();
 
 struct Waits {
     feature: Arc<Runqueue>,
-    scratch: Entries<u64, Delays>,
+    scratch: Entries<CgroupId, Delays>,
 }
 
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {

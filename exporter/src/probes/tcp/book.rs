@@ -11,9 +11,12 @@ use super::{
     named::{Came, Whose},
     wire::{Listener, ListenerKey, Meter, Peer, PeerId, PeerKey},
 };
-use crate::books::{
-    ledger::{Key, Ledger},
-    times::Times,
+use crate::{
+    books::{
+        ledger::{Key, Ledger, UnitId},
+        times::Times,
+    },
+    ids::CgroupId,
 };
 
 /// How long a cgroup may be unknown to `lifetime` before what it has is put on `other`, in seconds.
@@ -126,7 +129,7 @@ struct Row {
 /// Whom a cgroup's counts belong to.
 #[derive(Clone, Debug)]
 enum Owner {
-    Unit(u64, Option<Key>),
+    Unit(UnitId, Option<Key>),
     Workload(Key),
     /// Not known yet.
     Wait,
@@ -157,12 +160,12 @@ pub struct Book {
     /// Most peers of one workload.
     most_peers: usize,
     rows: HashMap<PeerKey, Row>,
-    meters: HashMap<u64, Meter>,
+    meters: HashMap<CgroupId, Meter>,
     listeners: HashMap<ListenerKey, (Listener, f64)>,
     last_pass: u64,
-    strangers: HashMap<u64, f64>,
-    gone: HashSet<u64>,
-    units: HashMap<u64, Unit>,
+    strangers: HashMap<CgroupId, f64>,
+    gone: HashSet<CgroupId>,
+    units: HashMap<UnitId, Unit>,
     workloads: HashMap<Key, Account>,
     /// What came to workloads since somebody asked; `None` while nobody does.
     came: Option<Vec<Came>>,
@@ -191,7 +194,7 @@ impl Book {
         reading: Reading<
             '_,
             impl Iterator<Item = (&'m PeerKey, &'m Peer)>,
-            impl Iterator<Item = (&'m u64, &'m Meter)>,
+            impl Iterator<Item = (&'m CgroupId, &'m Meter)>,
             impl Iterator<Item = (&'m ListenerKey, &'m Listener)> + Clone,
         >,
     ) {
@@ -207,7 +210,14 @@ impl Book {
         self.settle(ledger, now);
     }
 
-    fn read_peer(&mut self, key: &PeerKey, peer: &Peer, owners: &mut HashMap<u64, Owner>, ledger: &Ledger, now: f64) {
+    fn read_peer(
+        &mut self,
+        key: &PeerKey,
+        peer: &Peer,
+        owners: &mut HashMap<CgroupId, Owner>,
+        ledger: &Ledger,
+        now: f64,
+    ) {
         let last = self.rows.get(key).map_or_else(Peer::default, |row| row.last);
         let more = peer.since(&last);
         if more == Peer::default() {
@@ -234,7 +244,14 @@ impl Book {
         self.rows.insert(*key, Row { last: *peer, changed: now });
     }
 
-    fn read_meter(&mut self, cgroup: u64, meter: &Meter, owners: &mut HashMap<u64, Owner>, ledger: &Ledger, now: f64) {
+    fn read_meter(
+        &mut self,
+        cgroup: CgroupId,
+        meter: &Meter,
+        owners: &mut HashMap<CgroupId, Owner>,
+        ledger: &Ledger,
+        now: f64,
+    ) {
         let last = self.meters.get(&cgroup).copied().unwrap_or_default();
         if *meter == last {
             return;
@@ -260,7 +277,7 @@ impl Book {
         &mut self,
         listeners: impl Iterator<Item = (&'m ListenerKey, &'m Listener)> + Clone,
         passed: bool,
-        owners: &mut HashMap<u64, Owner>,
+        owners: &mut HashMap<CgroupId, Owner>,
         ledger: &Ledger,
         now: f64,
     ) {
@@ -365,14 +382,14 @@ impl Book {
     }
 
     /// `lifetime` forgets these cgroups.
-    pub fn forget(&mut self, cgroups: &[u64]) {
+    pub fn forget(&mut self, cgroups: &[CgroupId]) {
         self.gone.extend(cgroups);
     }
 
     /// Rows that the kernel can do without: idle, and of cgroups that are gone or idle for long.
     pub fn idle_rows(&self, now: f64) -> Vec<PeerKey> {
         let idle = self.rows.iter().filter(|(key, row)| {
-            key.cgroup != 0
+            key.cgroup != CgroupId::NO_ROOM
                 && row.last.is_idle(key.peer().inbound)
                 && (self.gone.contains(&key.cgroup) || now - row.changed > IDLE)
         });
@@ -392,12 +409,12 @@ impl Book {
     }
 
     /// Cgroups that are gone and have no rows any more: what else the kernel has of them can go. They are forgotten.
-    pub fn gone_for_good(&mut self) -> Vec<u64> {
+    pub fn gone_for_good(&mut self) -> Vec<CgroupId> {
         if self.gone.is_empty() {
             return Vec::new();
         }
-        let busy: HashSet<u64> = self.rows.keys().map(|key| key.cgroup).collect();
-        let done: Vec<u64> = self.gone.iter().filter(|cgroup| !busy.contains(cgroup)).copied().collect();
+        let busy: HashSet<CgroupId> = self.rows.keys().map(|key| key.cgroup).collect();
+        let done: Vec<CgroupId> = self.gone.iter().filter(|cgroup| !busy.contains(cgroup)).copied().collect();
         for cgroup in &done {
             self.gone.remove(cgroup);
             self.meters.remove(cgroup);
@@ -408,7 +425,7 @@ impl Book {
 
     /// Listeners that the kernel can forget: of cgroups that are gone, or without a socket for long.
     /// They are forgotten.
-    pub fn idle_listeners(&mut self, gone: &[u64], now: f64) -> Vec<ListenerKey> {
+    pub fn idle_listeners(&mut self, gone: &[CgroupId], now: f64) -> Vec<ListenerKey> {
         let pass = self.last_pass;
         let idle = |key: &ListenerKey, listener: &Listener, seen: f64| {
             gone.contains(&key.cgroup) || (listener.pass != pass && now - seen > IDLE)
@@ -426,7 +443,7 @@ impl Book {
     }
 
     /// A container's books, by its number in `lifetime`'s.
-    pub fn unit(&self, number: u64) -> Option<&Unit> {
+    pub fn unit(&self, number: UnitId) -> Option<&Unit> {
         self.units.get(&number)
     }
 
@@ -453,12 +470,12 @@ impl Unit {
 
 /// When cgroups that nobody knows were first seen.
 trait Strangers {
-    fn owner(&mut self, cgroup: u64, ledger: &Ledger, now: f64) -> Owner;
+    fn owner(&mut self, cgroup: CgroupId, ledger: &Ledger, now: f64) -> Owner;
 }
 
-impl Strangers for HashMap<u64, f64> {
-    fn owner(&mut self, cgroup: u64, ledger: &Ledger, now: f64) -> Owner {
-        if cgroup == 0 {
+impl Strangers for HashMap<CgroupId, f64> {
+    fn owner(&mut self, cgroup: CgroupId, ledger: &Ledger, now: f64) -> Owner {
+        if cgroup == CgroupId::NO_ROOM {
             return Owner::Workload(Key::other());
         }
         if ledger.is_root(cgroup) {
@@ -480,19 +497,19 @@ mod tests {
     use super::*;
     use crate::books::{ledger::Limits, moment::Moment, usage::Row};
 
-    const ROOT: u64 = 1;
+    const ROOT: CgroupId = CgroupId(1);
 
     fn used() -> Row {
         let mut row = Row::default();
-        (row.parent, row.opened_ns, row.totals.tasks_started) = (2, 1, 1);
+        (row.parent, row.opened_ns, row.totals.tasks_started) = (CgroupId(2), 1, 1);
         row
     }
 
     fn ledger() -> Ledger {
         let mut ledger = Ledger::new(Limits::default(), ROOT);
-        ledger.made(7, "/jobs/a", 0.0);
+        ledger.made(CgroupId(7), "/jobs/a", 0.0);
         let row = used();
-        ledger.measured([(7, row)].into_iter(), Moment { mono_ns: 2, wall: 1.0 });
+        ledger.measured([(CgroupId(7), row)].into_iter(), Moment { mono_ns: 2, wall: 1.0 });
         ledger
     }
 
@@ -533,7 +550,7 @@ mod tests {
         read(&mut book, &ledger, &[(key(7, 1), sent(10))], 2.0);
         read(&mut book, &ledger, &[(key(7, 1), sent(15)), (key(7, 2), sent(1))], 3.0);
         assert_eq!(workload(&book, "/jobs"), 16);
-        let number = ledger.unit_of(7).unwrap().number;
+        let number = ledger.unit_of(CgroupId(7)).unwrap().number;
         let unit = book.unit(number).unwrap();
         assert_eq!((unit.account.total().sent_bytes, unit.account.peers.len()), (16, 2));
     }
@@ -554,13 +571,13 @@ mod tests {
         let (mut book, mut ledger) = (Book::new(8), ledger());
         read(&mut book, &ledger, &[(key(9, 1), sent(10)), (key(11, 1), sent(5))], 1.0);
         assert_eq!(workload(&book, "other"), 0);
-        ledger.made(9, "/jobs/b", 1.0);
+        ledger.made(CgroupId(9), "/jobs/b", 1.0);
         read(&mut book, &ledger, &[(key(9, 1), sent(10)), (key(11, 1), sent(5))], 2.0 + CLAIM);
         assert_eq!(workload(&book, "other"), 5);
         // It has no tasks that anybody saw, and so no workload yet: nothing is lost meanwhile.
         assert_eq!(workload(&book, "/jobs"), 0);
         let row = used();
-        ledger.measured([(9, row)].into_iter(), Moment { mono_ns: 3, wall: 20.0 });
+        ledger.measured([(CgroupId(9), row)].into_iter(), Moment { mono_ns: 3, wall: 20.0 });
         read(&mut book, &ledger, &[(key(9, 1), sent(10))], 20.0);
         assert_eq!(workload(&book, "/jobs"), 10);
     }

@@ -46,6 +46,7 @@ use crate::{
     },
     events::{Feeds, Kind, flow::Flow},
     identity::{AsWorkload, Peers, names::NAMES},
+    ids::CgroupId,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -232,7 +233,7 @@ struct State {
     /// Accounts by who is at the other side, and who says that.
     named: Option<(Named, Peers)>,
     peers: Entries<PeerKey, Peer>,
-    meters: Entries<u64, Meter>,
+    meters: Entries<CgroupId, Meter>,
     listeners: Entries<ListenerKey, Listener>,
     passed: Instant,
     pass_took: Duration,
@@ -314,7 +315,7 @@ impl Tcp {
     }
 
     /// What listeners turned away, by cgroup, for those who want to see cgroups.
-    pub fn rows_of_listeners(&self) -> std::io::Result<Vec<(u64, u64)>> {
+    pub fn rows_of_listeners(&self) -> std::io::Result<Vec<(CgroupId, u64)>> {
         self.living.run()?;
         let mut rows: Entries<ListenerKey, Listener> = Entries::default();
         self.listeners.read_all(self.listeners.max_entries(), &mut rows)?;
@@ -369,7 +370,7 @@ impl Tcp {
         for key in book.idle_rows(now) {
             if let Some(end) = self.peers.take::<PeerKey, Peer>(&key)? {
                 self.books.look(|ledger| book.released(&key, &end, ledger, now));
-                let mut gone = self.released.get::<u64, [u64; 2]>(&key.cgroup)?.unwrap_or_default();
+                let mut gone = self.released.get::<CgroupId, [u64; 2]>(&key.cgroup)?.unwrap_or_default();
                 if let Some(gone) = gone.get_mut(key.peer().direction()) {
                     *gone += 1;
                 }
@@ -395,7 +396,7 @@ impl Follower for Tcp {
         }
     }
 
-    fn forget(&self, cgroups: &[u64]) {
+    fn forget(&self, cgroups: &[CgroupId]) {
         self.state.lock().book.forget(cgroups);
     }
 }

@@ -12,8 +12,9 @@ use std::{
 
 use super::wire::{Peer, PeerId};
 use crate::{
-    books::ledger::Key,
+    books::ledger::{Key, UnitId},
     identity::peers::{Found, PATIENCE, Who},
+    ids::CgroupId,
 };
 
 /// How long an account is kept that nothing comes to, in seconds.
@@ -46,7 +47,7 @@ pub struct Came {
     /// Whose it is.
     pub whose: Whose,
     /// The cgroup that it came by.
-    pub cgroup: u64,
+    pub cgroup: CgroupId,
     /// By address.
     pub peer: PeerId,
     /// What came.
@@ -59,7 +60,7 @@ pub enum Whose {
     /// A workload's.
     Workload(Key),
     /// A container's whose workload is not known yet, by its number in the books of lifetimes.
-    Unit(u64),
+    Unit(UnitId),
 }
 
 /// Workload, address, and what the container that connected had been told that this is called.
@@ -92,7 +93,7 @@ impl Named {
     pub fn take_in(
         &mut self,
         came: impl Iterator<Item = Came>,
-        called: impl Fn(u64, Ipv6Addr) -> Option<Arc<str>>,
+        called: impl Fn(CgroupId, Ipv6Addr) -> Option<Arc<str>>,
         find: impl Fn(IpAddr, u16, Option<&str>) -> Found,
         now: f64,
     ) {
@@ -224,13 +225,13 @@ mod tests {
         let address = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, address);
         Came {
             whose: Whose::Workload(key("web")),
-            cgroup: 7,
+            cgroup: CgroupId(7),
             peer: PeerId { inbound, address, port },
             more: Peer { opened, ..Peer::default() },
         }
     }
 
-    fn nobody(_: u64, _: Ipv6Addr) -> Option<Arc<str>> {
+    fn nobody(_: CgroupId, _: Ipv6Addr) -> Option<Arc<str>> {
         None
     }
 
@@ -269,12 +270,13 @@ mod tests {
     #[test]
     fn one_address_can_have_many_names() {
         let mut named = Named::new(10);
-        let called = |cgroup: u64, _| Some(Arc::from(if cgroup == 7 { "a.example" } else { "b.example" }));
+        let called =
+            |cgroup: CgroupId, _| Some(Arc::from(if cgroup == CgroupId(7) { "a.example" } else { "b.example" }));
         let find =
             |_: IpAddr, _, name: Option<&str>| Found { who: who("dns", name.unwrap_or("?"), None), is_sure: true };
-        let other = Came { cgroup: 8, ..came(1, 443, false, 2) };
+        let other = Came { cgroup: CgroupId(8), ..came(1, 443, false, 2) };
         let inbound = came(1, 80, true, 4);
-        let unit = Came { whose: Whose::Unit(1), ..came(1, 443, false, 8) };
+        let unit = Came { whose: Whose::Unit(UnitId(1)), ..came(1, 443, false, 8) };
         named.take_in([came(1, 443, false, 1), other, inbound, unit].into_iter(), called, find, 1.0);
         let lines = opened(&named);
         let expected = [(false, "dns a.example", 443, 1), (false, "dns b.example", 443, 2), (true, "dns ?", 80, 4)];

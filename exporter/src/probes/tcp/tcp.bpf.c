@@ -146,6 +146,7 @@ static const struct meter no_meter;
 static const struct listener no_listener;
 
 /* Upper ends of the slots of struct times, in ns. */
+/* clang-format off */
 static const __u64 native_edges[NATIVE_SLOTS - 1] = {
 	953, 1134, 1348, 1603, 1907, 2268, 2697, 3207,
 	3814, 4536, 5394, 6415, 7629, 9072, 10789, 12831,
@@ -167,6 +168,7 @@ static const __u64 classic_edges[CLASSIC_SLOTS - 1] = {
 	10000000, 25000000, 50000000, 100000000, 250000000, 500000000,
 	1000000000, 2500000000, 5000000000, 10000000000, 30000000000,
 };
+/* clang-format on */
 
 static __always_inline void lose(__u32 what)
 {

@@ -49,19 +49,22 @@ fn record(raw: &Raw, ledger: &Ledger, now: Moment, sampled: u32) -> Flow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::books::{ledger::Limits, usage::Row};
+    use crate::{
+        books::{ledger::Limits, usage::Row},
+        ids::CgroupId,
+    };
 
     #[test]
     fn a_record_says_whose_it_was_and_what_its_peer_is_called() {
-        let mut ledger = Ledger::new(Limits::default(), 1);
-        ledger.made(7, "/jobs/a", 0.0);
+        let mut ledger = Ledger::new(Limits::default(), CgroupId(1));
+        ledger.made(CgroupId(7), "/jobs/a", 0.0);
         let mut row = Row::default();
-        (row.parent, row.opened_ns, row.totals.tasks_started) = (2, 1, 1);
-        ledger.measured([(7, row)].into_iter(), Moment { mono_ns: 2, wall: 1.0 });
+        (row.parent, row.opened_ns, row.totals.tasks_started) = (CgroupId(2), 1, 1);
+        ledger.measured([(CgroupId(7), row)].into_iter(), Moment { mono_ns: 2, wall: 1.0 });
         let peer = std::net::Ipv4Addr::new(192, 0, 2, 77).to_ipv6_mapped();
-        NAMES.told(7, "db.example", &[peer], 60, 500);
+        NAMES.told(CgroupId(7), "db.example", &[peer], 60, 500);
         let raw = Raw {
-            cgroup: 7,
+            cgroup: CgroupId(7),
             started_ns: 1_000_000_000,
             opened_ns: 1_500_000_000,
             came_about: true,
@@ -85,7 +88,7 @@ mod tests {
         let (container, workload) = (flow.whose.container.unwrap(), flow.whose.workload.unwrap());
         assert_eq!(
             (workload.name.as_str(), workload.kind, container.name.as_str(), flow.whose.cgroup),
-            ("/jobs", "cgroup", "jobs/a", 7)
+            ("/jobs", "cgroup", "jobs/a", CgroupId(7))
         );
         assert_eq!((flow.peer_address.as_str(), flow.peer_name.as_str()), ("192.0.2.77", "db.example"));
         let early = Raw { started_ns: 400, ..raw };

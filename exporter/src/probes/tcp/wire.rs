@@ -4,7 +4,10 @@ use std::{mem::offset_of, net::Ipv6Addr};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::books::times::{CLASSIC_SLOTS, NATIVE_SLOTS, Times};
+use crate::{
+    books::times::{CLASSIC_SLOTS, NATIVE_SLOTS, Times},
+    ids::CgroupId,
+};
 
 /// Why a connection did not come about, in wire order.
 pub const FAILURES: [&str; 6] = ["refused", "timeout", "unreachable", "abandoned", "local", "other"];
@@ -20,7 +23,7 @@ pub const LOSSES: [&str; 6] = ["peer", "meter", "listener", "socket", "flow", "p
 #[repr(C)]
 pub struct PeerKey {
     /// The cgroup; 0 for those of whom no room was left.
-    pub cgroup: u64,
+    pub cgroup: CgroupId,
     address: [u8; 16],
     port: u16,
     direction: u8,
@@ -203,7 +206,7 @@ const _: () = {
 #[repr(C)]
 pub struct ListenerKey {
     /// The cgroup.
-    pub cgroup: u64,
+    pub cgroup: CgroupId,
     /// The port.
     pub port: u16,
     padding: [u16; 3],
@@ -235,7 +238,7 @@ const _: () = {
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 struct RawFlow {
-    cgroup: u64,
+    cgroup: CgroupId,
     started_ns: u64,
     opened_ns: u64,
     ended_ns: u64,
@@ -264,7 +267,7 @@ const _: () = {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flow {
     /// Its owner.
-    pub cgroup: u64,
+    pub cgroup: CgroupId,
     /// When it was asked for, in ns of the monotonic clock; 0: before we came.
     pub started_ns: u64,
     /// When it came about; 0: it did not, or did before we came.

@@ -25,6 +25,7 @@ use crate::{
         sums::{Account, Sums},
     },
     identity::{AsContainer, AsWorkload},
+    ids::CgroupId,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -38,10 +39,10 @@ pub static SPEC: Spec = Spec {
         Need::Btf,
         Need::Capability("CAP_BPF"),
         Need::Capability("CAP_PERFMON"),
-        Need::Capability("CAP_NET_ADMIN"),
-        Need::Hook(
-            "ip_send_skb, ip6_send_skb and __udp_enqueue_schedule_skb, else cgroup_skb, which alone takes CAP_NET_ADMIN",
-        ),
+        Need::OneOf(&[
+            &[Need::Hook("ip_send_skb"), Need::Hook("ip6_send_skb"), Need::Hook("__udp_enqueue_schedule_skb")],
+            &[Need::Hook("cgroup_skb"), Need::Capability("CAP_NET_ADMIN")],
+        ]),
         Need::Hook("udp_fail_queue_rcv_skb"),
     ],
     shows: &[(View::Own, FAMILIES)],
@@ -150,7 +151,7 @@ pub struct Udp {
 
 #[derive(Debug, Default)]
 struct State {
-    rows: Entries<u64, Datagrams>,
+    rows: Entries<CgroupId, Datagrams>,
     sums: Sums<NUMBERS>,
 }
 
@@ -200,7 +201,7 @@ impl Udp {
     }
 
     /// What the kernel has counted, by cgroup, for those who want to see cgroups.
-    pub fn rows(&self) -> std::io::Result<HashMap<u64, [u64; NUMBERS]>> {
+    pub fn rows(&self) -> std::io::Result<HashMap<CgroupId, [u64; NUMBERS]>> {
         let mut rows = Entries::default();
         self.counts.read_all(self.counts.max_entries(), &mut rows)?;
         Ok(totals(&rows).collect())
@@ -208,7 +209,7 @@ impl Udp {
 }
 
 /// Sums over CPUs.
-fn totals(rows: &Entries<u64, Datagrams>) -> impl Iterator<Item = (u64, [u64; NUMBERS])> {
+fn totals(rows: &Entries<CgroupId, Datagrams>) -> impl Iterator<Item = (CgroupId, [u64; NUMBERS])> {
     rows.iter_copies().map(|(cgroup, copies)| {
         let mut total = [0; NUMBERS];
         for Datagrams(copy) in copies {
@@ -227,7 +228,7 @@ impl Follower for Udp {
         }
     }
 
-    fn forget(&self, cgroups: &[u64]) {
+    fn forget(&self, cgroups: &[CgroupId]) {
         for cgroup in cgroups {
             if let Err(error) = self.counts.remove(cgroup) {
                 tracing::debug!(%error, "cannot forget a cgroup's datagrams");

@@ -1,0 +1,44 @@
+//! All that a way to a server is made of.
+
+use hyper::{Uri, header::HeaderValue};
+use kube::Config;
+
+use super::{NoAccess, files::Files, trust::Pem};
+
+/// What an access comes to when its files are read.
+#[derive(Debug)]
+pub(super) struct Settings {
+    /// For kube: the server, plugins and impersonation. Has no certificates and no token.
+    pub(super) config: Config,
+    pub(super) authority: Option<Pem>,
+    /// Certificate and key.
+    pub(super) identity: Option<(Pem, Pem)>,
+    pub(super) token: Option<Token>,
+    pub(super) proxy: Proxy,
+    pub(super) files: Files,
+}
+
+/// What leads to the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Proxy {
+    /// This proxy, whatever the environment says.
+    Given(Uri),
+    /// What the environment says.
+    ByEnvironment,
+    /// Nothing: a server that is a neighbour, as kubelets are.
+    Never,
+}
+
+/// The header that shows a token.
+#[derive(Clone, Debug)]
+pub(super) struct Token(pub(super) HeaderValue);
+
+impl Token {
+    /// A token without the white space around it, with which files end.
+    pub(super) fn new(text: &str, from: &str) -> Result<Self, NoAccess> {
+        let value = HeaderValue::from_str(&format!("Bearer {}", text.trim()));
+        let mut value = value.map_err(|_| NoAccess::Token { from: from.to_owned() })?;
+        value.set_sensitive(true);
+        Ok(Self(value))
+    }
+}
