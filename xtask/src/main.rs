@@ -7,6 +7,7 @@
 
 mod account;
 mod agent;
+mod alerts;
 mod args;
 mod cargo;
 mod checks;
@@ -86,6 +87,7 @@ const RECIPES: &[Recipe] = &[
         run: structure::run,
     },
     Recipe { name: "docs", usage: "[--check]", about: "write the generated pages, or check them", run: tasks::docs },
+    Recipe { name: "alerts", usage: alerts::USAGE, about: "compile the alerts and test their rules", run: alerts::run },
     Recipe {
         name: "bench",
         usage: "[growth | network | join | kube-state] [--peers] [--real] [ARGS]",

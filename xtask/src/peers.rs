@@ -44,6 +44,20 @@ pub(crate) const KUBE_STATE_METRICS: Module = Module {
     package: "k8s.io/kube-state-metrics/v2",
     version: "v2.20.0",
 };
+/// The `promtool` of a current Prometheus, which Debian does not have yet.
+pub(crate) const PROMTOOL_NEW: Module = Module {
+    name: "promtool",
+    path: "github.com/prometheus/prometheus",
+    package: "github.com/prometheus/prometheus/cmd/promtool",
+    version: "v0.316.0",
+};
+/// The `amtool` of an Alertmanager; later versions of the module lack files of the user interface.
+pub(crate) const AMTOOL: Module = Module {
+    name: "amtool",
+    path: "github.com/prometheus/alertmanager",
+    package: "github.com/prometheus/alertmanager/cmd/amtool",
+    version: "v0.28.1",
+};
 /// The cAdvisor that the kubelet of the test cluster is built with, as a program of its own.
 pub(crate) const CADVISOR: Source = Source { folder: "e2e/cadvisor", name: "cadvisor" };
 
@@ -77,6 +91,8 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
         println!("{name:<14} {}", peer.path()?.display());
     }
     println!("{:<14} {}", "node_exporter", NODE_EXPORTER.binary()?.display());
+    println!("{:<14} {}", "promtool 3.16", PROMTOOL_NEW.binary()?.display());
+    println!("{:<14} {}", "amtool", AMTOOL.binary()?.display());
     println!("{:<14} {}", "cAdvisor", CADVISOR.binary("-s -w")?.display());
     Ok(())
 }

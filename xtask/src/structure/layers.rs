@@ -29,6 +29,20 @@ pub(super) const ALL: &[Layers] = &[
     Layers { package: "expo", uses: &["metric"], ..PLATFORM },
     Layers { package: "daemon", uses: &["metric", "expo"], ..PLATFORM },
     Layers { package: "kubernetes", uses: &["metric", "daemon"], ..PLATFORM },
+    Layers {
+        package: "mixin",
+        uses: &["metric"],
+        floors: &[
+            &["period", "problem", "query/text"],
+            &["source"],
+            &["threshold", "catalog"],
+            &["query"],
+            &["alert"],
+            &["rule", "runbook"],
+            &["lib", "set"],
+        ],
+        ..PLATFORM
+    },
     Layers { package: "testkit", uses: &["metric", "expo", "kernfs"], ..PLATFORM },
     Layers {
         package: "yagura-exporter",
@@ -68,6 +82,7 @@ pub(super) const ALL: &[Layers] = &[
     },
     Layers {
         package: "xtask",
+        uses: &["metric", "mixin"],
         floors: &[
             &["args", "exposition", "skip"],
             &["places", "http", "process"],
@@ -77,7 +92,7 @@ pub(super) const ALL: &[Layers] = &[
             &["cluster"],
             &["account", "shop", "e2e", "vm"],
             &["parity", "proof"],
-            &["kube_names", "lines", "new", "structure"],
+            &["alerts", "kube_names", "lines", "new", "structure"],
             &["checks", "demo", "tasks"],
             &["ci", "main"],
         ],

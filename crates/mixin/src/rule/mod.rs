@@ -1,0 +1,9 @@
+//! What Prometheus gets: recording rules and alerts, and their tests.
+
+mod promtool;
+mod record;
+mod yaml;
+
+pub(crate) use promtool::tests;
+pub(crate) use record::{Recorded, Records};
+pub(crate) use yaml::{Group, Rule, object, rules};
