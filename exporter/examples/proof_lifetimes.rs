@@ -50,7 +50,7 @@ fn main() -> anyhow::Result<()> {
     drop(counting);
     let (missed, began, ended) = lifetime.read(|ledger| {
         let known = |name: &&String| ledger.units().any(|unit| unit.path == format!("{}/{name}", folder.name()));
-        let ours = || ledger.workloads().filter(|workload| workload.key.workload.starts_with(&folder.name()));
+        let ours = || ledger.workloads().filter(|workload| workload.key.name.starts_with(&folder.name()));
         let began: u64 = ours().map(|workload| workload.started).sum();
         let ended: u64 = ours().flat_map(|workload| workload.exited).sum();
         (truth.len() - truth.keys().filter(known).count(), began, ended)
@@ -86,7 +86,7 @@ fn burn_and_read(
                 until = Instant::now() + Duration::from_secs(5);
             }
             let sum: u64 = lifetime.read(|ledger| {
-                let ours = ledger.workloads().filter(|workload| workload.key.workload.starts_with(&folder.name()));
+                let ours = ledger.workloads().filter(|workload| workload.key.name.starts_with(&folder.name()));
                 ours.map(|workload| workload.totals.cpu_ns).sum()
             })?;
             readings.falls += u32::from(sum < readings.highest);

@@ -152,11 +152,11 @@ fn look(named: &Named, expected: &BTreeSet<Edge>) -> (usize, Vec<String>, usize)
             if line.inbound {
                 let caller_is_known = line.who.kind == "workload" && line.port == 8080;
                 if key.kind == "Deployment" && !caller_is_known {
-                    wrong.push(format!("{} was called by {} {}", key.workload, line.who.kind, line.who.name));
+                    wrong.push(format!("{} was called by {} {}", key.name, line.who.kind, line.who.name));
                 }
                 continue;
             }
-            let edge = (key.workload.clone(), line.who.kind.to_owned(), line.who.name.to_string(), line.port);
+            let edge = (key.name.to_string(), line.who.kind.to_owned(), line.who.name.to_string(), line.port);
             if !expected.contains(&edge) {
                 wrong.push(format!("{edge:?} is no edge"));
             } else if account.sums.opened == TIMES {

@@ -137,7 +137,7 @@ fn load(caller: &Path) -> anyhow::Result<bool> {
     let counted = loop {
         lifetime.read(|_| ())?;
         let counted = tcp.read(|book, _| {
-            let account = book.workloads().find(|(key, _)| key.workload == folder.name());
+            let account = book.workloads().find(|(key, _)| *key.name == folder.name());
             let total = account.map(|(_, account)| Account::total(account)).unwrap_or_default();
             [total.opened, total.sent_bytes, total.received_bytes]
         })?;

@@ -65,7 +65,7 @@ fn wait_for_cpu(lifetime: &Lifetime, folder: &str, expected: u64) -> u64 {
     loop {
         let sum = lifetime
             .read(|ledger| {
-                let all = ledger.workloads().filter(|workload| workload.key.workload.starts_with(folder));
+                let all = ledger.workloads().filter(|workload| workload.key.name.starts_with(folder));
                 all.map(|workload| workload.totals.cpu_ns).sum::<u64>()
             })
             .unwrap();
@@ -171,7 +171,7 @@ fn with_version_1_only_the_cgroups_of_cpuacct_own_what_is_used() {
     );
     let (started, lost) = lifetime
         .read(|ledger| {
-            let ours = ledger.workloads().filter(|workload| workload.key.workload.starts_with(&folder.name()));
+            let ours = ledger.workloads().filter(|workload| workload.key.name.starts_with(&folder.name()));
             ours.map(|workload| workload.started).sum::<u64>()
         })
         .map(|started| (started, lifetime.lost()))

@@ -25,7 +25,7 @@ fn settled(
         let (units, workloads) = lifetime
             .read(|ledger| {
                 let units: Vec<_> = ledger.units().filter(|unit| unit.path.starts_with(folder)).cloned().collect();
-                let workloads = ledger.workloads().filter(|workload| workload.key.workload.starts_with(folder));
+                let workloads = ledger.workloads().filter(|workload| workload.key.name.starts_with(folder));
                 (units, workloads.cloned().collect::<Vec<_>>())
             })
             .unwrap();

@@ -51,7 +51,7 @@ fn each_kill_is_counted_on_its_container_and_workload() {
         let found = lifetime
             .read(|ledger| {
                 let units = ledger.units().filter(|unit| unit.path.starts_with(&folder.name()));
-                let workload = ledger.workloads().find(|workload| workload.key.workload == folder.name());
+                let workload = ledger.workloads().find(|workload| *workload.key.name == folder.name());
                 (units.cloned().collect::<Vec<_>>(), workload.cloned())
             })
             .unwrap();

@@ -111,11 +111,11 @@ fn press(name: &str, options: &Options, quiet: Duration) -> Outcome {
     let ours = |ledger: &Ledger| {
         let mut sums = [0; 4];
         for workload in ledger.workloads() {
-            if workload.key.workload.starts_with(&folder.name()) {
+            if workload.key.name.starts_with(&folder.name()) {
                 sums[0] += workload.totals.cpu_ns;
                 sums[2] += workload.started;
                 sums[3] += workload.exited.iter().sum::<u64>();
-            } else if workload.key.workload == "other" {
+            } else if &*workload.key.name == "other" {
                 sums[1] += workload.totals.cpu_ns;
             }
         }

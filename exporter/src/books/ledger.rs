@@ -20,11 +20,12 @@ mod workload;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
+use kubernetes::WorkloadRef;
 use metric::{Batch, Of};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    key::{Key, Kind},
+    key::other,
     lifetimes::{LIFETIME_BOUNDS, Lifetimes},
     tally::{Columns, Tallies, Tally},
     unit::{Reason, Unit, UnitId},
@@ -204,7 +205,7 @@ impl Ledger {
         }
     }
 
-    fn workload(&mut self, key: Key, now: f64) -> usize {
+    fn workload(&mut self, key: WorkloadRef, now: f64) -> usize {
         self.workloads.place(key, self.limits.workloads, now)
     }
 
@@ -348,7 +349,7 @@ impl Ledger {
     pub fn subject_of(&self, unit: &Unit, out: &mut Batch) -> Of<AsContainer> {
         let [namespace, pod, container] = &unit.labels;
         let (workload, kind) =
-            self.workload_of(unit).map_or(("", ""), |workload| (workload.key.workload.as_str(), workload.key.kind));
+            self.workload_of(unit).map_or(("", ""), |workload| (&*workload.key.name, workload.key.kind));
         out.subject::<AsContainer, 5>([namespace, pod, container, workload, kind])
     }
 
@@ -363,11 +364,7 @@ impl Ledger {
             let [namespace, pod, name] = unit.labels.clone();
             whose::Container { namespace, pod, name }
         });
-        let workload = workload.map(|Workload { key, .. }| whose::Workload {
-            namespace: key.namespace.clone(),
-            kind: key.kind,
-            name: key.workload.clone(),
-        });
+        let workload = workload.map(|workload| workload.key.clone());
         Whose { cgroup, container, workload }
     }
 
@@ -377,7 +374,7 @@ impl Ledger {
     }
 
     /// The workload of a name.
-    pub fn workload_called(&self, key: &Key) -> Option<&Workload> {
+    pub fn workload_called(&self, key: &WorkloadRef) -> Option<&Workload> {
         self.workloads.called(key)
     }
 

@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 
-use super::ledger::{Key, Ledger, UnitId};
+use kubernetes::WorkloadRef;
+
+use super::ledger::{Ledger, UnitId, other};
 use crate::ids::CgroupId;
 
 /// How long a cgroup may be unknown to `lifetime` before what it has is put on `other`, in seconds.
@@ -43,7 +45,7 @@ pub struct Sums<const N: usize> {
     last: HashMap<CgroupId, [u64; N]>,
     strangers: HashMap<CgroupId, f64>,
     units: HashMap<UnitId, Unit<N>>,
-    workloads: HashMap<Key, Account<N>>,
+    workloads: HashMap<WorkloadRef, Account<N>>,
 }
 
 impl<const N: usize> Default for Sums<N> {
@@ -89,7 +91,7 @@ impl<const N: usize> Sums<N> {
             if cgroup != CgroupId::NO_ROOM && now - first_seen < CLAIM {
                 return false;
             }
-            Key::other()
+            other()
         };
         self.workloads.entry(key).or_insert_with(|| Account::new(now)).add(more);
         true
@@ -102,13 +104,13 @@ impl<const N: usize> Sums<N> {
             let known = ledger.unit(*number);
             let workload = known.and_then(|unit| ledger.workload_of(unit)).map(|workload| workload.key.clone());
             if books.waiting != [0; N] && (workload.is_some() || known.is_none()) {
-                let key = workload.unwrap_or_else(Key::other);
+                let key = workload.unwrap_or_else(other);
                 workloads.entry(key).or_insert_with(|| Account::new(now)).add(&books.waiting);
                 books.waiting = [0; N];
             }
             known.is_some()
         });
-        workloads.retain(|key, _| *key == Key::other() || ledger.workload_called(key).is_some());
+        workloads.retain(|key, _| *key == other() || ledger.workload_called(key).is_some());
     }
 
     /// The kernel forgets what it counted of these.
@@ -125,7 +127,7 @@ impl<const N: usize> Sums<N> {
     }
 
     /// All workloads.
-    pub fn workloads(&self) -> impl Iterator<Item = (&Key, &Account<N>)> {
+    pub fn workloads(&self) -> impl Iterator<Item = (&WorkloadRef, &Account<N>)> {
         self.workloads.iter()
     }
 }
@@ -146,7 +148,7 @@ mod tests {
         (row.opened_ns, row.totals.tasks_started) = (1, 1);
         ledger.measured([(CgroupId(7), row)].into_iter(), Moment { mono_ns: 2, wall: 1.0 });
         sums.read([(CgroupId(7), [6, 1])].into_iter(), &ledger, 2.0);
-        let total = |sums: &Sums<2>| sums.workloads().find(|(key, _)| key.workload == "/jobs").unwrap().1.sums;
+        let total = |sums: &Sums<2>| sums.workloads().find(|(key, _)| &*key.name == "/jobs").unwrap().1.sums;
         assert_eq!(total(&sums), [6, 1]);
         assert_eq!(sums.unit(ledger.unit_of(CgroupId(7)).unwrap().number).unwrap().sums, [6, 1]);
         // The cgroup is gone and settled; a packet comes late and is counted anew.
@@ -165,7 +167,7 @@ mod tests {
         sums.read([(CgroupId(9), [3]), (CgroupId(1), [8])].into_iter(), &ledger, 1.0);
         assert_eq!(sums.workloads().count(), 0);
         sums.read([(CgroupId(9), [3])].into_iter(), &ledger, 2.0 + CLAIM);
-        let all: Vec<_> = sums.workloads().map(|(key, account)| (key.workload.as_str(), account.sums)).collect();
+        let all: Vec<_> = sums.workloads().map(|(key, account)| (&*key.name, account.sums)).collect();
         assert_eq!(all, [("other", [3])]);
     }
 }

@@ -1,5 +1,6 @@
 //! Whose an event is.
 
+use kubernetes::WorkloadRef;
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
 use crate::ids::CgroupId;
@@ -13,7 +14,7 @@ pub struct Whose {
     /// The container, or what else has the cgroup; `None` when it was gone from the books, or not there yet.
     pub container: Option<Container>,
     /// The workload; kept a while after the container is gone.
-    pub workload: Option<Workload>,
+    pub workload: Option<WorkloadRef>,
 }
 
 /// A container.
@@ -27,28 +28,18 @@ pub struct Container {
     pub name: String,
 }
 
-/// A workload.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Workload {
-    /// Namespace; empty outside Kubernetes.
-    pub namespace: String,
-    /// Its kind.
-    pub kind: &'static str,
-    /// Its name.
-    pub name: String,
-}
-
 impl Serialize for Whose {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let (container, workload) = (self.container.as_ref(), self.workload.as_ref());
-        let namespace = container.map(|container| &container.namespace).filter(|namespace| !namespace.is_empty());
-        let namespace = namespace.or_else(|| workload.map(|workload| &workload.namespace));
+        let namespace =
+            container.map(|container| container.namespace.as_str()).filter(|namespace| !namespace.is_empty());
+        let namespace = namespace.or_else(|| workload.map(|workload| &*workload.namespace));
         let mut fields = to.serialize_struct("Whose", 6)?;
-        fields.serialize_field("namespace", namespace.map_or("", String::as_str))?;
+        fields.serialize_field("namespace", namespace.unwrap_or_default())?;
         fields.serialize_field("pod", container.map_or("", |container| &container.pod))?;
         fields.serialize_field("container", container.map_or("", |container| &container.name))?;
         fields.serialize_field("workload_kind", workload.map_or("", |workload| workload.kind))?;
-        fields.serialize_field("workload", workload.map_or("", |workload| &workload.name))?;
+        fields.serialize_field("workload", workload.map_or("", |workload| &*workload.name))?;
         fields.serialize_field("cgroup", &self.cgroup)?;
         fields.end()
     }
@@ -66,7 +57,7 @@ mod tests {
             text(&whose),
             r#"{"namespace":"","pod":"","container":"","workload_kind":"","workload":"","cgroup":7}"#
         );
-        whose.workload = Some(Workload { namespace: "shop".into(), kind: "Deployment", name: "web".into() });
+        whose.workload = Some(WorkloadRef { namespace: "shop".into(), kind: "Deployment", name: "web".into() });
         assert_eq!(
             text(&whose),
             r#"{"namespace":"shop","pod":"","container":"","workload_kind":"Deployment","workload":"web","cgroup":7}"#

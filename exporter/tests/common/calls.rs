@@ -66,7 +66,7 @@ pub(crate) fn judge(tcp: &Tcp, folder: &str, calls: &[Called]) -> Verdict {
 
 fn verdict(book: &Book, ledger: &Ledger, folder: &str, calls: &[Called]) -> Verdict {
     let mut verdict = Verdict::default();
-    let workload = book.workloads().find(|(key, _)| key.workload == folder).map(|(_, account)| account);
+    let workload = book.workloads().find(|(key, _)| &*key.name == folder).map(|(_, account)| account);
     if let Some(total) = workload.map(Account::total) {
         verdict.connections = [total.opened, total.failed.iter().sum()];
         verdict.bytes = [total.sent_bytes, total.received_bytes];

@@ -5,7 +5,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{NoAccess, settings::Token, trust::Pem};
+use super::{error::NoAccess, token::Token, trust::Pem};
 
 /// Files, as they were when they were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

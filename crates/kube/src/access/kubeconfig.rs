@@ -10,10 +10,11 @@ use kube::{
 use secrecy::ExposeSecret as _;
 
 use super::{
-    NoAccess,
+    error::NoAccess,
     files::Files,
     proxy, server,
-    settings::{Proxy, Settings, Token},
+    settings::{Proxy, Settings},
+    token::Token,
     trust::Pem,
 };
 

@@ -1,9 +1,9 @@
 //! All that a way to a server is made of.
 
-use hyper::{Uri, header::HeaderValue};
+use hyper::Uri;
 use kube::Config;
 
-use super::{NoAccess, files::Files, trust::Pem};
+use super::{files::Files, token::Token, trust::Pem};
 
 /// What an access comes to when its files are read.
 #[derive(Debug)]
@@ -27,18 +27,4 @@ pub(super) enum Proxy {
     ByEnvironment,
     /// Nothing: a server that is a neighbour, as kubelets are.
     Never,
-}
-
-/// The header that shows a token.
-#[derive(Clone, Debug)]
-pub(super) struct Token(pub(super) HeaderValue);
-
-impl Token {
-    /// A token without the white space around it, with which files end.
-    pub(super) fn new(text: &str, from: &str) -> Result<Self, NoAccess> {
-        let value = HeaderValue::from_str(&format!("Bearer {}", text.trim()));
-        let mut value = value.map_err(|_| NoAccess::Token { from: from.to_owned() })?;
-        value.set_sensitive(true);
-        Ok(Self(value))
-    }
 }

@@ -18,7 +18,7 @@ use rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
 };
 
-use super::{NoAccess, der};
+use super::{der, error::NoAccess};
 
 /// A text in PEM, and where it is from.
 #[derive(Clone, Debug)]

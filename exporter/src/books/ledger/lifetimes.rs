@@ -1,14 +1,13 @@
 //! How long containers lived. In a file they are a list: their keys are no strings.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
+use kubernetes::workload::Kind;
 use metric::{Buckets, Histogram, Native};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::key::{self, Kind};
-
 /// Lifetimes of containers, by namespace and kind of workload.
-pub type Lifetimes = HashMap<(String, Kind), Histogram>;
+pub type Lifetimes = HashMap<(Arc<str>, Kind), Histogram>;
 
 /// Bounds of lifetimes, in seconds.
 pub const LIFETIME_BOUNDS: &[f64] =
@@ -17,7 +16,7 @@ pub const LIFETIME_BOUNDS: &[f64] =
 #[derive(Serialize, Deserialize)]
 struct Row {
     namespace: String,
-    #[serde(deserialize_with = "key::kind")]
+    #[serde(deserialize_with = "kubernetes::workload::known_kind")]
     kind: Kind,
     created: Option<f64>,
     sum: f64,
@@ -32,7 +31,7 @@ pub(super) fn serialize<S: Serializer>(lifetimes: &Lifetimes, to: S) -> Result<S
     let rows = lifetimes.iter().map(|((namespace, kind), histogram)| {
         let native = histogram.native.clone().unwrap_or_else(|| Native::new(3));
         Row {
-            namespace: namespace.clone(),
+            namespace: namespace.to_string(),
             kind,
             created: histogram.created,
             sum: histogram.sum(),
@@ -56,7 +55,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Lifetime
         let classic = Buckets { bounds: LIFETIME_BOUNDS, counts };
         let mut histogram = Histogram::counted(row.sum, row.count, Some(classic), Some(native));
         histogram.created = row.created;
-        ((row.namespace, row.kind), histogram)
+        ((row.namespace.into(), row.kind), histogram)
     };
     Ok(rows.into_iter().map(read).collect())
 }

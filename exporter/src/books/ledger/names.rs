@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::owner::{self, Role},
-    key::Key,
     unit::Unit,
 };
 use crate::identity::{Ask, Pods, path, pods::CGROUP};
@@ -34,17 +33,15 @@ impl Names {
     }
 
     /// The workload of a unit; `None` while its pod's name may still be learnt.
-    pub(super) fn workload_of(&self, unit: &Unit, now: f64) -> Option<Key> {
+    pub(super) fn workload_of(&self, unit: &Unit, now: f64) -> Option<WorkloadRef> {
         let (Role::Container { pod: Some(uid) } | Role::Pod(uid)) = &unit.role else {
-            let workload = path::parent(&unit.path).to_owned();
-            return Some(Key { namespace: String::new(), workload, kind: CGROUP });
+            return Some(WorkloadRef { namespace: "".into(), name: path::parent(&unit.path).into(), kind: CGROUP });
         };
         let [namespace, pod, _] = &unit.labels;
         let by_bundle = (!pod.is_empty()).then_some((namespace.as_str(), pod.as_str()));
         let named = by_bundle.or_else(|| self.pods.get(uid).map(|(namespace, pod)| (namespace.as_str(), pod.as_str())));
         let ask = Ask { uid, named, age: now - unit.created, gone: unit.closed_ns != 0 };
-        let WorkloadRef { namespace, name, kind } = self.told.workload_of(ask)?;
-        Some(Key { namespace: (*namespace).to_owned(), workload: (*name).to_owned(), kind })
+        self.told.workload_of(ask)
     }
 
     /// Gives a unit the namespace, pod and container that Kubernetes says, where no bundle could be read.

@@ -6,7 +6,7 @@ use super::{
         usage::{Row, Totals},
     },
     Ledger,
-    key::Key,
+    key::other,
     tally::{Tallies, Tally},
     unit::UnitId,
 };
@@ -26,7 +26,7 @@ impl Ledger {
                 self.overflow = totals;
                 self.all += more.cpu_ns;
                 if more != Totals::default() {
-                    let other = self.workload(Key::other(), now.wall);
+                    let other = self.workload(other(), now.wall);
                     self.workloads.add(other, more, now.wall);
                 }
             } else if id == self.root {
@@ -74,7 +74,7 @@ impl Ledger {
         let tallies = Tallies::only(tally, more);
         let unit = self.members.get(&id).and_then(|member| self.units.get_mut(&member.unit));
         let Some(unit) = unit else {
-            let other = self.workload(Key::other(), now);
+            let other = self.workload(other(), now);
             self.workloads.add_tallies(other, tallies);
             return;
         };

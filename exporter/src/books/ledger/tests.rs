@@ -28,7 +28,7 @@ fn removed_with(ledger: &mut Ledger, peak_pages: u64, memory_events: [u64; 5]) {
 }
 
 fn memory_of_jobs(ledger: &Ledger) -> (u64, [u64; 5]) {
-    let jobs = ledger.workloads().find(|workload| workload.key.workload == "/jobs").unwrap();
+    let jobs = ledger.workloads().find(|workload| &*workload.key.name == "/jobs").unwrap();
     (jobs.peak_pages, jobs.memory_events)
 }
 
@@ -90,7 +90,7 @@ fn saved(ledger: &Ledger) -> Ledger {
 }
 
 fn cpu_of_jobs(ledger: &Ledger) -> u64 {
-    ledger.workloads().find(|workload| workload.key.workload == "/jobs").unwrap().totals.cpu_ns
+    ledger.workloads().find(|workload| &*workload.key.name == "/jobs").unwrap().totals.cpu_ns
 }
 
 fn books() -> Ledger {
@@ -114,7 +114,7 @@ fn books_from_a_file_go_on_with_the_rows_that_they_were_written_before() {
     read(&mut next, &[root, alive], 21);
     assert_eq!(settle(&mut next, 21), [CgroupId(8)]);
     assert_eq!(cpu_of_jobs(&next), 210 + 77);
-    let workload = next.workloads().find(|workload| workload.key.workload == "/jobs").unwrap();
+    let workload = next.workloads().find(|workload| &*workload.key.name == "/jobs").unwrap();
     assert_eq!((workload.started, workload.exited, workload.running), (2, [1, 0, 0, 0, 0], 1));
     assert_eq!(next.lifetimes().values().map(Histogram::count).sum::<u64>(), 1);
     // The same again: the end is counted once.

@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 
+use kubernetes::WorkloadRef;
 use serde::{Deserialize, Serialize};
 
-use super::{super::usage::Totals, key::Key, tally::Tallies, unit::Unit};
+use super::{super::usage::Totals, key::other, tally::Tallies, unit::Unit};
 
 /// A workload's sums.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Workload {
     /// Its name.
-    pub key: Key,
+    pub key: WorkloadRef,
     /// What its containers used, dead and alive.
     pub totals: Totals,
     /// Containers started.
@@ -31,7 +32,7 @@ pub struct Workload {
 }
 
 impl Workload {
-    fn new(key: Key, now: f64) -> Self {
+    fn new(key: WorkloadRef, now: f64) -> Self {
         Self {
             key,
             totals: Totals::default(),
@@ -66,7 +67,7 @@ impl Workload {
 pub(super) struct Workloads {
     places: Vec<Option<Workload>>,
     #[serde(skip)]
-    keys: HashMap<Key, usize>,
+    keys: HashMap<WorkloadRef, usize>,
 }
 
 impl Workloads {
@@ -77,11 +78,11 @@ impl Workloads {
     }
 
     /// The place of the workload of this name, which is made if it is not there; that of `other` when there are `most`.
-    pub(super) fn place(&mut self, key: Key, most: usize, now: f64) -> usize {
+    pub(super) fn place(&mut self, key: WorkloadRef, most: usize, now: f64) -> usize {
         if let Some(known) = self.keys.get(&key) {
             return *known;
         }
-        let key = if self.keys.len() < most || key == Key::other() { key } else { Key::other() };
+        let key = if self.keys.len() < most || key == other() { key } else { other() };
         if let Some(known) = self.keys.get(&key) {
             return *known;
         }
@@ -107,7 +108,7 @@ impl Workloads {
     }
 
     /// The one of this name.
-    pub(super) fn called(&self, key: &Key) -> Option<&Workload> {
+    pub(super) fn called(&self, key: &WorkloadRef) -> Option<&Workload> {
         self.at(*self.keys.get(key)?)
     }
 

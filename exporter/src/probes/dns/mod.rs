@@ -255,7 +255,7 @@ impl Collector for Shows {
                 metrics::emit_unit(account, ledger.subject_of(unit, out), out);
             }
             for (key, account) in sums.workloads() {
-                let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.workload, key.kind]);
+                let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.name, key.kind]);
                 metrics::emit_workload(account, of, out);
             }
         });

@@ -230,7 +230,7 @@ impl Drops {
             }
         }
         for (key, account) in state.sums.workloads() {
-            let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.workload, key.kind]);
+            let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.name, key.kind]);
             for (reason, count, extra) in self.named(account) {
                 out.put_with(&OF_WORKLOAD, Some(of), [reason], count, extra);
             }

@@ -127,7 +127,7 @@ impl Collector for Exec {
         let put = |ledger: &Ledger| {
             for workload in ledger.workloads() {
                 let key = &workload.key;
-                let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.workload, key.kind]);
+                let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.name, key.kind]);
                 let extra = Extra { created: Some(workload.created), exemplar: None };
                 out.put_with(&EXECS, Some(of), [], Count(workload.tallies.execs as f64), extra);
             }

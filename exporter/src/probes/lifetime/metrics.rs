@@ -162,7 +162,7 @@ pub(super) fn emit(ledger: &Ledger, page_size: u64, kernel_ns: Option<u64>, out:
 
 fn emit_workload(workload: &Workload, page_size: u64, out: &mut Batch) {
     let Workload { key, totals, .. } = workload;
-    let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.workload, key.kind]);
+    let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.name, key.kind]);
     let extra = || Extra { created: Some(workload.created), exemplar: None };
     out.put_with(&CPU, Some(of), [], Nanos(totals.cpu_ns), extra());
     out.put_with(&WAIT, Some(of), [], Nanos(totals.wait_ns), extra());

@@ -94,7 +94,7 @@ impl Collector for Oom {
         let put = |ledger: &Ledger| {
             for workload in ledger.workloads() {
                 let key = &workload.key;
-                let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.workload, key.kind]);
+                let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.name, key.kind]);
                 let extra = || Extra { created: Some(workload.created), exemplar: None };
                 let Tallies { oom_kills: kills, oom_pages: pages, .. } = workload.tallies;
                 out.put_with(&WORKLOAD_KILLS, Some(of), [], Count(kills as f64), extra());

@@ -7,13 +7,15 @@
 
 use std::collections::{HashMap, HashSet};
 
+use kubernetes::WorkloadRef;
+
 use super::{
     named::{Came, Whose},
     wire::{Listener, ListenerKey, Meter, Peer, PeerId, PeerKey},
 };
 use crate::{
     books::{
-        ledger::{Key, Ledger, UnitId},
+        ledger::{Ledger, UnitId, other},
         times::Times,
     },
     ids::CgroupId,
@@ -129,8 +131,8 @@ struct Row {
 /// Whom a cgroup's counts belong to.
 #[derive(Clone, Debug)]
 enum Owner {
-    Unit(UnitId, Option<Key>),
-    Workload(Key),
+    Unit(UnitId, Option<WorkloadRef>),
+    Workload(WorkloadRef),
     /// Not known yet.
     Wait,
     /// The root of the hierarchy, which is no container.
@@ -166,7 +168,7 @@ pub struct Book {
     strangers: HashMap<CgroupId, f64>,
     gone: HashSet<CgroupId>,
     units: HashMap<UnitId, Unit>,
-    workloads: HashMap<Key, Account>,
+    workloads: HashMap<WorkloadRef, Account>,
     /// What came to workloads since somebody asked; `None` while nobody does.
     came: Option<Vec<Came>>,
 }
@@ -326,12 +328,12 @@ impl Book {
         }
     }
 
-    fn workload(&mut self, key: Key, now: f64) -> &mut Account {
+    fn workload(&mut self, key: WorkloadRef, now: f64) -> &mut Account {
         self.workloads.entry(key).or_insert_with(|| Account::new(now))
     }
 
     /// Puts what came on a workload's account.
-    fn give(&mut self, to: Key, row: &PeerKey, more: &Peer, now: f64) {
+    fn give(&mut self, to: WorkloadRef, row: &PeerKey, more: &Peer, now: f64) {
         let most = self.most_peers;
         self.note(Whose::Workload(to.clone()), row, more);
         self.workload(to, now).add(row.peer(), more, most, now);
@@ -364,7 +366,7 @@ impl Book {
             let known = ledger.unit(*number);
             let workload = known.and_then(|unit| ledger.workload_of(unit)).map(|workload| workload.key.clone());
             if unit.waiting.is_some() && (workload.is_some() || known.is_none()) {
-                due.extend(unit.waiting.take().map(|waiting| (*number, workload.unwrap_or_else(Key::other), waiting)));
+                due.extend(unit.waiting.take().map(|waiting| (*number, workload.unwrap_or_else(other), waiting)));
             }
             known.is_some()
         });
@@ -375,7 +377,7 @@ impl Book {
             }
             self.workload(key, now).merge(waiting, most, now);
         }
-        self.workloads.retain(|key, _| *key == Key::other() || ledger.workload_called(key).is_some());
+        self.workloads.retain(|key, _| *key == other() || ledger.workload_called(key).is_some());
         for workload in self.workloads.values_mut() {
             workload.peers.retain(|id, with| !with.sums.is_idle(id.inbound) || now - with.touched < IDLE_OF_WORKLOAD);
         }
@@ -448,7 +450,7 @@ impl Book {
     }
 
     /// All workloads.
-    pub fn workloads(&self) -> impl Iterator<Item = (&Key, &Account)> {
+    pub fn workloads(&self) -> impl Iterator<Item = (&WorkloadRef, &Account)> {
         self.workloads.iter()
     }
 
@@ -476,7 +478,7 @@ trait Strangers {
 impl Strangers for HashMap<CgroupId, f64> {
     fn owner(&mut self, cgroup: CgroupId, ledger: &Ledger, now: f64) -> Owner {
         if cgroup == CgroupId::NO_ROOM {
-            return Owner::Workload(Key::other());
+            return Owner::Workload(other());
         }
         if ledger.is_root(cgroup) {
             return Owner::Nobody;
@@ -488,7 +490,7 @@ impl Strangers for HashMap<CgroupId, f64> {
             return Owner::Workload(workload.key.clone());
         }
         let first_seen = *self.entry(cgroup).or_insert(now);
-        if now - first_seen < CLAIM { Owner::Wait } else { Owner::Workload(Key::other()) }
+        if now - first_seen < CLAIM { Owner::Wait } else { Owner::Workload(other()) }
     }
 }
 
@@ -539,7 +541,7 @@ mod tests {
     }
 
     fn workload(book: &Book, name: &str) -> u64 {
-        let account = book.workloads().find(|(key, _)| key.workload == name).map(|(_, account)| account);
+        let account = book.workloads().find(|(key, _)| &*key.name == name).map(|(_, account)| account);
         account.map_or(0, |account| account.total().sent_bytes)
     }
 
@@ -587,7 +589,7 @@ mod tests {
         let (mut book, ledger) = (Book::new(4), ledger());
         let rows: Vec<_> = (1..=20).map(|port| (key(7, port), sent(1))).collect();
         read(&mut book, &ledger, &rows, 1.0);
-        let (_, account) = book.workloads().find(|(key, _)| key.workload == "/jobs").unwrap();
+        let (_, account) = book.workloads().find(|(key, _)| &*key.name == "/jobs").unwrap();
         assert_eq!(account.peers.len(), 5);
         assert_eq!(account.peers[&PeerId::other(false)].sums.sent_bytes, 16);
         assert_eq!(account.total().sent_bytes, 20);

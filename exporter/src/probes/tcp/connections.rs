@@ -123,7 +123,7 @@ pub(super) static FAMILIES: &[&Desc] = &[
 /// Puts all samples.
 pub(super) fn emit(named: &Named, out: &mut Batch) {
     for (key, lines) in named.workloads() {
-        let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.workload, key.kind]);
+        let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.name, key.kind]);
         for (labels, (sums, created)) in rows(lines) {
             let extra = || Extra { created: Some(created), exemplar: None };
             let (direction, kind, namespace, name, port) = labels;

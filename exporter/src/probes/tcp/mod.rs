@@ -24,6 +24,7 @@ use std::{
 };
 
 use kernfs::{Host, ReadError};
+use kubernetes::WorkloadRef;
 use parking_lot::Mutex;
 
 use self::{
@@ -41,7 +42,7 @@ use super::{
 use crate::{
     books::{
         Books, Follower,
-        ledger::{Key, Ledger},
+        ledger::{Ledger, other},
         moment::Moment,
     },
     events::{Feeds, Kind, flow::Flow},
@@ -359,7 +360,8 @@ impl Tcp {
         if let Some((named, who)) = named {
             let called = |cgroup, address| NAMES.of(cgroup, address);
             named.take_in(book.came().into_iter(), called, |address, port, name| who.find(address, port, name), now);
-            let is_there = |ledger: &Ledger, key: &Key| *key == Key::other() || ledger.workload_called(key).is_some();
+            let is_there =
+                |ledger: &Ledger, key: &WorkloadRef| *key == other() || ledger.workload_called(key).is_some();
             self.books.look(|ledger| named.settle(|key| is_there(ledger, key), now));
         }
         self.tidy(book, now)
@@ -483,7 +485,7 @@ impl Collector for Shows {
         tcp.books.look(|ledger| {
             if what != What::ContainerPeers {
                 for (key, account) in state.book.workloads() {
-                    let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.workload, key.kind]);
+                    let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.name, key.kind]);
                     match what {
                         What::WorkloadPeers => metrics::emit_workload_peers(account, of, tcp.names, out),
                         _ => metrics::emit_workload(account, of, out),

@@ -10,9 +10,11 @@ use std::{
     sync::Arc,
 };
 
+use kubernetes::WorkloadRef;
+
 use super::wire::{Peer, PeerId};
 use crate::{
-    books::ledger::{Key, UnitId},
+    books::ledger::UnitId,
     identity::peers::{Found, LOOKUP_SECONDS, Who},
     ids::CgroupId,
 };
@@ -58,19 +60,19 @@ pub struct Came {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Whose {
     /// A workload's.
-    Workload(Key),
+    Workload(WorkloadRef),
     /// A container's whose workload is not known yet, by its number in the books of lifetimes.
     Unit(UnitId),
 }
 
 /// Workload, address, and what the container that connected had been told that this is called.
-type Waiting = (Key, PeerId, Option<Arc<str>>);
+type Waiting = (WorkloadRef, PeerId, Option<Arc<str>>);
 
 /// The accounts.
 #[derive(Debug, Default)]
 pub struct Named {
     most: usize,
-    workloads: HashMap<Key, HashMap<Line, Account>>,
+    workloads: HashMap<WorkloadRef, HashMap<Line, Account>>,
     /// What waits, and since when.
     waiting: HashMap<Waiting, (Peer, f64)>,
     over: u64,
@@ -119,7 +121,7 @@ impl Named {
         }
     }
 
-    fn add(&mut self, key: Key, line: Line, more: &Peer, now: f64) {
+    fn add(&mut self, key: WorkloadRef, line: Line, more: &Peer, now: f64) {
         let lines = self.workloads.entry(key).or_default();
         let has_room = lines.contains_key(&line)
             || lines.keys().filter(|known| known.inbound == line.inbound && known.port != 0).count() < self.most;
@@ -131,7 +133,7 @@ impl Named {
     }
 
     /// Forgets workloads that are gone, and others that they have had nothing to do with for long.
-    pub fn settle(&mut self, is_there: impl Fn(&Key) -> bool, now: f64) {
+    pub fn settle(&mut self, is_there: impl Fn(&WorkloadRef) -> bool, now: f64) {
         self.workloads.retain(|key, _| is_there(key));
         for lines in self.workloads.values_mut() {
             lines.retain(|_, account| now - account.touched < IDLE);
@@ -139,7 +141,7 @@ impl Named {
     }
 
     /// All accounts, by workload.
-    pub fn workloads(&self) -> impl Iterator<Item = (&Key, &HashMap<Line, Account>)> {
+    pub fn workloads(&self) -> impl Iterator<Item = (&WorkloadRef, &HashMap<Line, Account>)> {
         self.workloads.iter()
     }
 
@@ -161,8 +163,8 @@ pub struct Spot {
 }
 
 impl Spot {
-    fn of_workload(key: &Key) -> Self {
-        Self { namespace: key.namespace.clone(), kind: key.kind.to_owned(), name: key.workload.clone() }
+    fn of_workload(key: &WorkloadRef) -> Self {
+        Self { namespace: key.namespace.to_string(), kind: key.kind.to_owned(), name: key.name.to_string() }
     }
 
     /// The workload, where it is known; so that a service and its pods are one.
@@ -217,8 +219,8 @@ impl Named {
 mod tests {
     use super::*;
 
-    fn key(name: &str) -> Key {
-        Key { namespace: "shop".into(), workload: name.into(), kind: "Deployment" }
+    fn key(name: &str) -> WorkloadRef {
+        WorkloadRef { namespace: "shop".into(), name: name.into(), kind: "Deployment" }
     }
 
     fn came(address: u16, port: u16, inbound: bool, opened: u64) -> Came {

@@ -87,7 +87,7 @@ mod tests {
         );
         let (container, workload) = (flow.whose.container.unwrap(), flow.whose.workload.unwrap());
         assert_eq!(
-            (workload.name.as_str(), workload.kind, container.name.as_str(), flow.whose.cgroup),
+            (&*workload.name, workload.kind, container.name.as_str(), flow.whose.cgroup),
             ("/jobs", "cgroup", "jobs/a", CgroupId(7))
         );
         assert_eq!((flow.peer_address.as_str(), flow.peer_name.as_str()), ("192.0.2.77", "db.example"));

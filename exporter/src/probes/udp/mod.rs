@@ -265,7 +265,7 @@ impl Collector for Shows {
                 emit(&OF_CONTAINER, account, ledger.subject_of(unit, out), out);
             }
             for (key, account) in sums.workloads() {
-                let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.workload, key.kind]);
+                let of = out.subject::<AsWorkload, 3>([&key.namespace, &key.name, key.kind]);
                 emit(&OF_WORKLOAD, account, of, out);
             }
         };
