@@ -1,4 +1,4 @@
-//! The agent put together: the only place that knows all of it.
+//! Starts the agent and connects its parts. The only module that knows all of them.
 
 use std::{
     io::{self, Write},
@@ -274,8 +274,8 @@ pub fn serve(loaded: &Loaded<Config>) -> Result<()> {
     privilege::report();
     known.set_up(&loaded.config);
     match known.pods.figures().off {
-        None => tracing::info!(node = loaded.config.kubernetes.node, "learning the pods of the node"),
-        Some(reason) => tracing::info!(reason, "pods are known by their bundles alone"),
+        None => tracing::info!(node = loaded.config.kubernetes.node, "watching the pods of this node"),
+        Some(reason) => tracing::info!(reason, "not asking Kubernetes: container names come from OCI bundles only"),
     }
     let app = Arc::new(ArcSwap::from_pointee(first));
     let (source, reloaded) = (loaded.source().clone(), Arc::clone(&app));

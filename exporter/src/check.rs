@@ -1,4 +1,4 @@
-//! What must hold of a configuration beyond the types of its options; each fault names its key.
+//! Checks of a configuration beyond the types of its options. Each error names its key.
 
 use daemon::Invalid;
 use kernfs::{Host, Reader};

@@ -1,4 +1,4 @@
-//! The command line: one flag per option, one per collector, and what prints instead of serving.
+//! The command line: one flag per option, one per collector, and the flags that print something and exit.
 
 use std::{
     io::Write as _,

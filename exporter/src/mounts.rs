@@ -1,6 +1,6 @@
-//! Which file systems the machine has mounted, under the device names that cAdvisor gives them.
+//! Mounted file systems of the host, under the device names of cAdvisor.
 //!
-//! Read is `/proc/1/mountinfo` (filesystems/proc.rst, 3.5), or `self` where process 1 may not be looked into:
+//! Source: `/proc/1/mountinfo` (filesystems/proc.rst, 3.5), or `self` where process 1 may not be looked into:
 //! ```text
 //! 27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard
 //! ```

@@ -1,4 +1,4 @@
-//! What the agent says about its own scraping, beside what `daemon` says about serving.
+//! Metrics about scraping. Those about serving are in daemon.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

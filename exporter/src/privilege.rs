@@ -1,9 +1,9 @@
-//! What the agent may do. It asks for capabilities, not for root: what each slice needs is in its `Spec`, and all else
-//! is given up before the first thread starts.
+//! Capabilities of the agent. Each slice declares what it needs in its Spec; all other capabilities are dropped before
+//! the first thread starts.
 //!
-//! Loading and attaching eBPF programs, and looking at the sockets of other network namespaces, happens once: what only
-//! that takes ([`OF_START`]) goes when the start is over. What reading takes every time stays: looking into processes of
-//! others, opening files of others, and eBPF maps, which before Linux 5.19 only `CAP_BPF` may read.
+//! Attaching eBPF programs and iterating sockets of other network namespaces happens once: capabilities for these
+//! (`OF_START`) are dropped when the start is over. Capabilities for repeated reads stay: inspecting other users'
+//! processes and files, and eBPF maps, which before Linux 5.19 need `CAP_BPF`.
 //!
 //! Capabilities belong to threads. The first thread gives them up before it makes others, and the threads that are made
 //! during the start call [`settle`] first.
@@ -70,7 +70,7 @@ pub fn begin(needed: &Needed, keep: bool) {
     }
     for set in [CapSet::Ambient, CapSet::Inheritable] {
         if let Err(error) = caps::clear(None, set) {
-            warn!(%error, ?set, "cannot give up capabilities");
+            warn!(%error, ?set, "cannot drop capabilities; the agent keeps more than it needs");
         }
     }
     reduce(start);
@@ -91,7 +91,7 @@ pub fn report() {
         names.sort();
         names.join(",")
     };
-    info!(capabilities = names(CapSet::Permitted), "privileges that are left");
+    info!(capabilities = names(CapSet::Permitted), "capabilities after start");
 }
 
 /// Whether the process had it at the start, which for a capability that it has not got now means that it was given up.
@@ -103,7 +103,7 @@ fn reduce(to: &CapsHashSet) {
     let left: CapsHashSet = held(CapSet::Permitted).intersection(to).copied().collect();
     for set in [CapSet::Effective, CapSet::Permitted] {
         if let Err(error) = caps::set(None, set, &left) {
-            warn!(%error, ?set, "cannot give up capabilities");
+            warn!(%error, ?set, "cannot drop capabilities; the agent keeps more than it needs");
         }
     }
 }

@@ -1,4 +1,6 @@
-//! One scrape: brings the tree up to date, runs the collectors of a view under a deadline, and leaves one batch.
+//! Runs one scrape: updates the cgroup tree, runs the collectors of a view until the deadline, and fills one batch. A
+//! collector that panics or fails loses its own samples of this scrape only. Collectors not reached before the deadline
+//! are skipped and reported.
 //!
 //! A collector that panics or fails loses what it put in this scrape, nothing else. What is not reached before the
 //! deadline is left out and named.
@@ -185,7 +187,7 @@ impl Slot {
         }
         match (&error, self.failing.contains(&view)) {
             (Some(error), false) => {
-                tracing::warn!(collector, view = path, error, lacks = self.lacks, ?outcome, "collector fails");
+                tracing::warn!(collector, view = path, error, lacks = self.lacks, ?outcome, "collector failed");
                 self.failing.push(view);
             }
             (None, true) => {

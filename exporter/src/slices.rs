@@ -1,4 +1,4 @@
-//! All slices of the agent: what reads files, then what the kernel counts for us.
+//! All slices of the agent: collectors that read files, then eBPF probes.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! What an operator must know of a slice, said once: its name, what it needs, what it shows, how it is built.
+//! The declaration of a slice: its name, needs, families and constructor.
 
 use std::{
     collections::HashSet,

@@ -1,4 +1,5 @@
-//! The page `/workloads`, for people: what each workload of the node has used, whom it talks to, and whose it is.
+//! The HTML page /workloads: usage, peers and owner of each workload on the node. It is made from a scrape of four
+//! collectors, so it costs a scrape and only when requested.
 //!
 //! It says nothing that the metrics do not say: it is made of a scrape of the four collectors that know, and read off
 //! their families. So it costs what they cost, and only when somebody looks.

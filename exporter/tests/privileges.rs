@@ -180,7 +180,7 @@ fn one_who_may_nothing_is_told_what_would_help() {
         assert!(landing.contains(reason.as_str()), "{feature}: {reason} is not on the landing page");
         assert!(log.contains(reason.as_str()), "{feature}: {reason} is not in the log");
     }
-    let fails: Vec<&str> = log.lines().filter(|line| line.contains("collector fails")).collect();
+    let fails: Vec<&str> = log.lines().filter(|line| line.contains("collector failed")).collect();
     let distinct = fails.iter().collect::<BTreeSet<_>>().len();
     assert_eq!(distinct, fails.len(), "said once: {fails:#?}");
     println!("least privilege: as nobody, {on} features are on, {} say what they lack", said.len());

@@ -1,4 +1,4 @@
-//! The program's state, from its configuration to the watches that run: what `serve` puts on pages.
+//! Starts the program and connects its parts. The only module that knows all of them.
 
 use std::{
     borrow::Cow,
@@ -257,11 +257,11 @@ impl App {
     async fn begin(&self, api: &Api) -> bool {
         let streams = self.insist(|| greet(api)).await;
         let (version, streams) = streams;
-        tracing::info!(version, streams, "reached the API server");
+        tracing::info!(version, streams, "connected to the API server");
         let _known = self.server_version.set(version);
         if let Some((namespace, pod)) = &self.setup.load().config.pod {
             let shard = self.insist(|| shards::find(api, namespace, pod)).await;
-            tracing::info!(ordinal = shard.ordinal(), total = shard.total(), "this is shard");
+            tracing::info!(ordinal = shard.ordinal(), total = shard.total(), "serving shard");
             self.shard.send_replace(shard);
         }
         streams
@@ -277,8 +277,10 @@ impl App {
         loop {
             match attempt().await {
                 Ok(done) => return done,
-                Err(error) if is_told => tracing::debug!(error = %daemon::chain(&error), "still cannot begin"),
-                Err(error) => tracing::warn!(error = %daemon::chain(&error), "cannot begin yet"),
+                Err(error) if is_told => {
+                    tracing::debug!(error = %daemon::chain(&error), "still cannot start; retrying")
+                }
+                Err(error) => tracing::warn!(error = %daemon::chain(&error), "cannot start yet; retrying"),
             }
             is_told = true;
             tokio::time::sleep(self.pace.first_wait.max(Duration::from_millis(50))).await;
@@ -307,7 +309,7 @@ impl App {
             ("the pod that the shard is found by", before.config.pod != setup.config.pod),
         ] {
             if differs {
-                tracing::warn!(what, "takes a restart to change");
+                tracing::warn!(what, "configuration change ignored until restart");
             }
         }
         if setup.config.pod.is_none() {
@@ -355,7 +357,7 @@ impl App {
                 Ok(Err(error)) => {
                     tracing::error!(error = %format!("{error:#}"), "new configuration is bad, the old one stays");
                 }
-                Err(error) => tracing::error!(error = %error, "the reload panicked"),
+                Err(error) => tracing::error!(error = %error, "reload panicked, the old configuration stays"),
             }
         }
     }
@@ -386,7 +388,8 @@ impl App {
         for kind in &health {
             let trouble = kind.watches.iter().find_map(|watch| watch.trouble());
             let missing = kind.watches.iter().any(|watch| watch.is_missing());
-            let reason = if missing { Some("the API server does not have this kind".to_owned()) } else { trouble };
+            let reason =
+                if missing { Some("the API server does not serve this kind; retrying".to_owned()) } else { trouble };
             let about = format!("{} objects, {} series; read as {}", kind.usage.objects, kind.usage.series, kind.form);
             page = page.feature(&kind.kind, !missing, reason, &about);
         }

@@ -1,4 +1,4 @@
-//! What prints instead of serving, and the pages that are made from the code.
+//! Flags that print something and exit, and the generated pages.
 
 use std::{
     fmt::Write as _,

@@ -1,4 +1,4 @@
-//! When a CronJob runs next.
+//! Computes the next run of a `CronJob`.
 //!
 //! The dialect is that of kube-state-metrics, which is stricter in some things than the controller that runs the job
 //! and looser in others: a step must be smaller than its range, ranges may wrap around (`22-2`), 7 is Sunday, day of

@@ -1,4 +1,5 @@
-//! The watches that run, and what scrapes see of them.
+//! Running watches, and the data that scrapes read. A configuration change affects only the kinds it changes: new
+//! watches fill new stores, which replace the old ones when complete, so there is no gap.
 //!
 //! A change of configuration touches only the kinds that it changes: their new watches fill stores of their own, and
 //! take the place of the old when they are whole. So no change leaves a gap.

@@ -1,5 +1,6 @@
-//! `--auth-filter`: only who the API server knows and allows gets the metrics. The bearer token of a request is shown to
-//! the API server (TokenReview), and then it is asked whether that user may `get` the path (SubjectAccessReview).
+//! --auth-filter: serves metrics only to clients that the API server authenticates (`TokenReview`) and authorizes to
+//! get the path (`SubjectAccessReview`). The bearer token of a request is shown to the API server (TokenReview), and
+//! then it is asked whether that user may `get` the path (SubjectAccessReview).
 
 use std::{
     collections::HashMap,
@@ -47,7 +48,7 @@ impl Guard {
             }
             Ok(Err(status)) => Err(status),
             Err(trouble) => {
-                tracing::warn!(error = %daemon::chain(&trouble), "cannot ask the API server who may have metrics");
+                tracing::warn!(error = %daemon::chain(&trouble), "cannot check the client's authorization with the API server; request answered with 500");
                 Err(500)
             }
         }

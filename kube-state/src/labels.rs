@@ -1,4 +1,4 @@
-//! Kubernetes labels and annotations as metric labels: which are allowed, and what they are called.
+//! Kubernetes labels and annotations as metric labels: allowlists and names.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Tells one task that something has moved, and others whether it has acted on all that did.
+//! Notifies one task of changes, and tells others whether it has handled them all.
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 

@@ -1,4 +1,4 @@
-//! The namespaces that have certain labels. They come and go, and what is watched in them with them.
+//! Namespaces selected by labels. Watches in them start and stop as namespaces match.
 
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 

@@ -1,5 +1,5 @@
-//! What the program says about itself: upstream's metrics under upstream's names and label values, so that its alerts
-//! work, and what upstream does not say: how many objects, how old, how large, what went wrong with which.
+//! Metrics about the program: upstream's, under upstream's names and label values, so that its alerts work, and our
+//! own: objects, age, memory and errors by kind.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,4 @@
-//! From a configuration to what is watched.
+//! Derives the watches from a configuration.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Which kinds, families, labels and annotations are wanted, in the notations that kube-state-metrics has for them.
+//! Filters of kinds, families, labels and annotations, in the notations of kube-state-metrics.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,5 @@
-//! Whose objects they are, when several processes share a cluster: the object's uid is hashed with FNV-1a, and a jump
-//! consistent hash of that picks the shard. The same picks as kube-state-metrics makes, so that shards of both can
-//! stand in for each other.
+//! Assigns objects to shards: the object's uid is hashed with FNV-1a, and a jump consistent hash of that picks the
+//! shard. The same picks as kube-state-metrics makes, so that shards of both can stand in for each other.
 
 /// One share of the objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,5 @@
-//! Which shard this process is, found by itself: its pod belongs to a StatefulSet, whose replicas are the shards. The
-//! number at the end of the pod's name is the shard's, the set's size says how many there are.
+//! Finds this process's shard: its pod belongs to a StatefulSet, whose replicas are the shards. The number at the end
+//! of the pod's name is the shard's, the set's size says how many there are.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ pub async fn follow(api: Api, namespace: String, pod: String, shard: watch::Send
             ended = follow_once(&api, &namespace, &pod, &shard) => ended,
         };
         if let Err(error) = ended {
-            tracing::warn!(pod, namespace, error = %daemon::chain(&error), "cannot follow the shard of this pod");
+            tracing::warn!(pod, namespace, error = %daemon::chain(&error), "cannot watch this pod's StatefulSet for the shard number; retrying");
         }
         tokio::select! {
             () = stop.cancelled() => return,
@@ -104,7 +104,7 @@ fn tell(shard: &watch::Sender<Shard>, new: Shard) {
     shard.send_if_modified(|old| {
         let differs = *old != new;
         if differs {
-            tracing::info!(ordinal = new.ordinal(), total = new.total(), "this is shard");
+            tracing::info!(ordinal = new.ordinal(), total = new.total(), "serving shard");
             *old = new;
         }
         differs

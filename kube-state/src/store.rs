@@ -1,11 +1,11 @@
-//! Where a kind's series are kept between events and scrapes.
+//! Stores a kind's series between events and scrapes.
 //!
 //! Series are kept in columns, one a family, of (object, own labels, number): 16 bytes each. Labels are in wire form
 //! and each text is kept once; what identifies an object is kept once an object. Objects are gathered in blocks that
 //! know nothing of each other, and a snapshot is a list of blocks, so that
 //!
 //! - a scrape sees one state, without holding a lock while it writes: the writer copies a block that a scrape still
-//!   reads, and only then;
+//! reads, and only then;
 //! - a relist is built on the side and put in place at once, and costs the memory of the blocks that changed;
 //! - an update touches one block, and nothing at all when nothing changed.
 

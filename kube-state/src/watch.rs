@@ -1,4 +1,4 @@
-//! Keeps a store at what the API server has: lists the objects once, and follows what happens to them from there.
+//! Keeps a store equal to the API server: lists objects once, then watches them.
 //!
 //! Where the server knows streaming lists, the list is the beginning of the watch; else it comes in pages. Either way
 //! objects are taken one by one as their bytes arrive, and nothing but their series is kept. A list builds a generation
@@ -175,7 +175,7 @@ impl Watch {
         if self.version.is_some() && share.ordinal() == before.ordinal() && share.total() > before.total() {
             let gone = self.store.retain(|uid| share.has(uid));
             self.target.render.listed(&|uid| self.store.has(uid), true);
-            tracing::info!(kind = %self.target.kind, gone, total = share.total(), "objects went to other shards");
+            tracing::info!(kind = %self.target.kind, gone, total = share.total(), "objects moved to other shards");
         } else if share != before {
             (self.version, self.why) = (None, Why::Shard);
         }
@@ -202,14 +202,14 @@ impl Watch {
     fn wait_after(&mut self, trouble: &Trouble, failures: u32) -> Duration {
         let pace = self.common.pace;
         if trouble.is_expired() {
-            tracing::info!(kind = %self.target.kind, reason = %daemon::chain(trouble), "listing again");
+            tracing::info!(kind = %self.target.kind, reason = %daemon::chain(trouble), "resource version expired, listing again");
             (self.version, self.why) = (None, Why::Expired);
             self.last.clear();
             return if failures > 1 { backoff(pace, failures) } else { Duration::ZERO };
         }
         if self.version.is_none() && trouble.code() == Some(404) && !self.target.render.is_certain() {
             if !self.status.is_missing() {
-                tracing::warn!(kind = %self.target.kind, path = self.target.path, "the API server does not have this kind");
+                tracing::warn!(kind = %self.target.kind, path = self.target.path, "the API server does not serve this kind; retrying");
             }
             self.status.not_served();
             return pace.missing_wait;
@@ -219,7 +219,7 @@ impl Watch {
         if is_ordinary && failures < 2 {
             tracing::debug!(kind = %self.target.kind, reason = %daemon::chain(trouble), "watch ended");
         } else if self.status.set_trouble(Some(daemon::chain(trouble))) {
-            tracing::warn!(kind = %self.target.kind, path = self.target.path, error = %daemon::chain(trouble), "cannot watch");
+            tracing::warn!(kind = %self.target.kind, path = self.target.path, error = %daemon::chain(trouble), "cannot list or watch; known objects are kept, retrying");
         }
         backoff(pace, failures)
     }
@@ -455,11 +455,11 @@ impl Watch {
             }
             Ok(Err(error)) => {
                 self.counts.unreadable.fetch_add(1, Relaxed);
-                tracing::debug!(kind = %self.target.kind, error = %daemon::chain(&error), "cannot read an object");
+                tracing::debug!(kind = %self.target.kind, error = %daemon::chain(&error), "cannot parse an object; it is left out");
             }
             Err(_) => {
                 self.counts.unreadable.fetch_add(1, Relaxed);
-                tracing::error!(kind = %self.target.kind, "reading an object panicked");
+                tracing::error!(kind = %self.target.kind, "parsing an object panicked; it is left out");
                 self.rows = Rows::new(Arc::clone(&self.target.options));
             }
         }

@@ -1,4 +1,4 @@
-//! From a listening socket to a served connection.
+//! Accepts connections from a listening socket and serves them.
 
 use std::{io, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! How a program is reached: the `web` section of its configuration, and the flags of that name.
+//! The web section of a program's configuration, and its flags.
 
 use std::path::PathBuf;
 
@@ -14,20 +14,20 @@ pub struct WebArgs {
     /// Address to listen on: `:9100`, `127.0.0.1:9100`, `[::1]:9100`. Port 0 takes any free port. May be given several
     /// times.
     pub listen_address: Vec<String>,
-    /// Path under which the program's main page of metrics is served.
+    /// Path of the main metrics page.
     pub telemetry_path: String,
     /// Where the file with TLS and authentication is.
     pub config: WebConfigFile,
-    /// Scrapes that are answered at the same time; what is over gets status 503.
+    /// Maximum of concurrent scrapes; further ones get status 503.
     #[schemars(range(min = 1, max = 1000))]
     pub max_requests: usize,
-    /// Connections that are held at the same time. When all are in use the one that is idle for longest is closed.
-    /// Never more than half of the file descriptors that the process may have.
+    /// Maximum of open connections. At the limit, the connection that was idle longest is closed. Never more than half
+    /// of the process's file descriptor limit.
     #[schemars(range(min = 1, max = 100_000))]
     pub max_connections: usize,
     /// Reload the configuration on `POST /-/reload` too, not only on SIGHUP.
     pub enable_lifecycle: bool,
-    /// How long running scrapes may take to finish after SIGTERM.
+    /// Maximum time for running scrapes to finish after SIGTERM.
     pub shutdown_timeout: Period,
 }
 

@@ -1,4 +1,4 @@
-//! A server whose sockets are open, until it is told to stop.
+//! A server with open sockets, until it is told to stop.
 
 use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The command line, and what it makes together with environment, file and defaults.
+//! The command line. Merges flags, environment, file and defaults into one configuration.
 //!
 //! A program declares its configuration once, as a serde struct with a JSON schema. Each scalar in it, and each list of
 //! scalars, is also a flag: `web.listen_address` is `--web.listen-address`. A flag wins over the environment, which

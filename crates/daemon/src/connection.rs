@@ -1,4 +1,4 @@
-//! One connection: how far it is, and when it must have got further.
+//! One connection: its state, and the deadline of each state.
 //!
 //! Times are kept as atomics because parts of one connection (HTTP/2 streams, a body in flight) live in tasks of their
 //! own. A clock tick is a millisecond since the process began to serve.

@@ -1,4 +1,4 @@
-//! The connections that are held, and which one goes when there is no room for one more.
+//! All open connections, and which one is closed when the limit is reached.
 
 use std::{
     collections::HashMap,

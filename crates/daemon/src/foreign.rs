@@ -1,4 +1,4 @@
-//! Every reader of what clients send that is not another crate's, in one place for the fuzz targets.
+//! Every parser of client input that is our own, listed for the fuzz targets.
 
 use std::time::Duration;
 

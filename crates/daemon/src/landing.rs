@@ -1,4 +1,4 @@
-//! The landing page: endpoints, features that are on, and the reasons of those that are off.
+//! The landing page: endpoints, enabled features, and why the others are off.
 
 use crate::{
     frame::{Frame, Link, escape, put, target},

@@ -1,4 +1,4 @@
-//! Limits of time and size for one client.
+//! Limits on what one client may use.
 
 use std::time::Duration;
 

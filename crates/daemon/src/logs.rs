@@ -34,10 +34,9 @@ pub enum LogFormat {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogArgs {
-    /// How a log line looks.
+    /// Format of log lines.
     pub format: LogFormat,
-    /// Least severe level that is logged: `error`, `warn`, `info`, `debug`, `trace`; or directives like
-    /// `info,daemon=debug`.
+    /// Minimum level: error, warn, info, debug, trace; or directives like `info,daemon=debug`.
     #[schemars(extend("x-env" = "YAGURA_LOG"))]
     pub level: String,
 }

@@ -1,4 +1,4 @@
-//! Lengths of time as people write them.
+//! Durations in configuration: 15s, 5m, 1h30m.
 
 use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
 

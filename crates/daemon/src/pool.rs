@@ -1,5 +1,5 @@
-//! A few threads for work that blocks: reading kernel files, rendering pages. They are started when they are needed,
-//! end after a while without work, and are never more than the bound.
+//! A small thread pool for blocking work: reading kernel files, rendering pages. Threads start on demand, end after a
+//! while without work, and never exceed the limit.
 
 use std::{collections::VecDeque, io, sync::Arc, thread, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Resource usage of the program: the `process_*` metrics under the names that every Prometheus client library uses.
+//! The `process_*` metrics, under the names that every Prometheus client library uses.
 //!
 //! Source: `/proc/self/stat`, `/proc/self/fd`, `/proc/stat` and `getrlimit(2)`. See `proc_pid_stat(5)`.
 

@@ -1,4 +1,4 @@
-//! The program's name and version, and its exit status.
+//! A program's name and version, and its exit codes.
 
 use std::{io::Write as _, process::ExitCode};
 

@@ -1,4 +1,4 @@
-//! A new configuration for the running process; a bad one changes nothing.
+//! Reloading the configuration of a running process. If the new one is bad, the old one stays.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ async fn reload(shared: &Arc<Shared>) -> Result<(), String> {
         work.reload.as_ref().map_or(Ok(()), |reload| reload()).map_err(|error| format!("{error:#}"))?;
         work.web.reload().map_err(|error| error.to_string())
     });
-    let result = done.await.unwrap_or_else(|_| Err("the reload panicked".to_owned()));
+    let result = done.await.unwrap_or_else(|_| Err("reload panicked, the old configuration stays".to_owned()));
     match &result {
         Ok(()) => {
             shared.telemetry.config().succeeded();

@@ -1,4 +1,4 @@
-//! From a request to its answer.
+//! Routes a request to its page.
 
 use std::{
     convert::Infallible,
@@ -365,7 +365,7 @@ impl Scrape {
             }
             Ended::Failed(error) => {
                 telemetry.page_failed(path, "error");
-                tracing::error!(path, error = %error, "page could not be written");
+                tracing::error!(path, error = %error, "cannot write page");
             }
             Ended::Panicked => {
                 telemetry.page_failed(path, "panic");
@@ -373,7 +373,7 @@ impl Scrape {
             }
             Ended::Abandoned => {
                 telemetry.page_failed(path, "abandoned");
-                tracing::debug!(path, "client left before the page's end");
+                tracing::debug!(path, "client closed the connection before the end of the page");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The options of a program, read from the JSON schema of its configuration: names, types, defaults, what they are for.
+//! Options of a program, from the JSON schema of its configuration: names, types, defaults, docs.
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! Servers: the pages of a program, its addresses and its limits.
+//! The pages of a server and the addresses it listens on.
 
 use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 

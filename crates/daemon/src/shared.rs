@@ -1,4 +1,4 @@
-//! State that all connections share: routes, limits, counters.
+//! State that all connections share: pages, limits, counters.
 
 use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Duration};
 

@@ -1,5 +1,5 @@
-//! From a page that writes, on a thread, to a body that a client reads, on a socket: compressed, in chunks, and no
-//! further ahead than a few chunks.
+//! Streams a page that a thread writes to the response body of a client: compressed, in chunks, at most a few chunks
+//! ahead of the client.
 
 use std::{
     io::{self, Write},

@@ -1,5 +1,4 @@
-//! Metrics of the program about itself: a `prometheus-client` registry with the daemon's own metrics, to which the
-//! program adds its own.
+//! The daemon's own metrics: a prometheus-client registry to which the program adds its own.
 
 use std::{
     fmt,

@@ -1,4 +1,4 @@
-//! Configuration files in YAML. What is wrong with one is said with file, line, column and key.
+//! Configuration files in YAML. Errors have file, line, column and key.
 
 use std::{
     fmt,

@@ -1,4 +1,4 @@
-//! Pages out of batches.
+//! Encodes batches as pages.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,4 @@
-//! Escapes of the text formats.
+//! Escaping in the text formats.
 
 /// Appends a label value, without its quotes.
 #[inline]

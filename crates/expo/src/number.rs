@@ -1,4 +1,4 @@
-//! Numbers as the text formats write them.
+//! Formatting of numbers.
 
 /// Integers up to here are written without exponent: all of them are exact in a double.
 const EXACT: f64 = 9_007_199_254_740_992.0;

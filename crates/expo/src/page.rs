@@ -1,4 +1,4 @@
-//! The writer's end of a page: a buffer that is passed on when it is full, what was counted on the way, and the buffers that writers keep from page to page.
+//! The output buffer of a page: flushed when full; counts series and bytes.
 
 use std::io::{self, Write};
 

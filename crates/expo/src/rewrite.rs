@@ -1,4 +1,4 @@
-//! Pages out of the model: what was read in one format is written in any.
+//! Encodes the in-memory model as a page in any format.
 
 use std::{
     collections::{HashMap, HashSet},

@@ -1,4 +1,4 @@
-//! Under which name and type each format's header shows a family. This is the one place that knows.
+//! Name and type of each family in the header of each format. No other module decides this.
 //!
 //! Samples keep their exact name in every format, so a query finds the same series whatever the scraper negotiated.
 //! What differs is the header:

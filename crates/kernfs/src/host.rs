@@ -1,4 +1,4 @@
-//! The roots of the machine's file systems, as mounted for this process.
+//! Where the host's file systems are mounted in this process's view.
 
 use std::{
     io,

@@ -1,4 +1,4 @@
-//! File descriptors that stay open from scrape to scrape.
+//! File descriptors that are kept open between scrapes.
 
 use std::{
     io,

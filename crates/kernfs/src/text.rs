@@ -1,5 +1,5 @@
-//! Taking small kernel files apart: numbers, lines, `key value` pairs. Nothing here fails or allocates; what is not a
-//! number is `None`.
+//! Parsing of small kernel files: numbers, lines, key value pairs. Never fails or allocates; a value that is not a
+//! number is None.
 
 /// The number a word spells, all of it. Too large for 64 bits is `None`.
 pub fn number(word: &[u8]) -> Option<u64> {

@@ -1,5 +1,4 @@
-//! Usage of file systems: by all of it at once, or by the files of one folder, found by walking it in small
-//! steps.
+//! Disk usage: of a whole file system, or of one folder by walking it in small steps.
 
 use std::{
     collections::HashSet,

@@ -1,4 +1,4 @@
-//! What a line of a watch says, and the few fields of an object that the watch itself needs.
+//! Parses one line of a watch, and the fields of an object that the watch needs.
 
 use std::borrow::Cow;
 

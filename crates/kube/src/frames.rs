@@ -1,5 +1,4 @@
-//! Cuts what the API server sends into objects, as the bytes arrive: nothing is kept but the object that is not whole
-//! yet.
+//! Splits responses of the API server into objects as bytes arrive; only the incomplete object is buffered.
 //!
 //! A watch is one JSON object a line. A list is one JSON object with an array in it, `items` or `rows`; the objects of
 //! that array are handed out one by one and what stands around them is kept for the end.

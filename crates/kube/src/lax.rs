@@ -1,4 +1,4 @@
-//! Values as an API object holds them, read without trusting their shape.
+//! Lenient parsing of API objects.
 //!
 //! An object comes from a server we do not control, and 336 families should not be lost because one field has another
 //! type than expected. So no field fails the object: a `null` is the type's zero value, as in Go, and a value of the

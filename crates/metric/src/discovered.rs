@@ -1,4 +1,4 @@
-//! Families whose names the machine tells: fields of kernel files that nobody listed beforehand.
+//! Families whose names come from the host: fields of kernel files that cannot be listed in advance.
 //!
 //! This is for names that must equal another exporter's, which makes one family of each field. What can be known is
 //! declared as a static instead, so that the catalogue has it.

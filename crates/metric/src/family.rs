@@ -1,4 +1,4 @@
-//! A metric family, declared once as a `static`. What is wrong with a declaration does not compile.
+//! A metric family, declared once as a static. Invalid declarations do not compile.
 
 #![expect(clippy::indexing_slicing, reason = "const fns have no checked indexing; they run at compile time")]
 

@@ -1,4 +1,4 @@
-//! Labels, and what is known about their values before anything runs.
+//! Labels, and the bounds of their values known at compile time.
 
 /// Which values a label can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,5 @@
-//! Units live in types: a family's value type decides its name's suffix, and a raw kernel unit can only become a
-//! sample by conversion to a base unit.
+//! Unit types: a family's value type fixes its name's suffix. A raw kernel value becomes a sample only by conversion to
+//! a base unit.
 
 /// A base unit of the exposition formats, as it stands in a family's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,4 +1,4 @@
-//! Waiting for a condition instead of sleeping for a guess.
+//! Waits for a condition with a deadline instead of sleeping.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The books: who owns what was used. Pure: it is told what the kernel says, and the time.
+//! The books: usage of units and workloads. Pure: fed with kernel readings and the time.
 //!
 //! Three levels. A *cgroup* has a row in the kernel's map whose sums only rise. A *unit* is what is counted as one
 //! container: a container with all cgroups inside it, or any other cgroup with its own tasks. A *workload* is what

@@ -1,5 +1,4 @@
-//! Books of numbers that a feature counts by cgroup: what came to a cgroup is put on its container's and its workload's
-//! account, as `lifetime` knows them. Pure.
+//! Counters that a feature keeps by cgroup, added up by container and workload. Pure.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Distributions that the kernel counts in slots, and what they look like on the wire.
+//! Histograms that the kernel counts in slots, and their encoding.
 
 use metric::{Buckets, Histogram, Native};
 

@@ -1,4 +1,4 @@
-//! What is measured: one folder a subject, each with its parser, its families and its fixtures.
+//! Collectors, one folder per subject, each with its parser, families and fixtures.
 
 use crate::spec::Spec;
 

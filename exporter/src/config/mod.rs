@@ -13,7 +13,7 @@ pub mod node;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// How the agent is reached.
+    /// HTTP server.
     pub web: WebArgs,
     /// What is logged.
     pub log: LogArgs,
@@ -23,11 +23,11 @@ pub struct Config {
     pub collector: Collectors,
     /// eBPF programs.
     pub probe: Probes,
-    /// Records of single events.
+    /// Event records.
     pub events: Events,
     /// The cluster that this machine is a node of.
     pub kubernetes: Kubernetes,
-    /// Whom connections lead to.
+    /// Peers of connections.
     pub peers: Peers,
     /// What resources cost.
     pub prices: Prices,
@@ -47,11 +47,11 @@ pub struct Paths {
     pub procfs: PathBuf,
     /// sysfs of the machine.
     pub sysfs: PathBuf,
-    /// The machine's cgroup hierarchies: a version 2 tree, or a folder with one folder a version 1 hierarchy.
+    /// cgroup hierarchies of the host: a version 2 tree, or a folder with one folder per version 1 hierarchy.
     pub cgroupfs: PathBuf,
-    /// Root file system of the machine, for bundles of container runtimes and for mount points.
+    /// Root file system of the host, for OCI bundles and mount points.
     pub rootfs: PathBuf,
-    /// What udev keeps of block devices. Empty: `run/udev/data` below `rootfs`.
+    /// udev's data about block devices. Empty: `run/udev/data` below rootfs.
     #[schemars(extend("x-flag" = "path.udev.data"))]
     pub udev_data: PathBuf,
 }
@@ -72,17 +72,17 @@ impl Default for Paths {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Collectors {
-    /// Collectors to switch on besides those that are on by default. `--collector.NAME` adds one.
+    /// Collectors to enable besides the default ones. `--collector.NAME` adds one.
     pub enable: Vec<String>,
-    /// Collectors to switch off. `--no-collector.NAME` adds one.
+    /// Collectors to disable. `--no-collector.NAME` adds one.
     pub disable: Vec<String>,
-    /// Switch off all that are not named in `enable`.
+    /// Disable all collectors that `enable` does not name.
     pub disable_defaults: bool,
     /// ARP tables, in the node view.
     pub arp: node::Arp,
     /// bcache, in the node view.
     pub bcache: node::Bcache,
-    /// Time of CPUs, and what they are, in the node view.
+    /// CPU time and CPU properties, in the node view.
     pub cpu: node::Cpu,
     /// I/O of block devices, in the node view.
     pub diskstats: node::Diskstats,
@@ -98,7 +98,7 @@ pub struct Collectors {
     pub ipvs: node::Ipvs,
     /// Properties of network devices, in the node view.
     pub netclass: node::Netclass,
-    /// The same as netlink tells it.
+    /// Options of netclass as read by netlink.
     pub netclass_rtnl: node::NetclassRtnl,
     /// Traffic of network devices, in the node view.
     pub netdev: node::Netdev,
@@ -120,7 +120,7 @@ pub struct Collectors {
     pub systemd: node::Systemd,
     /// Tape drives, in the node view.
     pub tapestats: node::Tapestats,
-    /// Metrics that others leave in files, in the node view.
+    /// Metrics from text files, in the node view.
     pub textfile: node::Textfile,
     /// Counters of virtual memory, in the node view.
     pub vmstat: node::Vmstat,
@@ -130,14 +130,14 @@ pub struct Collectors {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Probes {
-    /// Load no eBPF program: every collector that is made of one is off.
+    /// Load no eBPF programs: every collector based on one is off.
     pub disable: bool,
-    /// A folder on a BPF file system, made if it is not there: the programs that count containers stay there at work
-    /// when the agent ends, and the next agent goes on with their counts. Empty: they end with the agent. To end programs
-    /// that were left there, remove the folder.
+    /// Folder on a BPF file system, created if missing. The programs of lifetime, oom and exec stay loaded there when
+    /// the agent ends, and the next agent continues their counts. Empty: they end with the agent. To end programs that
+    /// are left, remove the folder.
     pub pin: PathBuf,
-    /// A folder for what the next agent must know besides. Used with `pin` only. Like that it is of no use after a boot,
-    /// so it had better be on a file system in memory.
+    /// Folder for the books, which the next agent reads. Used only with `pin`. Useless after a reboot, so it should be on
+    /// a file system in memory.
     pub books: PathBuf,
 }
 
@@ -158,10 +158,10 @@ impl Probes {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Events {
-    /// Where to write a line of JSON for each TCP connection that ended or did not come about: a file that is appended
-    /// to, or `-` for the standard output. Empty: nowhere, and no such record is made.
+    /// File for one line of JSON per TCP connection that ended or failed to open; appended to. `-` is the standard output.
+    /// Empty: off, and no records are made.
     pub flows: PathBuf,
-    /// One of so many connections has a record, picked at random; each record says so.
+    /// Record one connection in N, picked at random. Each record has N as `sampled`.
     #[schemars(range(min = 1))]
     pub flows_sample: u32,
     /// Where to write a line of JSON for each program that is started: a file that is appended to, or `-` for the standard
@@ -180,23 +180,23 @@ impl Default for Events {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Kubernetes {
-    /// Ask nobody: pods are known by what their containers' bundles say.
+    /// Send no requests to Kubernetes: names of pods come from OCI bundles only.
     pub disable: bool,
-    /// Name of this machine's Node object. In a pod it is to be set from `spec.nodeName`.
+    /// Name of this machine's Node object. In a pod, set it from `spec.nodeName`.
     #[schemars(extend("x-env" = "NODE_NAME"))]
     pub node: String,
-    /// A kubeconfig, for an agent that is no pod. Empty: the pod's service account, if there is one.
+    /// Kubeconfig for an agent outside a pod. Empty: the pod's service account, if there is one.
     pub kubeconfig: PathBuf,
     /// The node's kubelet.
     pub kubelet: Kubelet,
     /// Kinds that own pods or their owners, beside those of Kubernetes itself: `TaskRun=taskruns.v1.tekton.dev`. Of
     /// other kinds, what names itself as the owner is the workload.
     pub workload_kinds: Vec<String>,
-    /// Labels and annotations of pods to show in `kube_pod_info`'s likeness: `team=example.org/team`,
+    /// Labels and annotations of pods to add to `pod_workload_info`: `team=example.org/team`,
     /// `pager=annotation:example.org/pager`.
     pub pod_labels: Vec<String>,
-    /// Labels and annotations that say whom a workload belongs to, written in the same way: of the workload itself, else of
-    /// its pods, else of their namespace.
+    /// Labels and annotations for `workload_owner_info`, in the form of `pod_labels`. Each value comes from the
+    /// workload, else its pods, else its namespace.
     pub owner_labels: Vec<String>,
 }
 
@@ -204,9 +204,10 @@ pub struct Kubernetes {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Kubelet {
-    /// Its address, such as `https://127.0.0.1:10250`. Empty: it is never asked.
+    /// Address of the kubelet, such as `https://127.0.0.1:10250`; used while the API server is unreachable or none is given. Empty:
+    /// never used.
     pub url: String,
-    /// Take whatever certificate it shows. Kubelets sign their own unless they are told otherwise.
+    /// Do not verify the kubelet's certificate. Kubelets use self-signed certificates by default.
     pub insecure: bool,
 }
 
@@ -214,18 +215,18 @@ pub struct Kubelet {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Peers {
-    /// Where yagura-kube-state serves addresses of the cluster, such as `http://yagura-kube-state:8080`; each shard by
-    /// itself. Empty: what is neither on this node nor looked up by name has a coarser name.
+    /// Addresses of yagura-kube-state, such as `http://yagura-kube-state:8080`; with shards, name each shard. Empty:
+    /// peers that are neither on this node nor looked up by name are shown as node, cidr, private or world.
     pub url: Vec<String>,
-    /// Certificates that sign the server's. Empty: those that the machine trusts.
+    /// CA certificates for the server. Empty: the system's.
     pub ca_file: PathBuf,
-    /// A file with a token for the server.
+    /// File with a bearer token for the server.
     pub token_file: PathBuf,
-    /// Take whatever certificate the server shows.
+    /// Do not verify the server's certificate.
     pub insecure: bool,
-    /// Networks to name: `office=192.0.2.0/24`. Of those that have an address the smallest counts.
+    /// Named networks: `office=192.0.2.0/24`. An address gets the name of the smallest network that contains it.
     pub networks: Vec<String>,
-    /// How many peers of a workload are told apart. The rest is `other`.
+    /// Maximum of peers per workload and direction. Further peers are counted as `other`.
     pub per_workload: usize,
 }
 
@@ -246,7 +247,7 @@ impl Default for Peers {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Prices {
-    /// What the prices are in, such as `EUR`.
+    /// Currency of the prices, such as EUR.
     pub currency: String,
     /// Price of a CPU for an hour.
     pub cpu_hour: f64,
@@ -258,9 +259,9 @@ pub struct Prices {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Series {
-    /// Most samples of one family.
+    /// Maximum of samples per family; further ones are dropped and counted.
     pub per_family: usize,
-    /// Most samples of a page.
+    /// Maximum of samples per page; further ones are dropped and counted.
     pub per_page: usize,
 }
 
@@ -274,8 +275,8 @@ impl Default for Series {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Files {
-    /// Most kernel files that stay open between scrapes. Never more than three quarters of what the process may have
-    /// open; a file that is not kept costs about five times as much to read.
+    /// Maximum of kernel files kept open between scrapes; never more than three quarters of the process's limit.
+    /// Reading a file that is not kept costs about five times as much.
     pub kept: usize,
 }
 

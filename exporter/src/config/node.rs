@@ -129,7 +129,7 @@ pub struct Arp {
     pub device_include: Pattern,
     /// Network devices to leave out.
     pub device_exclude: Pattern,
-    /// How `node_exporter` reads the table; taken and without effect, since the series are the same.
+    /// Accepted for compatibility with `node_exporter` and ignored: the series are the same.
     pub netlink: bool,
 }
 
@@ -198,8 +198,8 @@ pub struct Filesystem {
     pub fs_types_exclude: Pattern,
     /// Types of file systems to show. Takes the place of the default of `fs_types_exclude`; not together with another.
     pub fs_types_include: Pattern,
-    /// How long a mount may take to answer. One that takes longer is marked with `device_error` and not asked again
-    /// until it has answered; the others are shown.
+    /// Timeout of statfs per mount. A mount over it gets `device_error` and is not queried again until it has answered;
+    /// other mounts are shown.
     pub mount_timeout: Period,
 }
 
@@ -247,7 +247,7 @@ pub struct Interrupts {
     pub name_include: Pattern,
     /// Interrupts to leave out, as `type;info;devices`.
     pub name_exclude: Pattern,
-    /// Show those too that a CPU never served.
+    /// Also show interrupts that a CPU never served.
     pub include_zeros: bool,
 }
 
@@ -343,11 +343,11 @@ impl JsonSchema for BackendLabels {
 pub struct Netclass {
     /// Network devices to leave out.
     pub ignored_devices: Pattern,
-    /// Leave out `node_network_speed_bytes` of devices that do not know their speed, instead of a negative one.
+    /// Omit `node_network_speed_bytes` of devices without a known speed, instead of showing a negative value.
     pub ignore_invalid_speed: bool,
-    /// Show `node_network_altnames_info` too: further names of devices, which netlink tells and sysfs does not, in the
-    /// agent's network namespace. All else is read from sysfs all the same, so that `node_network_info` keeps
-    /// `adminstate`, which `node_exporter` leaves out then, and devices that are down have no carrier.
+    /// Also show `node_network_altnames_info` (alternative device names), which only netlink has, for the agent's
+    /// network namespace. Everything else is still read from sysfs. Unlike `node_exporter` with this flag,
+    /// `node_network_info` keeps `adminstate`, and devices that are down have no carrier.
     pub netlink: bool,
 }
 
@@ -355,9 +355,9 @@ pub struct Netclass {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetclassRtnl {
-    /// Show the counters of network devices, in place of `netdev`, of all devices that `netclass` shows. Together with
-    /// `netclass.netlink` only. They are those of `netdev.enable_detailed_metrics`, which shows them even when `netdev`
-    /// is off; `node_exporter` calls them gauges here, and we counters.
+    /// Show the counters of network devices instead of netdev, for all devices that netclass shows. Needs
+    /// `netclass.netlink`. The counters are those of `netdev.enable_detailed_metrics`, also if netdev is off.
+    /// `node_exporter` declares them as gauges, this agent as counters.
     #[schemars(extend("x-flag" = "collector.netclass_rtnl.with-stats"))]
     pub with_stats: bool,
 }
@@ -377,14 +377,13 @@ pub struct Netdev {
     pub device_include: Pattern,
     /// Network devices to leave out.
     pub device_exclude: Pattern,
-    /// Show each counter of the kernel by itself, under other names, instead of the sums of `/proc/net/dev`.
+    /// Show each kernel counter separately, under its own name, instead of the sums of `/proc/net/dev`.
     pub enable_detailed_metrics: bool,
     /// Show `node_network_address_info`: addresses of devices, in the agent's network namespace.
     pub address_info: bool,
-    /// Show `node_network_receive_nohandler_total`, which netlink tells and `/proc/net/dev` does not. Without effect on
-    /// other series: whichever way they are read, they are the same.
+    /// Show `node_network_receive_nohandler_total`, which only netlink has. Other series are not affected.
     pub netlink: bool,
-    /// Give each series the label `ifalias`: the alias that somebody gave the device.
+    /// Add the label ifalias (the device's alias) to each series.
     pub label_ifalias: bool,
 }
 
@@ -470,7 +469,7 @@ pub struct Slabinfo {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Stat {
-    /// Show `node_softirqs_total`: soft interrupts by what they are for.
+    /// Show `node_softirqs_total`: soft interrupts by type.
     pub softirq: bool,
 }
 
@@ -483,9 +482,9 @@ pub struct Systemd {
     pub unit_include: Pattern,
     /// Of those, units to leave out; the pattern is for the whole name.
     pub unit_exclude: Pattern,
-    /// Ask systemd itself, at `/run/systemd/private`, and not by way of the bus. Takes root.
+    /// Connect to systemd directly at `/run/systemd/private` instead of over the bus. Needs root.
     pub private: bool,
-    /// Show how many tasks each service has and may have.
+    /// Show the number and the limit of tasks of each service.
     pub enable_task_metrics: bool,
     /// Show how often systemd restarted each service.
     pub enable_restarts_metrics: bool,

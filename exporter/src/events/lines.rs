@@ -1,4 +1,4 @@
-//! Events written as lines of JSON, a file a type of event.
+//! Event records, written as lines of JSON to the configured file.
 
 use std::{
     fs::OpenOptions,

@@ -1,4 +1,5 @@
-//! Records on their way from who sees them to who follows them.
+//! Stream of TCP connections that ended or failed to open. A subscriber has a bounded queue; records that do not fit
+//! are dropped and counted. A producer never waits for a subscriber.
 //!
 //! Nobody who sends waits for one who follows: a follower has room for so many records, and what finds none is counted.
 

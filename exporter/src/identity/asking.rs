@@ -1,5 +1,5 @@
-//! How servers are asked: the API server, a kubelet, yagura-kube-state. Each on a thread of its own, so that nothing of a
-//! scrape waits for one.
+//! HTTP requests to the API server, a kubelet and yagura-kube-state, with counts and sizes. Each on a thread of its
+//! own, so that nothing of a scrape waits for one.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,7 +1,7 @@
-//! What a container's OCI bundle says about it. The runtime writes the bundle before it starts the container, so even
-//! the shortest container can be named, without a runtime socket and without an API server.
+//! Reads a container's OCI bundle. The runtime writes it before it starts the container, so even a short-lived
+//! container has a name without a runtime socket or API server.
 //!
-//! Read are the annotations of `config.json` (OCI runtime specification, "Annotations") that containerd, CRI-O and
+//! Source: the annotations of `config.json` (OCI runtime specification, "Annotations") that containerd, CRI-O and
 //! cri-dockerd write, and Docker's own container record.
 
 use kernfs::{Host, Reader};

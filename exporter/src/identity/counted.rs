@@ -1,4 +1,4 @@
-//! What the kernel counted of a cgroup in one pass over all of them, so that no file need be read for it.
+//! Counters of a cgroup from eBPF iterators, used instead of reading its files.
 
 /// Figures of one cgroup, from the pass of this scrape. What is missing is read from files.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

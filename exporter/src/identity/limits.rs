@@ -1,6 +1,6 @@
-//! What a cgroup may use. Several slices ask, and the answer changes at most when somebody resizes a container, so it
-//! is read once and then again about once a minute; cgroups of a machine take turns, so that no scrape pays for all.
-//! A young cgroup is asked more often: a runtime makes it first and limits it a moment later.
+//! Limits of a cgroup, read about once a minute because several slices use them and they rarely change. Cgroups take
+//! turns, so that no single scrape reads all. New cgroups are read more often: a runtime sets limits shortly after it
+//! creates the cgroup.
 //!
 //! Sources: `cpu.max`, `cpu.weight`, `memory.max`, `memory.min`, `memory.swap.max`, `pids.max`, `cpuset.*.effective`
 //! (admin-guide/cgroup-v2.rst), and those of version 1: `cpu.cfs_quota_us`, `cpu.cfs_period_us`, `cpu.shares`,

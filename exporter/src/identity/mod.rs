@@ -1,6 +1,6 @@
-//! Who owns a cgroup: from its path alone ([`path`]), from the runtime's bundle ([`bundle`]), from what Kubernetes says of
-//! this node's pods ([`pods`]), kept for the cgroups that are there now ([`Tree`]). And what containers call the addresses
-//! that they have to do with ([`names`]), and whom these are ([`peers`]).
+//! Identity of cgroups: container, pod and workload, from the path ([`path`]), the OCI bundle ([`bundle`]) and
+//! Kubernetes ([`pods`]); kept in [`Tree`] for existing cgroups. Also names of addresses ([`names`]), peers ([`peers`])
+//! and connection records ([`flows`]).
 
 mod asking;
 pub mod bundle;

@@ -1,8 +1,8 @@
-//! What addresses are called, as containers were told: by the answers that their own programs got from name servers.
+//! Names of addresses, from the DNS answers that each container received.
 //!
-//! The probe that hears answers writes, those that name destinations read. Two containers may know one address by two
-//! names, so each has its own. A name is good for as long as its answer said; it is remembered longer, because
-//! connections outlive it. What a container or the whole machine may have is bounded: what ends first makes room.
+//! The dns probe writes, users of names read. Two containers may know one address by different names, so each has its
+//! own table. A name is valid for its TTL and kept longer, because connections outlive it. Entries per container and
+//! per host are bounded; the one that expires first is removed.
 
 use std::{collections::HashMap, net::Ipv6Addr, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Which container does a cgroup belong to? The answer is in its path; nothing else is asked here.
+//! Determines a cgroup's container from its path alone. The answer is in its path; nothing else is asked here.
 //!
 //! One rule covers every Kubernetes runtime: the outermost element that carries a pod's uid is the pod, the next
 //! element is the container (its id is what follows the last `-` or `:`, without `.scope`), and everything deeper is

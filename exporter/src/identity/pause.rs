@@ -1,5 +1,4 @@
-//! The image of pod sandboxes, where their bundles do not name it (containerd before 2.0): containerd takes it from its
-//! own configuration, so that is where it is read from.
+//! The pod sandbox image, from containerd's configuration, for bundles that do not name it (containerd before 2.0).
 
 use kernfs::{Host, Reader};
 

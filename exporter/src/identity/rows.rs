@@ -1,4 +1,4 @@
-//! The label sets under which the views show cgroups, and workloads that cgroups belong to.
+//! Label sets of cgroups and workloads in each view.
 
 use metric::{Label, Subject};
 

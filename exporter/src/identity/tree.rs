@@ -1,5 +1,6 @@
-//! The cgroups that are there now. New and removed ones are learnt from inotify when a scrape begins; a walk over the
-//! hierarchies, once a minute and whenever events were lost, is the truth.
+//! The cgroups that exist now. inotify events are applied when a scrape begins; a walk over the hierarchies, once a
+//! minute and whenever events were lost, corrects the tree. New and removed ones are learnt from inotify when a scrape
+//! begins; a walk over the hierarchies, once a minute and whenever events were lost, is the truth.
 //!
 //! Nothing runs between scrapes.
 
@@ -235,7 +236,10 @@ impl Tree {
                 && place != Place::Ignored
                 && watch.add(hierarchy, &path, &root.join(&path)).is_err()
             {
-                tracing::warn!(path, "cannot watch more cgroups: each scrape walks the hierarchies from here on");
+                tracing::warn!(
+                    path,
+                    "cannot add an inotify watch: each scrape now walks all cgroups; raise fs.inotify.max_user_watches"
+                );
                 self.watch = None;
             }
             let prefix = path.trim_end_matches('/');

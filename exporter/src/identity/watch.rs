@@ -1,4 +1,4 @@
-//! What inotify says of cgroup folders. Events wait in the kernel until a scrape asks for them.
+//! inotify events of cgroup folders. They wait in the kernel until a scrape reads them.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -39,7 +39,7 @@ impl Watch {
         match Inotify::init() {
             Ok(inotify) => Some(Self { inotify, folders: HashMap::new(), buffer: vec![0; 64 << 10] }),
             Err(error) => {
-                tracing::warn!(%error, "cannot watch cgroups: each scrape walks the hierarchies");
+                tracing::warn!(%error, "cannot use inotify for cgroups: each scrape walks all cgroups");
                 None
             }
         }

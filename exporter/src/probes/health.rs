@@ -1,5 +1,5 @@
-//! What the eBPF programs cost and lose: kernel memory of their maps, runs and their time, records and rows that found
-//! no room. RSS shows none of this.
+//! Cost and losses of the eBPF programs: kernel memory of maps, runs and run time, dropped records and rows. The
+//! agent's RSS does not include these.
 
 use std::sync::{Arc, Weak};
 
@@ -54,12 +54,12 @@ static MISSED: Family<Count, 2> = Family::counter(
 );
 static LOST: Family<Count, 2> = Family::counter(
     "yagura_probe_lost_total",
-    "Records and map entries of an eBPF feature that found no room.",
+    "Records and map entries of an eBPF feature dropped because a ring buffer or map was full.",
     &[FEATURE, Label::open("what", "kinds of record and of map of the agent")],
 );
 static RESYNCS: Family<Count, 1> = Family::counter(
     "yagura_probe_resyncs_total",
-    "Times that an eBPF feature compared itself with the kernel because it had lost something.",
+    "Times that an eBPF feature was read again completely because records were lost.",
     &[FEATURE],
 );
 static FAMILIES: &[&Desc] = &[

@@ -1,4 +1,4 @@
-//! What the kernel itself counts for us: one eBPF object a feature, compiled from the `*.bpf.c` beside it.
+//! eBPF probes: one object per feature, compiled from the `*.bpf.c` beside it.
 //!
 //! A feature that this machine cannot have is off with a reason; the others work. [`ALL`] is where they are registered;
 //! a slice's `build` gets what it starts through a [`running::Running`], so that a reload does not load it twice.

@@ -89,7 +89,7 @@ impl Object {
             match started {
                 Ok(started) => {
                     if number > 0 {
-                        tracing::info!(feature = plan.name, hooks = %plan.hook_names(), reason = %why, "works by other hooks");
+                        tracing::info!(feature = plan.name, hooks = %plan.hook_names(), reason = %why, "using fallback hooks");
                     }
                     return Ok(started);
                 }

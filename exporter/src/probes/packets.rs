@@ -1,4 +1,4 @@
-//! Where the packets of sockets can be looked at.
+//! Selects the hooks for packets of sockets: fentry or `cgroup_skb`.
 
 use kernfs::{Host, Reader};
 
@@ -21,7 +21,7 @@ impl At {
         let mut reader = Reader::default();
         let version = reader.read(&host.proc, "version").ok().flatten();
         if version.is_some_and(may_be_one_piece) {
-            tracing::info!("clang compiled this kernel: packets are looked at where cgroups pass them");
+            tracing::info!("kernel was compiled by clang: using cgroup_skb instead of fentry");
             return &[Self::Cgroups];
         }
         Self::ALL

@@ -1,4 +1,4 @@
-//! A thread that waits for records of a ring buffer, owned by the slice that started it and joined when that goes.
+//! A thread that waits for records of a ring buffer; owned and joined by the slice that started it.
 
 use std::{
     io,
@@ -80,7 +80,7 @@ impl Pump {
             let mut longest = period;
             loop {
                 if let Err(error) = wait(&ring, &woken.0, longest) {
-                    tracing::error!(%error, "cannot wait for events of the kernel");
+                    tracing::error!(%error, "cannot wait for a ring buffer; its events are no longer read, restart the agent");
                     return;
                 }
                 if shall_end.load(Relaxed) {
@@ -130,7 +130,7 @@ impl Drop for Pump {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the thread that reads events of the kernel panicked");
+            tracing::error!("the thread that reads a ring buffer panicked");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Why the kernel refuses a program, in words that say what would help.
+//! Explains why the kernel refused a program, and what would help.
 
 use std::error::Error;
 

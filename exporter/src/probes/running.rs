@@ -1,4 +1,4 @@
-//! What stays at work while the configuration is reloaded: the collectors are built anew then, and find it again.
+//! State that survives a reload: collectors are rebuilt and reuse it.
 
 use std::sync::{Arc, Weak};
 

@@ -1,4 +1,4 @@
-//! Features that count something by cgroup, in a map of their own, and keep the sums in the ledger.
+//! Features that count one thing by cgroup in their own map, with sums in the books.
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,4 +1,4 @@
-//! Which custom kinds there are. The cluster's definitions come one by one; each moves its own kinds only.
+//! Custom kinds that exist. A changed definition affects its own kinds only.
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},

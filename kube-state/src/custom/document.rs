@@ -1,5 +1,5 @@
-//! A YAML document as a tree whose every part knows its line and column, so that what is wrong with a configuration
-//! can be pointed at after it has been read. Plain scalars keep their spelling: `1.10` is a version, not 1.1.
+//! A YAML document as a tree with line and column of every part, for error messages after parsing. Plain scalars keep
+//! their spelling: `1.10` is a version, not 1.1.
 
 use std::fmt;
 

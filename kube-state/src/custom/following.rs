@@ -1,5 +1,4 @@
-//! Custom kinds in watches: what turns a kind's objects into rows, and what follows the cluster's definitions, so that
-//! a kind is watched from when it is defined until it is defined no longer.
+//! Connects custom kinds to watches: renders objects to rows, and starts and stops watches with the kind's definition.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -38,11 +37,17 @@ impl OfCustom {
         let kind = &self.kind.plural;
         // What is not there is common: many fields are absent until something happens.
         if matches!(trouble, Trouble::Nothing { .. }) {
-            tracing::debug!(kind, object = name, family, error, "no series");
+            tracing::debug!(kind, object = name, family, error, "custom resource value is not usable, series left out");
         } else if self.told.lock().insert(family.to_owned()) {
-            tracing::warn!(kind, object = name, family, error, "no series; others like it are told at level debug");
+            tracing::warn!(
+                kind,
+                object = name,
+                family,
+                error,
+                "custom resource value is not usable, series left out; further cases are logged at debug"
+            );
         } else {
-            tracing::debug!(kind, object = name, family, error, "no series");
+            tracing::debug!(kind, object = name, family, error, "custom resource value is not usable, series left out");
         }
     }
 }
@@ -151,10 +156,10 @@ impl Follower {
     fn note(&self, changes: &Changes) {
         if !changes.is_empty() {
             for id in &changes.stop {
-                tracing::info!(group = id.group, version = id.version, kind = id.kind, "custom kind ends");
+                tracing::info!(group = id.group, version = id.version, kind = id.kind, "stopped watching custom kind");
             }
             for kind in &changes.start {
-                tracing::info!(path = kind.path(None), "custom kind begins");
+                tracing::info!(path = kind.path(None), "started watching custom kind");
             }
             self.0.moves.note();
         }

@@ -1,5 +1,5 @@
-//! Families of kinds that the cluster defines itself, as a configuration says: custom-resource-state of
-//! kube-state-metrics, whole grammar. `docs/custom-resources.md` explains it to users.
+//! Metrics of custom resources, with the whole grammar of kube-state-metrics' custom-resource-state.
+//! `docs/custom-resources.md` explains it to users.
 //!
 //! [`Config`] is read and checked once. [`Discovery`] is told of the cluster's definitions and says which kinds begin
 //! and which end. A [`CustomKind`] turns objects into rows. Nothing here speaks to a server.

@@ -1,4 +1,4 @@
-//! Paths into objects: what a segment means depends on what it meets.
+//! Paths into objects. The meaning of a segment depends on the value it is applied to.
 
 use serde_json::Value;
 

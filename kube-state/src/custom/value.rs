@@ -1,4 +1,4 @@
-//! What a value of an object is as a number and as a label, in the rules of Go and of Kubernetes.
+//! Converts a value of an object to a number or a label by the rules of Go and Kubernetes.
 
 use std::{borrow::Cow, fmt::Write as _};
 

@@ -1,4 +1,4 @@
-//! The configuration file: upstream's keys, whose values go before those of flags.
+//! The configuration file: upstream's keys. Values in it override flags.
 
 use std::{fmt, io::ErrorKind, path::Path, sync::LazyLock};
 

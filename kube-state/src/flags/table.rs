@@ -33,27 +33,28 @@ macro_rules! flags {
 }
 
 flags! {
-    /// Address of the API server, in place of the kubeconfig's.
+    /// Address of the API server; overrides the kubeconfig's.
     apiserver: String, Upstream Text "apiserver" = "" ["apiserver"];
-    /// Only let requests through that the API server allows.
+    /// Serve only requests that the API server authenticates and authorizes.
     auth_filter: bool, Upstream Switch "auth-filter" = "false" ["auth_filter"];
-    /// Accepted for compatibility: there is no collector to set a memory limit for.
+    /// Accepted for compatibility and ignored: this program has no garbage collector.
     auto_gomemlimit: bool, Upstream Switch "auto-gomemlimit" = "false" ["auto_gomemlimit", "auto-gomemlimit"];
     /// Accepted for compatibility.
     auto_gomemlimit_ratio: f64, Upstream Ratio "auto-gomemlimit-ratio" = "0.9" ["auto_gomemlimit_ratio", "auto-gomemlimit-ratio"];
-    /// Configuration file, in YAML; its values go before flags. Read again when it changes.
+    /// Configuration file, in YAML; its values override flags. Read again when it changes.
     config: Option<PathBuf>, Upstream Path "config" = "" [];
     /// Start even when the configuration file is missing.
     continue_without_config: bool, Upstream Switch "continue-without-config" = "false" ["continue_without_config"];
     /// Start even when the file for custom resources is missing.
     continue_without_custom_resource_state_config_file: bool, Upstream Switch "continue-without-custom-resource-state-config-file" = "false" ["continue_without_custom_resource_state_config_file"];
-    /// What to show of custom resources, as YAML; see docs/custom-resources.md. Goes before the file.
+    /// Configuration of custom resource metrics, as YAML; see docs/custom-resources.md. Used instead of the file if
+    /// both are given.
     custom_resource_state_config: String, Upstream Text "custom-resource-state-config" = "" ["custom_resource_config"];
-    /// File that says what to show of custom resources. Read again when it changes.
+    /// File with the configuration of custom resource metrics. Read again when it changes.
     custom_resource_state_config_file: Option<PathBuf>, Upstream Path "custom-resource-state-config-file" = "" ["custom_resource_state_config_file", "custom_resource_config_file"];
-    /// Custom resources only: no kind that Kubernetes has itself.
+    /// Serve custom resources only, no built-in kinds.
     custom_resource_state_only: bool, Upstream Switch "custom-resource-state-only" = "false" ["custom_resources_only"];
-    /// Compress answers with gzip for clients that take it.
+    /// Compress responses with gzip for clients that accept it.
     enable_gzip_encoding: bool, Upstream Switch "enable-gzip-encoding" = "true" ["enable_gzip_encoding"];
     /// Address or name of the machine that metrics are served at.
     host: String, Upstream Text "host" = "::" ["host"];
@@ -75,7 +76,7 @@ flags! {
     namespaces_denylist: Vec<String>, Upstream List "namespaces-denylist" = "" ["namespaces_denylist"];
     /// Only pods of this node.
     node: String, Upstream Text "node" = "" ["node"];
-    /// The most objects to list of a kind; 0 is no limit.
+    /// Maximum of objects to list per kind; 0 is no limit.
     object_limit: u64, Upstream Limit "object-limit" = "0" ["object_limit"];
     /// Name of this process' pod, for finding its shard.
     pod: String, Upstream Text "pod" = "" ["pod"];
@@ -99,38 +100,37 @@ flags! {
     telemetry_host: String, Upstream Text "telemetry-host" = "::" ["telemetry_host"];
     /// Port that metrics about this process are served at.
     telemetry_port: u16, Upstream Port "telemetry-port" = "8081" ["telemetry_port"];
-    /// Web configuration file: TLS and passwords.
+    /// Web configuration file: TLS and authentication.
     tls_config: Option<PathBuf>, Upstream Path "tls-config" = "" ["tls_config"];
     /// How many shards there are.
     total_shards: u32, Upstream Count "total-shards" = "1" ["total_shards"];
-    /// Only pods without a node.
+    /// Serve only pods without a node.
     track_unscheduled_pods: bool, Upstream Switch "track-unscheduled-pods" = "false" ["track_unscheduled_pods"];
-    /// Take lists from the API server's cache, which may be behind.
+    /// List from the API server's cache, which may be stale.
     use_apiserver_cache: bool, Upstream Switch "use-apiserver-cache" = "false" ["use_api_server_cache"];
-    /// Only objects of a kind with these labels: kind=selector; `*` stands for every kind without one of its own. May
-    /// be given several times.
+    /// Select objects of a kind by labels: kind=selector; * applies to every kind without its own selector. Can be
+    /// repeated.
     label_selector: Vec<String>, Ours Selectors "label-selector" = "" ["label_selectors"];
-    /// Only namespaces with these labels, as they come and go. Not together with --namespaces.
+    /// Watch only namespaces with these labels, and follow changes. Cannot be combined with --namespaces.
     namespace_selector: String, Ours Text "namespace-selector" = "" ["namespace_selector"];
-    /// Only objects of a kind with these fields: kind=selector, with the fields that the API server can select by. May
-    /// be given several times.
+    /// Select objects of a kind by fields that the API server supports: kind=selector. Can be repeated.
     field_selector: Vec<String>, Ours Selectors "field-selector" = "" ["field_selectors"];
-    /// Leave out the series of states that do not hold: phases, conditions and reasons with the value 0.
+    /// Omit series of phases, conditions and reasons whose value is 0.
     drop_zero_states: bool, Ours Switch "drop-zero-states" = "false" ["drop_zero_states"];
-    /// Show which workload each pod belongs to (kube_pod_workload_info): the top of its chain of owners.
+    /// Serve the workload of each pod, the top of its chain of owners (kube_pod_workload_info).
     pod_workloads: bool, Ours Switch "pod-workloads" = "false" ["pod_workloads"];
     /// Count the pods of each workload that came and went, also between scrapes (kube_workload_pods_created_total,
     /// kube_workload_pods_deleted_total, kube_pod_lifetime_seconds).
     pod_lifetimes: bool, Ours Switch "pod-lifetimes" = "false" ["pod_lifetimes"];
-    /// Show whom workloads belong to (kube_workload_owner_info): label=key of one of their labels, or
-    /// label=annotation:key, comma separated.
+    /// Serve the owner of each workload (kube_workload_owner_info): label=key of a label, or label=annotation:key;
+    /// comma separated.
     workload_owner: Vec<String>, Ours List "workload-owner" = "" ["workload_owner"];
-    /// Further kinds that own pods or what owns them: TaskRun=taskruns.v1.tekton.dev, comma separated.
+    /// Additional kinds in chains of owners: TaskRun=taskruns.v1.tekton.dev; comma separated.
     workload_kinds: Vec<String>, Ours List "workload-kinds" = "" ["workload_kinds"];
     /// Count what the pods of each workload have asked for over time: CPU-seconds and byte-seconds of their requests
     /// (kube_workload_requested_cpu_seconds_total, kube_workload_requested_memory_byte_seconds_total).
     workload_requests: bool, Ours Switch "workload-requests" = "false" ["workload_requests"];
-    /// Serve /peers: the addresses of pods, services and nodes with the names behind them, for agents.
+    /// Serve /peers: names and workloads of the addresses of pods, services and nodes, for agents.
     peers: bool, Ours Switch "peers" = "false" ["peers"];
     /// Check the configuration and exit: 0 valid, 2 not.
     check_only: bool, Ours Switch "config.check" = "false" [];

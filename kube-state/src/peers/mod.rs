@@ -1,8 +1,8 @@
-//! `/peers`: the addresses of the cluster with the names behind them, for agents that see connections as addresses.
+//! /peers: names and workloads of the cluster's addresses, for agents.
 //!
 //! The protocol is `docs/decisions/0008-peers-from-one-slim-source.md`. A client says which change it saw last and gets
-//! what came after it; nothing is kept per client, so that a thousand of them cost a thousand short answers and no watch
-//! of the API server's.
+//! what came after it; nothing is kept per client, so that a thousand of them cost a thousand short answers and no
+//! watch of the API server's.
 
 use std::{
     sync::{

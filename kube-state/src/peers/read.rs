@@ -1,4 +1,4 @@
-//! What is read of pods, services, nodes and endpoint slices: addresses and names.
+//! The parsed fields of pods, services, nodes and endpoint slices: addresses and names.
 
 use std::net::IpAddr;
 

@@ -1,8 +1,8 @@
-//! What there is, in the order in which it changed.
+//! Records in the order of their changes.
 //!
-//! Objects come by watches, at any time; what is told of them is made up when somebody asks, at most once a second, since
-//! it depends on which workload a pod belongs to, which depends on other watches. Each thing that was told anew has the
-//! number of a change; a client that has seen all up to some number is told what came after it.
+//! Objects come by watches, at any time; what is told of them is made up when somebody asks, at most once a second,
+//! since it depends on which workload a pod belongs to, which depends on other watches. Each thing that was told anew
+//! has the number of a change; a client that has seen all up to some number is told what came after it.
 
 use std::{
     borrow::Cow,

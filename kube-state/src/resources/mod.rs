@@ -1,4 +1,4 @@
-//! The kinds we know, one file each. [`ALL`] is in the order of the output, which is that of the plural names.
+//! All kinds, one file each. [`ALL`] is in the order of the output, which is that of the plural names.
 
 use metric::{FamilyEntry, NeedEntry, Section};
 

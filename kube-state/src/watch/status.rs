@@ -1,4 +1,4 @@
-//! How watches are doing: read by health checks and by our own metrics, written by the watches.
+//! State of the watches, for health checks and metrics.
 
 use std::{
     collections::BTreeMap,

@@ -1,5 +1,5 @@
-//! Secrets without what they hold: asked for as a table, the API server sends their metadata and the columns that
-//! people see, and one of those is the type. From a row an object is made that has these two and nothing else.
+//! Secrets as a table: metadata and type, never data (docs/decisions/0007). A row becomes an object with these two
+//! fields.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -1,4 +1,4 @@
-//! What is watched, and what becomes of an object.
+//! The target of a watch, and how its objects are rendered.
 
 use std::sync::Arc;
 

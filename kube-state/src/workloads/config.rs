@@ -1,4 +1,4 @@
-//! What is asked for about workloads.
+//! Options about workloads.
 
 use kubernetes::{OwnerKind, Wanted};
 

@@ -1,8 +1,8 @@
-//! What pods belong to, whom workloads belong to, and what became of pods that are gone. None of it is
-//! kube-state-metrics'; all of it is off until asked for.
+//! Workloads of pods, owners of workloads, and counts of created and deleted pods. Not part of kube-state-metrics; off
+//! by default.
 //!
-//! A pod names the owner that manages it, that one may name its own, and so on: a ReplicaSet's is a Deployment, a Job's a
-//! CronJob, another's whatever made it. The chain is put together when an answer is written, since its links come by
+//! A pod names the owner that manages it, that one may name its own, and so on: a ReplicaSet's is a Deployment, a Job's
+//! a CronJob, another's whatever made it. The chain is put together when an answer is written, since its links come by
 //! watches that know nothing of each other. Owners are watched by their metadata, pods are looked at as they pass.
 
 use std::{

@@ -1,4 +1,4 @@
-//! How workloads are written: from the state, for each answer anew.
+//! Renders workload families from the state, at each scrape.
 
 use metric::{NeedEntry, Section};
 

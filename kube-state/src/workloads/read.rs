@@ -1,4 +1,4 @@
-//! What is read of pods and of what owns them.
+//! The parsed fields of pods and their owners.
 
 use kubernetes::{
     Quantity, Reference, Wanted,

@@ -1,4 +1,4 @@
-//! Pods, what owns them, and what became of those that are gone.
+//! Pods, their owners, and counts of deleted pods.
 
 use std::{
     collections::{BTreeMap, HashMap},

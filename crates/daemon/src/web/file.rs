@@ -1,4 +1,4 @@
-//! The file as it is written, and what is made of it.
+//! The web configuration file: as written, and as checked.
 
 use std::{
     collections::BTreeMap,

@@ -160,7 +160,7 @@ fn versions(raw: &RawTls) -> Result<Vec<&'static SupportedProtocolVersion>, Wron
         return Err(Wrong("min_version", "is above max_version".to_owned()));
     }
     if min < 12 {
-        tracing::warn!("min_version below TLS12: TLS 1.2 is the oldest version that is spoken");
+        tracing::warn!("min_version is below TLS12: using TLS 1.2, the oldest supported version");
     }
     let all = [(12, &TLS12), (13, &TLS13)];
     Ok(all.into_iter().filter(|(number, _)| (min..=max).contains(number)).map(|(_, version)| version).collect())

@@ -1,4 +1,4 @@
-//! Errors of pages.
+//! Errors in a page.
 
 use std::fmt;
 

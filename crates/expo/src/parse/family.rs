@@ -1,4 +1,4 @@
-//! Families as they come off a page, and what a strict reader asks of them.
+//! Families read from a page, and the checks of a strict parser.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,11 +1,11 @@
-//! Readers of pages, for tests and tools: strict enough to find what a lenient scraper forgives and a strict one does
-//! not, and able to read what other exporters print.
+//! Parsers of pages, for tests and tools. Strict mode finds errors that lenient scrapers accept; lenient mode reads
+//! other exporters' pages.
 //!
 //! Strict reading refuses: a family or a header line that stands twice, families that are interleaved or whose names
 //! clash, a series that stands twice, a sample whose suffix its type does not allow, classic buckets that fall or lack
 //! +Inf, and in OpenMetrics all that the specification says MUST NOT (missing `# EOF`, blank lines, misplaced
-//! exemplars, negative counters, units that are no suffix). Lenient reading refuses only what is no line of the
-//! format; it is for pages of others.
+//! exemplars, negative counters, units that are no suffix). Lenient reading refuses only what is no line of the format;
+//! it is for pages of others.
 
 mod error;
 mod family;

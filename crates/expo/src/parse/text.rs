@@ -1,4 +1,4 @@
-//! Pages of the text formats: lines become families.
+//! Parses the text formats: lines to families.
 
 use super::{
     error::{ParseError, Place, Problem},

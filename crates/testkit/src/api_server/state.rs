@@ -1,4 +1,4 @@
-//! Contents and behaviour of the server.
+//! Objects of the server, and its configured faults.
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -1,4 +1,4 @@
-//! Closes the books of what is gone, and forgets.
+//! Closes the books of removed cgroups and deletes old entries.
 
 use std::collections::HashSet;
 

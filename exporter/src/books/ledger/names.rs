@@ -1,4 +1,4 @@
-//! Which workload a unit belongs to: the one place where that is decided.
+//! Assigns a unit to a workload; the only module that does.
 
 use std::collections::{HashMap, HashSet};
 

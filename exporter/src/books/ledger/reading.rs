@@ -1,4 +1,4 @@
-//! Takes in what the kernel's maps say.
+//! Applies readings of the kernel's maps.
 
 use super::{
     super::{

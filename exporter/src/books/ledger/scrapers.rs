@@ -1,4 +1,5 @@
-//! Who has been shown what: a container that is gone stays until everybody who looks has seen how it ended, twice.
+//! What each scraper has received: a removed container's series stay until every active scraper had its final values
+//! twice.
 
 use std::collections::HashMap;
 

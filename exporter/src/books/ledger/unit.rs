@@ -1,4 +1,4 @@
-//! What is counted as one container.
+//! A unit: what counts as one container.
 
 use serde::{Deserialize, Serialize};
 

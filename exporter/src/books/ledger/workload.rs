@@ -1,4 +1,4 @@
-//! What containers belong to, and what outlives them.
+//! A workload: the owner of units; it outlives them.
 
 use std::collections::HashMap;
 

@@ -1,8 +1,8 @@
-//! What cAdvisor tells of itself: versions, and whether a scrape failed.
+//! cAdvisor's families about itself: versions, and whether a scrape failed.
 //!
-//! Read are `/proc/sys/kernel/osrelease` and `/etc/os-release`, once: neither changes while the program runs. The labels
-//! named after cAdvisor tell this program's version, so that nobody takes it for cAdvisor; Docker's is empty, as in a
-//! kubelet.
+//! Source: `/proc/sys/kernel/osrelease` and `/etc/os-release`, once: neither changes while the program runs. The
+//! labels named after cAdvisor tell this program's version, so that nobody takes it for cAdvisor; Docker's is empty, as
+//! in a kubelet.
 //!
 //! A scrape of containers failed when the tree has none, not even the machine's own row; one of the machine when its
 //! memory cannot be read. Failures that cost some rows only are counted by collector in our own view.

@@ -1,6 +1,6 @@
-//! CPU time of each container, and what its quota did to it.
+//! CPU time of each container, and throttling by its quota.
 //!
-//! Read are `cpu.stat` of cgroup version 2, or `cpuacct.usage`, `cpuacct.stat` and `cpu.stat` of version 1. Left out is
+//! Source: `cpu.stat` of cgroup version 2, or `cpuacct.usage`, `cpuacct.stat` and `cpu.stat` of version 1. Left out is
 //! time by CPU, which version 2 does not keep and a kubelet does not show.
 //!
 //! What the quota did is shown of cgroups that have one, as a kubelet does, be it 0; bursts on version 1 too, where a

@@ -1,6 +1,6 @@
-//! Which part of the machine each container may use: how many of its CPUs and memory nodes.
+//! CPUs and memory nodes that each container may use.
 //!
-//! Read are `cpuset.cpus.effective` and `cpuset.mems.effective` of version 2, or `cpuset.effective_cpus`,
+//! Source: `cpuset.cpus.effective` and `cpuset.mems.effective` of version 2, or `cpuset.effective_cpus`,
 //! `cpuset.effective_mems` and `cpuset.memory_migrate` of version 1, about once a minute. Version 2 always moves memory
 //! along, so it shows 1 there, where cAdvisor shows 0. Cgroups that no cpuset controller governs have no rows.
 

@@ -1,6 +1,6 @@
-//! Where a container's writable layer is: the upper folder of the overlay that is its root.
+//! Finds a container's writable layer: the upper folder of its root overlay.
 //!
-//! Read is `/proc/<pid>/mountinfo` of one of its processes, once:
+//! Source: `/proc/<pid>/mountinfo` of one of its processes, once:
 //! ```text
 //! 600 500 0:55 / / rw - overlay overlay rw,lowerdir=…,upperdir=/var/lib/containerd/…/snapshots/7/fs,workdir=…
 //! ```

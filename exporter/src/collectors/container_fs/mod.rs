@@ -1,9 +1,8 @@
-//! How full the machine's file systems are, and what each container's writable layer takes up.
+//! Usage of the host's file systems, and size of each container's writable layer.
 //!
-//! For the machine each mounted file system is asked (`statfs`); one that is on the network may not answer, and is then
-//! left out ([`remote`]). Of a container the upper folder of its overlay is measured ([`layer`]), never in a scrape: where
-//! a project quota counts for the folder the file system is asked, else a thread walks it now and then ([`surveyor`]), so
-//! that the figure has an age.
+//! Each mounted file system is queried with statfs. Network file systems may hang, and are then omitted ([`remote`]). A
+//! container's layer is never measured during a scrape: if a project quota counts it, the file system is queried, else
+//! a background thread walks it ([`surveyor`]). So the value has an age.
 //!
 //! A kubelet on containerd shows no container here; limit and inodes of a container are those of the file system under
 //! it. Left out are containers whose root is not an overlay, and volumes.

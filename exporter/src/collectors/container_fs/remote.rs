@@ -1,5 +1,5 @@
-//! Asking a file system that may not answer: a mount whose server is gone makes whoever asks wait, for hours if need be.
-//! So each such mount has a thread that asks, one at a time, and the scrape waits for it for a moment only.
+//! Queries file systems that may hang: a mount whose server is gone blocks the caller, possibly for hours. Each such
+//! mount has its own thread, with one query at a time, and the scrape waits for it only briefly.
 
 use std::{
     collections::HashMap,

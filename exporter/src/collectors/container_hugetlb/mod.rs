@@ -1,6 +1,6 @@
 //! Huge pages of each container, by page size.
 //!
-//! Read are `hugetlb.<size>.current`, `.rsvd.current`, `.events` and `.max` of version 2, or `.usage_in_bytes`,
+//! Source: `hugetlb.<size>.current`, `.rsvd.current`, `.events` and `.max` of version 2, or `.usage_in_bytes`,
 //! `.max_usage_in_bytes`, `.failcnt` and `.limit_in_bytes`, with and without `.rsvd`, of version 1. As in cAdvisor its
 //! names show pages set aside where the kernel counts them (Linux 5.7), else pages in use; refusals are those of both.
 //! Version 2 keeps no peak, so it has no series, where cAdvisor shows 0.

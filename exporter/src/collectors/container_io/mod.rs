@@ -1,6 +1,6 @@
 //! What each container reads from and writes to block devices.
 //!
-//! Read are `io.stat` of cgroup version 2, or the `blkio.*` files of version 1 ([`files`] says which); for the machine
+//! Source: `io.stat` of cgroup version 2, or the `blkio.*` files of version 1 ([`files`] says which); for the machine
 //! also `/proc/diskstats`, for each device that is mounted. A device that has no series did nothing. On version 1 the
 //! kernel counts only while a scheduler or a limit asks it to; on many machines nothing does.
 //!

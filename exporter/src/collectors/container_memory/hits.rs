@@ -1,4 +1,4 @@
-//! How often version 1 cgroups ran into their limits, without asking each of them in each scrape.
+//! Limit hits of version 1 cgroups, without reading each file at each scrape.
 //!
 //! Three files a cgroup hold counters that rarely move, and the kernel says elsewhere that they cannot have moved:
 //!

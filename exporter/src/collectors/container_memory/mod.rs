@@ -1,17 +1,17 @@
-//! Memory of each container: how much of which kind, what its limit did to it, what the kernel had to reclaim.
+//! Memory of each container: by kind, effects of its limit, and reclaim.
 //!
-//! Read are `memory.stat`, `memory.current`, `memory.peak`, `memory.swap.current` and `memory.events` of cgroup
-//! version 2, or `memory.stat`, `memory.usage_in_bytes`, `memory.max_usage_in_bytes`, `memory.failcnt`,
-//! `memory.memsw.failcnt`, `memory.kmem.usage_in_bytes` and `memory.oom_control` of version 1. A cgroup that no memory controller counts for
+//! Source: `memory.stat`, `memory.current`, `memory.peak`, `memory.swap.current` and `memory.events` of cgroup version
+//! 2, or `memory.stat`, `memory.usage_in_bytes`, `memory.max_usage_in_bytes`, `memory.failcnt`, `memory.memsw.failcnt`,
+//! `memory.kmem.usage_in_bytes` and `memory.oom_control` of version 1. A cgroup that no memory controller counts for
 //! has no rows.
 //!
-//! cAdvisor prints constants where it does not look; here they are real: kernel memory, limit hits and memory events
-//! of both versions, dirty pages and refaults of version 1. Where the kernel itself does not count, the series that a
+//! cAdvisor prints constants where it does not look; here they are real: kernel memory, limit hits and memory events of
+//! both versions, dirty pages and refaults of version 1. Where the kernel itself does not count, the series that a
 //! kubelet has are there with 0: the peak before Linux 5.19 and pages scanned and reclaimed on version 1. Our own view
 //! leaves such rows out.
 //!
-//! A process that was killed for want of memory counts for the container it was in, with the cgroups inside it, and
-//! for none of the cgroups above it, as in cAdvisor. So a sum over all rows counts it once.
+//! A process that was killed for want of memory counts for the container it was in, with the cgroups inside it, and for
+//! none of the cgroups above it, as in cAdvisor. So a sum over all rows counts it once.
 
 mod hits;
 mod metrics;

@@ -1,4 +1,4 @@
-//! Which cgroups bear the series of a network namespace, and which process leads into it.
+//! Assigns each network namespace to the cgroup that shows its series, and to a process in it.
 
 use std::{
     collections::HashMap,

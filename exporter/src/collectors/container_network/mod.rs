@@ -1,6 +1,6 @@
-//! What passes the network interfaces of each pod.
+//! Traffic of each pod's network interfaces.
 //!
-//! Read is `/proc/<pid>/net/dev` of one process of each network namespace, once a scrape. A pod's containers share a
+//! Source: `/proc/<pid>/net/dev` of one process of each network namespace, once a scrape. A pod's containers share a
 //! namespace; its series sit on the sandbox, as in a kubelet, or on the pod's oldest container where no sandbox can be
 //! told. A container outside Kubernetes bears its own; of several that share a namespace the first does.
 //!

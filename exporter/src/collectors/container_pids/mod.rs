@@ -1,6 +1,6 @@
-//! Tasks of each container, counted and limited by the pids controller.
+//! Number and limit of tasks of each container, from the pids controller.
 //!
-//! Read are `pids.current`, `pids.peak`, `pids.events` and, about once a minute, `pids.max`; the files are the same on
+//! Source: `pids.current`, `pids.peak`, `pids.events` and, about once a minute, `pids.max`; the files are the same on
 //! both versions. Where no pids controller counts, the processes of the cgroup are counted instead, as cAdvisor does;
 //! for the root, all tasks of the machine from `/proc/loadavg`.
 

@@ -71,7 +71,7 @@ pub(super) mod own {
     );
     pub(in super::super) static STALLED: Family<Seconds, 1, AsContainer> = Family::counter(
         "container_pressure_stalled_seconds_total",
-        "Time in which no task of the container could go on because all waited for the resource.",
+        "Time in which all tasks of the container waited for the resource (PSI full).",
         &[Label::closed("resource", &["cpu", "memory", "io"])],
     );
     pub(in super::super) static NODE_WAITING: Family<Seconds, 1> = Family::counter(

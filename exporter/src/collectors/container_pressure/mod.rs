@@ -1,6 +1,6 @@
-//! Pressure: how long the tasks of each container, and of the machine, waited for CPU, memory and disks.
+//! Pressure (PSI): time that tasks of each container, and of the host, waited for CPU, memory and I/O.
 //!
-//! Read are `cpu.pressure`, `memory.pressure` and `io.pressure` of the unified hierarchy, which a machine with its
+//! Source: `cpu.pressure`, `memory.pressure` and `io.pressure` of the unified hierarchy, which a machine with its
 //! controllers on version 1 may have too (a kubelet does not look there), and `/proc/pressure/*`.
 //!
 //! On version 2 a cgroup for which pressure is switched off (`cgroup.pressure`) has the series of a kubelet with 0, as

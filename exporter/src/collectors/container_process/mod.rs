@@ -1,13 +1,13 @@
-//! Processes of each container: how many, what they have open, how much of it they may, and what their threads do.
+//! Processes of each container: count, open descriptors, limits, thread states.
 //!
-//! Read are `cgroup.procs` and, for each process, `/proc/<pid>/{fd,stat,limits}`; [`processes`] says what is read anew in
-//! each scrape and what takes turns, [`load`] how averages are made. Processes of cgroups inside a container count as
-//! the container's, but `container_processes` is the cgroup's own as cAdvisor's is.
+//! Source: `cgroup.procs` and, for each process, `/proc/<pid>/{fd,stat,limits}`; [`processes`] says what is read anew
+//! in each scrape and what takes turns, [`load`] how averages are made. Processes of cgroups inside a container count
+//! as the container's, but `container_processes` is the cgroup's own as cAdvisor's is.
 //!
 //! A kubelet prints 0 for what threads do and for the load averages; these figures are real. Looking into processes of
 //! other users takes `CAP_SYS_PTRACE`; without it sockets have no series, and before Linux 6.2 descriptors neither.
 //!
-//! Left out are `container_threads` and `container_threads_max`, which the pids controller counts.
+//! Not included: `container_threads` and `container_threads_max`, which the pids controller counts.
 
 mod load;
 mod metrics;

@@ -1,9 +1,9 @@
-//! What is known of each process from scrape to scrape, and the work that one scrape may do to learn more.
+//! State of each process between scrapes, and the budget of one scrape for reading more.
 //!
-//! Counting descriptors is one system call a process since Linux 6.2, whose `stat` of `/proc/<pid>/fd` tells it. Telling
-//! sockets takes one more for each descriptor, so it is done when the count of descriptors has changed or a minute has
-//! passed, and for processes with many descriptors only the latter. Telling what threads do takes a file each; they take
-//! turns when they are many.
+//! Counting descriptors is one system call a process since Linux 6.2, whose `stat` of `/proc/<pid>/fd` tells it.
+//! Telling sockets takes one more for each descriptor, so it is done when the count of descriptors has changed or a
+//! minute has passed, and for processes with many descriptors only the latter. Telling what threads do takes a file
+//! each; they take turns when they are many.
 
 use std::{collections::HashMap, fmt::Write as _};
 

@@ -1,4 +1,4 @@
-//! What each container is and may use: its image, when it started, its shares, quota and limits.
+//! Image, start time, shares, quota and limits of each container.
 //!
 //! Limits come from [`crate::identity`], which reads them about once a minute. The root has the machine's memory and
 //! swap, of `/proc/meminfo`, as limits. Two things are as in cAdvisor beside a kubelet: that no limit is shown as 0,

@@ -1,9 +1,9 @@
-//! What the machine is: processors, memory, and its three identities.
+//! The host: processors, memory, and its three ids.
 //!
-//! Read are `/proc/{cpuinfo,meminfo}`, `/sys/devices/system/{cpu,node,edac}`, `/etc/machine-id`,
+//! Source: `/proc/{cpuinfo,meminfo}`, `/sys/devices/system/{cpu,node,edac}`, `/etc/machine-id`,
 //! `/sys/class/dmi/id/product_uuid` and `/proc/sys/kernel/random/boot_id`; all but memory once a minute, since CPUs may
-//! be added while the machine runs. `product_uuid` takes root, and not every virtual machine
-//! has one: the system's identity is then the machine's, as in a kubelet.
+//! be added while the machine runs. `product_uuid` takes root, and not every virtual machine has one: the system's
+//! identity is then the machine's, as in a kubelet.
 //!
 //! Persistent memory is told through a library of Intel's that a kubelet is not built with either: its families are
 //! there with 0, as in a kubelet.

@@ -1,5 +1,5 @@
-//! Where the machine's CPUs, caches and memory are: cAdvisor's families that a kubelet leaves out. Off by default: a row
-//! for each CPU and cache, and nothing of it changes.
+//! Topology of CPUs, caches and memory: cAdvisor's families that a kubelet leaves out. Off by default: a row for each
+//! CPU and cache, and nothing of it changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 

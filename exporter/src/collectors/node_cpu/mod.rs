@@ -3,7 +3,7 @@
 //! The kernel's idle and iowait times step back now and then, and a counter must not: the highest value seen is shown.
 //! When idle falls by three seconds or more the CPU was taken out and put back, and starts anew.
 //!
-//! Left out is `node_cpu_frequency_hertz` from `/proc/cpuinfo`: `node_cpufreq` has it.
+//! Not included: `node_cpu_frequency_hertz` from `/proc/cpuinfo`: `node_cpufreq` has it.
 
 mod metrics;
 mod parse;

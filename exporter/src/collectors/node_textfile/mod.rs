@@ -1,5 +1,5 @@
-//! Metrics that others leave in files: every `*.prom` of the given folders, in text 0.0.4, as cron jobs and batch
-//! scripts write them (to another name first, and then renamed).
+//! Metrics from `*.prom` files in given folders, in text 0.0.4, as cron jobs and batch scripts write them (to another
+//! name first, then renamed).
 //!
 //! Folders are named as the agent sees them. A file with a wrong line or with times of its own is left out as a whole;
 //! a family that does not go with that of an earlier file, or that the node view has itself, is left out alone. In each

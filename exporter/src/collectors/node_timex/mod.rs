@@ -1,4 +1,4 @@
-//! How well the machine's clock keeps time, from `adjtimex(2)` with nothing to adjust, which anyone may ask.
+//! Accuracy of the host's clock, from adjtimex(2), which needs no privilege for reading.
 //!
 //! `procfs` and `sysfs` do not tell this. The call is made by the crate `rtime-clock`, the only wrapper of it that is
 //! safe to call and gives all fields.

@@ -1,13 +1,13 @@
-//! Which workloads answer for the services that workloads of this node use.
+//! Backends of services, by workload.
 //!
-//! Where kube-proxy replaces a service's address by a pod's, it does so after the socket: `tcp_connections` sees only the
-//! service, whose name is enough if all pods behind it are of one workload. The connection tracker knows both addresses
-//! of each connection, so it tells what is behind the others. It keeps a connection that closed for up to two minutes,
-//! hence what is said here is of now and of a moment ago; nothing is added up.
+//! kube-proxy replaces a service's address by a pod's after the socket, so `tcp_connections` sees only the service.
+//! That is enough if all its pods belong to one workload. For other services the connection tracking table has both
+//! addresses. It keeps a closed connection for up to two minutes, so the values are a snapshot of now and shortly
+//! before, and nothing is summed.
 //!
 //! The table can be long. It is read at most each [`EVERY`], and seldom enough to take less than a hundredth of a CPU.
-//! Without tracking, or where connections are led to pods before they leave the socket (Cilium without kube-proxy), there
-//! is nothing to tell, and peers are the pods themselves.
+//! Without tracking, or where connections are led to pods before they leave the socket (Cilium without kube-proxy),
+//! there is nothing to tell, and peers are the pods themselves.
 
 mod metrics;
 mod parse;

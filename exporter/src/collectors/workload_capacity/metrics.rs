@@ -74,8 +74,7 @@ pub(super) static MEMORY_USED: Family<Count, 0, AsWorkload> = Family::counter(
 );
 pub(super) static COST: Family<Count, 2, AsWorkload> = Family::counter(
     "workload_cost_total",
-    "What the workload's running pods cost, in the currency of the configured prices: of what they ask for and what they \
-     use the greater, times seconds.",
+    "Cost of the workload's running pods in the configured currency: the greater of request and usage, times the price, over time.",
     &[Label::closed("resource", &["cpu", "memory"]), Label::open("currency", "1")],
 );
 

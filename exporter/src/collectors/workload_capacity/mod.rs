@@ -1,6 +1,6 @@
-//! What workloads with pods on this node asked for and what they use, which of their pods are in want, and whom to call.
+//! Requests and usage of workloads with pods on this node, pods that exceed them, and owners.
 //!
-//! Read are the requests and limits of pods, as Kubernetes tells them, and of each container `cpu.stat` (version 1:
+//! Source: the requests and limits of pods, as Kubernetes tells them, and of each container `cpu.stat` (version 1:
 //! `cpuacct.usage` too) and `memory.current` (`memory.usage_in_bytes`). With prices it is said what that costs. Amounts
 //! times seconds are added up from scrape to scrape: what a pod asked for while nobody scraped counts, as long as it is
 //! there at the next scrape.

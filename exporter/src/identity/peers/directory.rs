@@ -1,4 +1,4 @@
-//! Addresses of the cluster, as servers told them. Pure.
+//! Addresses of the cluster as received from yagura-kube-state. Pure.
 
 use std::{
     collections::{HashMap, HashSet},

@@ -1,8 +1,7 @@
-//! Who is at an address: a workload, a service, a node, a name that was looked up, a network.
+//! Resolves an address to a peer: workload, service, node, looked-up name or network.
 //!
-//! Pods of this node are known by themselves, well-known and configured networks always; addresses of the rest of the
-//! cluster are told by yagura-kube-state ([`kubernetes::peers`], `docs/decisions/0008`), names by the answers that containers got.
-//! Nothing here waits for the network.
+//! Sources: pods of this node; well-known and configured networks; yagura-kube-state for the rest of the cluster
+//! ([`record`], docs/decisions/0008); DNS answers of the container. Never waits for the network.
 
 mod directory;
 mod networks;

@@ -1,4 +1,4 @@
-//! Networks: those that the configuration names, those that everybody knows.
+//! Configured and well-known networks.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,4 +1,4 @@
-//! The thread that asks yagura-kube-state for addresses.
+//! The thread that polls yagura-kube-state.
 
 use std::time::{Duration, Instant};
 
@@ -69,9 +69,9 @@ fn note(peers: &Peers, trouble: Option<String>) {
     let mut state = peers.0.state.lock();
     match (&trouble, &state.told.trouble) {
         (Some(error), None) => {
-            tracing::warn!(error, "cannot learn addresses of the cluster; those that are known stay");
+            tracing::warn!(error, "cannot poll peers.url; known addresses are kept");
         }
-        (None, Some(_)) => tracing::info!("addresses of the cluster are told again"),
+        (None, Some(_)) => tracing::info!("polling peers.url works again"),
         _ => {}
     }
     if trouble.is_none() {

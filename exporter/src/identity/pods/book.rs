@@ -1,4 +1,4 @@
-//! The pods of the node, and what owns them. Pure: it is told what servers say, and the time.
+//! Pods of the node and their owners. Pure: fed with server responses and the time.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},

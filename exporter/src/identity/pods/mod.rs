@@ -1,8 +1,7 @@
-//! The pods of this node: which containers they have, what they belong to, whom to call. From a watch of the node's own
-//! pods at the API server, or from its kubelet; and the one place that says which workload a container belongs to.
+//! Pods of this node: containers, workloads, owners' labels. From a watch at the API server or from the kubelet. The
+//! only module that assigns a workload to a container.
 //!
-//! Nothing of a scrape waits for any of it: what is known when samples are made is what they bear. Without Kubernetes
-//! nothing is known, and all works as it does on any machine.
+//! A scrape never waits for this: samples have what is known at the time. Without Kubernetes everything else works.
 
 mod book;
 mod object;
@@ -226,14 +225,14 @@ impl Pods {
         health.heard = Some(Instant::now());
         health.by = by;
         if let Some(trouble) = health.trouble.take() {
-            tracing::info!(by, trouble, "pods of the node are told again");
+            tracing::info!(by, trouble, "watching the pods of this node works again");
         }
     }
 
     fn trouble(&self, from: &'static str, trouble: &str) {
         let mut health = self.0.health.lock();
         if health.trouble.is_none() {
-            tracing::warn!(from, error = trouble, "cannot learn the pods of the node; those that are known stay");
+            tracing::warn!(from, error = trouble, "cannot list or watch the pods of this node; known pods are kept");
         }
         health.trouble = Some(trouble.to_owned());
     }

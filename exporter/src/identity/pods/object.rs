@@ -1,5 +1,5 @@
-//! What is read of pods and of what owns them: names, owners, containers, addresses, amounts. All else is passed over,
-//! and a field of an unexpected shape is as good as missing.
+//! The fields of pods and owners that are parsed; all others are skipped. All else is passed over, and a field of an
+//! unexpected shape is as good as missing.
 
 use kubernetes::{
     Quantity, Reference,

@@ -1,5 +1,5 @@
-//! What names tell of owners, so that nobody need be asked: a `ReplicaSet` that a Deployment made is called after it and
-//! the hash of its template, a Job that a `CronJob` made after it and the minute that it was due.
+//! Derives owners from names without a request: a `ReplicaSet` that a Deployment made is called after it and the hash
+//! of its template, a Job that a `CronJob` made after it and the minute that it was due.
 
 use super::object::Pod;
 

@@ -1,5 +1,4 @@
-//! The thread that asks: a list and a watch of the node's pods, owners by their metadata, and the kubelet when the API
-//! server does not answer.
+//! The thread that lists and watches the node's pods, gets owners' metadata, and falls back to the kubelet.
 
 use std::{
     future::Future,
@@ -198,7 +197,7 @@ async fn look_up(pods: &Pods, api: &Api) -> Result<(), String> {
                 Err(trouble) => match trouble.code() {
                     Some(404) => Told::Missing,
                     Some(401 | 403) => {
-                        tracing::debug!(path, error = %daemon::chain(&trouble), "may not look up an owner");
+                        tracing::debug!(path, error = %daemon::chain(&trouble), "not allowed to get an owner; --print-rbac prints the rights");
                         Told::Refused
                     }
                     _ => return Err(daemon::chain(&trouble)),

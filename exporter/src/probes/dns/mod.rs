@@ -1,9 +1,9 @@
-//! Questions that containers ask of name servers, and what came of them; kept for the workload when the container is
-//! gone.
+//! DNS queries of containers and their answers; kept for the workload when the container is removed.
 //!
 //! `dns.bpf.c` gives us packets between sockets and port 53 of servers, over UDP and TCP; [`wire`] reads what they say,
-//! [`talk`] joins questions and answers. The addresses in answers are told to [`crate::identity::names`]. Counted at the side that asks, once, whatever interfaces a packet passes. Left
-//! out are sockets of the root cgroup, encrypted questions, servers at other ports, and machines without cgroup version 2.
+//! [`talk`] joins questions and answers. The addresses in answers are told to [`crate::identity::names`]. Counted at
+//! the side that asks, once, whatever interfaces a packet passes. Left out are sockets of the root cgroup, encrypted
+//! questions, servers at other ports, and machines without cgroup version 2.
 
 mod metrics;
 mod numbers;

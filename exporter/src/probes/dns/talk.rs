@@ -1,4 +1,4 @@
-//! Who asked what, and what came of it. Pure: it is told what packets there were and the time.
+//! Matches DNS queries and answers. Pure: fed with packets and the time.
 
 use std::collections::{HashMap, hash_map::Entry};
 

@@ -259,7 +259,7 @@ impl Drops {
 impl Follower for Drops {
     fn catch_up(&self, now: Moment) {
         if let Err(error) = self.update(&mut self.state.lock(), now.wall) {
-            tracing::debug!(%error, "cannot read dropped packets");
+            tracing::debug!(%error, "cannot read the map of dropped packets");
         }
     }
 
@@ -269,7 +269,7 @@ impl Follower for Drops {
             state.rows.iter().map(|(key, _)| *key).filter(|key| cgroups.contains(&key.cgroup)).collect();
         for key in keys {
             if let Err(error) = self.counts.remove(&key) {
-                tracing::debug!(%error, "cannot forget a cgroup's dropped packets");
+                tracing::debug!(%error, "cannot delete map entries of a removed cgroup");
             }
         }
         state.sums.forget(cgroups);

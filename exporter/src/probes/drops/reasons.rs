@@ -1,5 +1,4 @@
-//! What the kernel calls its reasons, and what it tells at its hook: both are in its own type information (BTF), and
-//! both differ from kernel to kernel. Pure.
+//! Drop reasons by name, and the fields of the hook. Both come from the kernel's BTF and differ between kernels. Pure.
 
 /// What the type information says of dropped packets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

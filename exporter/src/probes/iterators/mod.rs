@@ -1,4 +1,4 @@
-//! Memory, tasks and pressure of all cgroups in one pass of the kernel each, instead of a file read a figure.
+//! Memory, tasks and pressure of all cgroups from eBPF iterators, instead of one file read per value.
 //!
 //! Programs on `iter/cgroup` (Linux 6.1) copy the counters that the files of `memory.*`, `pids.*` and `*.pressure`
 //! show; a pass over 300 cgroups takes some 0.1 ms, reading the files 1 … 4 µs each. Each pass is a program of its own:
@@ -6,7 +6,7 @@
 //! ([`crate::identity::Counted`]) before the collectors run; whatever is missing there they read from files, as all of
 //! them do where this slice is off.
 //!
-//! Left out: `memory.stat` and `cpu.stat`, which the kernel adds up when they are read.
+//! Not included: `memory.stat` and `cpu.stat`, which the kernel adds up when they are read.
 
 mod pass;
 pub mod wire;
@@ -87,7 +87,7 @@ impl Iterators {
         };
         let reasons = [started.memory.as_ref().err(), started.tasks.as_ref().err(), started.pressure.as_ref().err()];
         for reason in reasons.iter().flatten() {
-            tracing::debug!(%reason, "a pass over cgroups is off: files are read");
+            tracing::debug!(%reason, "cgroup iterator is off: reading files instead");
         }
         match reasons {
             [Some(memory), Some(_), Some(_)] => Err(memory.clone()),

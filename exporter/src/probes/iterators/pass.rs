@@ -1,4 +1,4 @@
-//! One pass over the cgroups of a hierarchy.
+//! One run of an iterator over the cgroups of a hierarchy.
 
 use std::{
     path::{Path, PathBuf},

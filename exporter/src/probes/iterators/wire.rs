@@ -1,4 +1,4 @@
-//! What the passes leave in their tables (`iterators.h`).
+//! Structs that the iterators write to their tables (iterators.h).
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 

@@ -1,8 +1,8 @@
-//! The books on disk, for the agent after this one.
+//! The books on disk, for the next agent.
 //!
-//! Two files in a folder. `books.json` is written anew whenever the books were brought up to date, in full and in one
-//! step. `notes.jsonl` takes, a line each, what only records of the kernel tell and what came after the books were
-//! written: paths, names, memory at the end. Sums are in neither the notes nor a hurry: the kernel's rows have them.
+//! Two files in a folder. `books.json` is replaced as a whole after each update. `notes.jsonl` has one line for each
+//! thing that only kernel records contain and that came after the last write: paths, names, final memory. Sums are not
+//! in the notes, since the kernel's map has them.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -105,7 +105,7 @@ impl Archive {
     /// Says so once when the books cannot be written, and once when they can again.
     fn tell(&mut self, written: io::Result<()>) {
         match written {
-            Ok(()) if self.failing => tracing::info!("the books are written again"),
+            Ok(()) if self.failing => tracing::info!("writing the books works again"),
             Err(error) if !self.failing => {
                 let books = self.books.display();
                 tracing::error!(%error, %books, "cannot write the books: an agent that starts now would count from zero");
@@ -121,7 +121,7 @@ impl Archive {
 fn read(books: &Path) -> Option<Page> {
     let text = fs::read(books).ok()?;
     let read = serde_json::from_slice(&text);
-    read.inspect_err(|error| tracing::warn!(%error, books = %books.display(), "the books cannot be read")).ok()
+    read.inspect_err(|error| tracing::warn!(%error, books = %books.display(), "cannot read the books of the previous agent; counters start from zero")).ok()
 }
 
 /// Which boot of the machine this is.

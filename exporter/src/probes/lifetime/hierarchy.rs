@@ -1,4 +1,4 @@
-//! The hierarchy whose cgroups own what is used, and the kernel's own total to compare with.
+//! The hierarchy whose cgroups usage is counted for, and the kernel's own total for comparison.
 
 use kernfs::{Dir, Host, Reader, text};
 

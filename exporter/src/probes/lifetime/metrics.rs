@@ -109,7 +109,7 @@ static AUDIT_KERNEL: Family<Seconds, 0> = Family::gauge(
 );
 static AUDIT_ERROR: Family<Ratio, 0> = Family::gauge(
     "yagura_audit_error_ratio",
-    "By how much the sum of yagura_audit_cpu_seconds differs from the kernel's own total, as a part of that.",
+    "Difference between the sum of yagura_audit_cpu_seconds and yagura_audit_kernel_cpu_seconds, as a ratio of the latter.",
     &[],
 );
 

@@ -1,11 +1,11 @@
-//! What every container used, however short it lived: CPU time to the nanosecond, processes, exit codes, memory peak.
+//! Usage of every container, however short it lived: CPU time to the nanosecond, processes, exit codes, memory peak.
 //!
 //! `lifetime.bpf.c` keeps one row a cgroup in a map whose sums only rise, and sends a record when a cgroup is made or
 //! removed. A thread reads the records, so that a container's bundle is read while the container is there; the
 //! [`Ledger`] puts what rows say on the accounts of containers and workloads. Records are hints: a lost one costs a
 //! container's name, never its CPU time, and has the hierarchy walked.
 //!
-//! Left out: what tasks used before the agent started.
+//! Not included: what tasks used before the agent started.
 
 mod archive;
 mod hierarchy;

@@ -137,7 +137,7 @@ impl Upkeep {
         if let Some(page) = page.filter(|page| page.ledger.root() == self.hierarchy.root) {
             self.take_over(page, limits, pods);
         } else if self.object.is_reused() {
-            tracing::warn!("the books of the agent before are gone: counters begin anew");
+            tracing::warn!("pinned programs were found without books: counters start from zero; check probe.books");
         }
         let now = Moment::now();
         for note in notes {
@@ -190,7 +190,7 @@ impl Upkeep {
         self.walk(&mut turn);
         self.name_the_unnamed(&mut Naming::default());
         if let Err(error) = self.update(&mut turn) {
-            tracing::warn!(%error, "cannot read what containers used");
+            tracing::warn!(%error, "cannot read the usage map; container usage is missing from this scrape");
         }
     }
 
@@ -227,7 +227,7 @@ impl Upkeep {
                 if (pending > 0 && waited >= SETTLE_EVERY || crowded)
                     && let Err(error) = self.update(&mut turn)
                 {
-                    tracing::debug!(%error, "cannot read what containers used");
+                    tracing::debug!(%error, "cannot read the usage map; container usage is missing from this scrape");
                 }
                 Next::soon_if(unnamed || pending > 0)
             }
@@ -239,7 +239,7 @@ impl Upkeep {
         if self.writer.is_some()
             && let Err(error) = self.update(&mut self.turn.lock())
         {
-            tracing::debug!(%error, "cannot read what containers used");
+            tracing::debug!(%error, "cannot read the usage map; container usage is missing from this scrape");
         }
     }
 

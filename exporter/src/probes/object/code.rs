@@ -1,5 +1,5 @@
-//! The agent's own code in memory. Most of it is needed once, at the start: to read the configuration, to parse the
-//! kernel's types, to fit programs to them. What a scrape needs is a fourth.
+//! Returns the agent's code pages to the kernel. Most code is needed once, at the start (configuration, BTF, loading
+//! programs); a scrape needs a quarter of it.
 
 use std::{fs, io::BufReader, path::Path};
 

@@ -1,4 +1,4 @@
-//! Passes over all things of a kind.
+//! Running iterators.
 
 use std::{
     fs,

@@ -1,5 +1,5 @@
-//! What loading takes of the process, looked at before: an agent that is short of memory or of file descriptors does
-//! without programs, rather than die of them or serve nothing else.
+//! Checks memory and file descriptors before loading: an agent short of either runs without eBPF programs instead of
+//! failing.
 
 use std::{fs, path::Path};
 

@@ -1,5 +1,5 @@
-//! The kernel's types (BTF), which every object is fitted to. Parsed, they take some 30 MB: they are parsed once for all
-//! objects that are loaded in a row, and given back.
+//! The kernel's BTF, to which every object is relocated. Parsed it takes some 30 MB, so it is parsed once for all
+//! objects loaded in a row and then freed.
 
 use std::sync::Arc;
 

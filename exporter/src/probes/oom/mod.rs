@@ -1,5 +1,4 @@
-//! Who was killed because memory ran out, by container and by workload, and how much memory they had; kept when the
-//! container is gone.
+//! OOM kills by container and by workload, with the memory of the victims; kept when the container is removed.
 //!
 //! `oom.bpf.c` counts victims and their memory by cgroup at the hook `mark_victim`; the sums stand in the ledger.
 
@@ -45,7 +44,7 @@ static WORKLOAD_KILLS: Family<Count, 0, AsWorkload> = Family::counter(
 );
 static KILLS: Family<Count, 0, AsContainer> = Family::counter(
     "container_oom_kills_total",
-    "Processes of the container that were killed because memory ran out; stays for a while when the container is gone.",
+    "Processes of the container that were OOM-killed; stays for a while after the container is removed.",
     &[],
 );
 static WORKLOAD_KILLED: Family<Bytes, 0, AsWorkload> = Family::counter(

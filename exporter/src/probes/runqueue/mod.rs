@@ -39,7 +39,7 @@ pub static SPEC: Spec = Spec {
 
 static DELAY: Family<Seconds, 0, AsContainer> = Family::histogram(
     "container_cpu_wait_seconds",
-    "How long the container's tasks waited for a CPU each time they were ready to run and did not run at once.",
+    "Time that the container's tasks waited on the run queue, per wait.",
     &[],
 );
 static FAMILIES: &[&Desc] = &[DELAY.desc()];

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * How long tasks that are ready to run wait for a CPU: a histogram by cgroup. Linux 5.11 with BTF and CONFIG_SCHED_INFO.
- * Off by default: it is the only program of ours on the path of every context switch.
+ * Off by default: it does work at every context switch. The program of lifetime runs there too, but returns early unless
+ * the task is dead.
  *
  * Hook: sched_switch alone. The kernel keeps the sum of a task's delays in the task; the difference to what it was at
  * the task's switch before is one delay. No hook on wakeups is needed. The kernel updates its sum just after the hook,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* Wire structs of runqueue. wire.rs mirrors them. */
+/* Wire structs of runqueue. mod.rs mirrors them. */
 #pragma once
 
 #include "kernel.h"

@@ -1,9 +1,8 @@
-//! Whose account connections stand on. Pure: it is told what the kernel's rows say, what `lifetime`'s books say, and the
-//! time.
+//! Assigns connections to units and workloads. Pure: fed with kernel rows, the books and the time.
 //!
-//! The same levels as there: rows by cgroup, units, workloads. Each reading adds what came to a row since the one before
-//! to the row's unit and to the unit's workload, so a workload's sums only rise, whatever becomes of its containers and
-//! of the kernel's rows.
+//! The same levels as there: rows by cgroup, units, workloads. Each reading adds what came to a row since the one
+//! before to the row's unit and to the unit's workload, so a workload's sums only rise, whatever becomes of its
+//! containers and of the kernel's rows.
 
 use std::collections::{HashMap, HashSet};
 

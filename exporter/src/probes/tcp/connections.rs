@@ -1,4 +1,4 @@
-//! Families of `tcp_connections`: what workloads have with others by who those are, and the picture of who talks to whom.
+//! Families of `tcp_connections`: connections of workloads by peer, and topology edges.
 
 use std::collections::BTreeMap;
 

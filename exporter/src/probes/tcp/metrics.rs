@@ -109,17 +109,17 @@ static OF_WORKLOAD: Totals<AsWorkload> =
 
 static WAITING: Family<Count, 1, AsContainer> = Family::gauge(
     "container_network_listen_waiting",
-    "Connections that came about and that the container's program has not accepted yet.",
+    "Established connections in the backlog of the container's listening socket, not yet accepted.",
     &[LISTENS],
 );
 static WAITING_LIMIT: Family<Count, 1, AsContainer> = Family::gauge(
     "container_network_listen_waiting_limit",
-    "How many connections may wait to be accepted at the container's listening socket where most do.",
+    "Backlog limit of the container's listening socket with the most waiting connections.",
     &[LISTENS],
 );
 static TURNED_AWAY: Family<Count, 1, AsContainer> = Family::counter(
     "container_network_listen_turned_away_total",
-    "Attempts to connect that the container's listening sockets turned away, most often because too many waited.",
+    "Connection attempts refused by the container's listening sockets, mostly because the backlog was full.",
     &[LISTENS],
 );
 

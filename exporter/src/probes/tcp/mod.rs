@@ -1,5 +1,5 @@
-//! The TCP connections of every container: how many came about, failed and why, what they carried, how long they took,
-//! whom they led to; kept for the workload when the container is gone.
+//! TCP connections of every container: opened, failed by reason, bytes, times, peers; kept for the workload when the
+//! container is removed.
 //!
 //! `tcp.bpf.c` keeps one row for each peer of a cgroup in a map whose sums only rise. The [`book`] puts what came to
 //! rows on the accounts of containers and workloads, which `lifetime` knows; what a container that lived for
@@ -394,7 +394,7 @@ impl Tcp {
 impl Follower for Tcp {
     fn catch_up(&self, now: Moment) {
         if let Err(error) = self.update(&mut self.state.lock(), false, now.wall) {
-            tracing::debug!(%error, "cannot read what connections carried");
+            tracing::debug!(%error, "cannot read the maps of connections");
         }
     }
 

@@ -1,8 +1,7 @@
-//! What workloads have with others by who those are, rather than by their addresses. Pure: it is told what came to
-//! workloads, and asks who is at an address.
+//! Connections of workloads by peer instead of address. Pure: fed with workload counts, and resolves addresses.
 //!
-//! What came is put on an account at once if it is certain who is at the address; else it waits until that is known, for
-//! a while. So an account's sums only rise, and nothing moves from one to another.
+//! A count is assigned at once if the peer is certain, else it is held back for a while until it is known. Counts
+//! therefore only rise and never move between peers.
 
 use std::{
     collections::{HashMap, HashSet},

@@ -1,4 +1,4 @@
-//! Running an iterator over sockets in every network namespace: it sees only those of the one who asks.
+//! Runs a socket iterator in every network namespace: it only sees sockets of the caller's namespace.
 
 use std::{collections::HashSet, fs::File, os::fd::AsFd};
 
@@ -19,12 +19,12 @@ pub(super) fn in_each(host: &Host, iterator: &Iterator) {
                 let ran = entered.map_err(std::io::Error::from).and_then(|()| iterator.run());
                 if let Err(error) = ran {
                     failed += 1;
-                    tracing::debug!(%error, "cannot look at the sockets of a network namespace");
+                    tracing::debug!(%error, "cannot iterate over the sockets of a network namespace");
                 }
             }
             if failed > 0 {
                 let spaces = spaces.len();
-                tracing::warn!(failed, spaces, "connections that are there already are not seen in all namespaces");
+                tracing::warn!(failed, spaces, "cannot enter all network namespaces: connections opened before the agent started are not counted there; grant CAP_SYS_ADMIN");
             }
         });
     });

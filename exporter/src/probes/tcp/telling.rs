@@ -1,4 +1,4 @@
-//! Tells of connections that are over, one by one, with the names of their containers.
+//! Publishes records of ended connections with container names.
 
 use std::net::Ipv6Addr;
 

@@ -1,5 +1,5 @@
-//! Datagrams of every container, with their bytes and those for which its sockets had no room; kept for the workload
-//! when the container is gone.
+//! Datagrams of every container, their bytes, and those dropped at a full socket buffer; kept for the workload when the
+//! container is removed.
 //!
 //! `udp.bpf.c` counts by cgroup where packets leave and reach sockets. Left out are sockets of the root cgroup, and
 //! machines without cgroup version 2.
@@ -76,7 +76,7 @@ static OF_CONTAINER: Families<AsContainer> = Families {
     ),
     dropped: Family::counter(
         "container_network_udp_dropped_total",
-        "Datagrams that reached the container's sockets when these had no room.",
+        "Datagrams dropped because the receive buffer of the container's socket was full.",
         &[],
     ),
 };
@@ -224,14 +224,14 @@ fn totals(rows: &Entries<CgroupId, Datagrams>) -> impl Iterator<Item = (CgroupId
 impl Follower for Udp {
     fn catch_up(&self, now: Moment) {
         if let Err(error) = self.update(&mut self.state.lock(), now.wall) {
-            tracing::debug!(%error, "cannot read datagrams");
+            tracing::debug!(%error, "cannot read the map of datagrams");
         }
     }
 
     fn forget(&self, cgroups: &[CgroupId]) {
         for cgroup in cgroups {
             if let Err(error) = self.counts.remove(cgroup) {
-                tracing::debug!(%error, "cannot forget a cgroup's datagrams");
+                tracing::debug!(%error, "cannot delete map entries of a removed cgroup");
             }
         }
         self.state.lock().sums.forget(cgroups);
