@@ -278,7 +278,7 @@ impl App {
             match attempt().await {
                 Ok(done) => return done,
                 Err(error) if is_told => {
-                    tracing::debug!(error = %daemon::chain(&error), "still cannot start; retrying")
+                    tracing::debug!(error = %daemon::chain(&error), "still cannot start; retrying");
                 }
                 Err(error) => tracing::warn!(error = %daemon::chain(&error), "cannot start yet; retrying"),
             }

@@ -1,4 +1,4 @@
-//! --auth-filter: serves metrics only to clients that the API server authenticates (`TokenReview`) and authorizes to
+//! `--auth-filter`: serves metrics only to clients that the API server authenticates (`TokenReview`) and authorizes to
 //! get the path (`SubjectAccessReview`). The bearer token of a request is shown to the API server (TokenReview), and
 //! then it is asked whether that user may `get` the path (SubjectAccessReview).
 

@@ -5,7 +5,7 @@
 //! know nothing of each other, and a snapshot is a list of blocks, so that
 //!
 //! - a scrape sees one state, without holding a lock while it writes: the writer copies a block that a scrape still
-//! reads, and only then;
+//!   reads, and only then;
 //! - a relist is built on the side and put in place at once, and costs the memory of the blocks that changed;
 //! - an update touches one block, and nothing at all when nothing changed.
 

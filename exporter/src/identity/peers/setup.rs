@@ -39,7 +39,7 @@ impl Peers {
         match poll::start(self.clone(), servers.clone()) {
             Ok(stop) => *asking = Some((stop, servers)),
             Err(error) => {
-                tracing::warn!(%error, "cannot start the thread that polls peers.url; peers outside this node have no names")
+                tracing::warn!(%error, "cannot start the thread that polls peers.url; peers outside this node have no names");
             }
         }
     }
