@@ -1,6 +1,6 @@
 //! Identity of cgroups: container, pod and workload, from the path ([`path`]), the OCI bundle ([`bundle`]) and
-//! Kubernetes ([`pods`]); kept in [`Tree`] for existing cgroups. Also names of addresses ([`names`]), peers ([`peers`])
-//! and connection records ([`flows`]).
+//! Kubernetes ([`pods`]); kept in [`Tree`] for existing cgroups. Also names of addresses ([`names`]) and
+//! peers ([`peers`]).
 
 mod asking;
 pub mod bundle;

@@ -1,7 +1,7 @@
 //! Resolves an address to a peer: workload, service, node, looked-up name or network.
 //!
 //! Sources: pods of this node; well-known and configured networks; yagura-kube-state for the rest of the cluster
-//! ([`record`], docs/decisions/0008); DNS answers of the container. Never waits for the network.
+//! ([`kubernetes::peers`], docs/decisions/0008); DNS answers of the container. Never waits for the network.
 
 mod directory;
 mod networks;
