@@ -35,7 +35,7 @@ const WORKLOADS: usize = 30;
 /// Connections of each edge.
 const TIMES: u64 = 3;
 /// How many others of a workload are told apart here, for each direction.
-const MOST: usize = 50;
+const PEERS_PER_WORKLOAD: usize = 50;
 
 /// What some containers have been told that an address is called.
 const NAME: &str = "api.example.org";
@@ -94,7 +94,7 @@ fn prove() -> anyhow::Result<bool> {
     let (pods, peers) = know(&server, scratch.path())?;
     let lifetime = Lifetime::start(&host(), &Options { pods: pods.clone(), ..Options::default() })?;
     let tcp = Tcp::start(&host(), lifetime.books(), &tcp::Options::default())?;
-    tcp.name_peers(&peers, MOST);
+    tcp.name_peers(&peers, PEERS_PER_WORKLOAD);
     let _hub = serve_hub(&caller, &folder, &network)?;
     let mut serving = Vec::new();
     for number in 0..WORKLOADS {
@@ -124,7 +124,7 @@ fn prove() -> anyhow::Result<bool> {
         std::thread::sleep(Duration::from_millis(300));
     };
     // Both directions of each workload, seven families and at most six reasons.
-    let bound = WORKLOADS * 2 * (MOST + 1) * 13;
+    let bound = WORKLOADS * 2 * (PEERS_PER_WORKLOAD + 1) * 13;
     println!(
         "{WORKLOADS} workloads, {} edges: found {found}, wrong {}; {series} series of at most {bound}; lost {:?}",
         expected.len(),

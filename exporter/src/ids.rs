@@ -1,5 +1,5 @@
-//! What things of the machine go by. These types are as wide as what they hold, in memory, in maps of the kernel and in
-//! files.
+//! Identifiers of things of the machine. These types are as wide as what they hold, in memory, in maps of the kernel and
+//! in files.
 
 use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};

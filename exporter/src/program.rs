@@ -1,8 +1,8 @@
-//! What this program is called.
+//! The program's name and version.
 
 use daemon::Program;
 
-/// Who we are.
+/// Name and version.
 pub static PROGRAM: Program = Program {
     name: env!("CARGO_PKG_NAME"),
     prefix: "yagura",

@@ -18,7 +18,7 @@ const OF_TEST_VM: [&str; 2] = ["TREE=", "REPO="];
 /// By how many seconds the clock jumps, one after another; their sum is nothing.
 const JUMPS: [i64; 5] = [-3600, 7200, -86_400, 90_000, -7200];
 /// No counter of seconds rises by more between two scrapes, on the slowest machine.
-const MOST: f64 = 600.0;
+const LARGEST_RISE: f64 = 600.0;
 
 fn jump(seconds: i64) {
     let now = clock_gettime(ClockId::Realtime);
@@ -54,7 +54,10 @@ fn the_clock_may_jump() {
             compared += 1;
             assert!(new >= old, "{series} fell from {old} to {new} when the clock jumped by {seconds} s");
             let is_time = series.contains("_seconds_total");
-            assert!(!is_time || new - old < MOST, "{series} rose from {old} to {new} when it jumped by {seconds} s");
+            assert!(
+                !is_time || new - old < LARGEST_RISE,
+                "{series} rose from {old} to {new} when it jumped by {seconds} s"
+            );
         }
         before = after;
     }

@@ -302,14 +302,14 @@ impl App {
         if let Some(api) = self.api.get() {
             api.replace(&setup.config.access)?;
         }
-        for (what, differs) in [
+        for (changed, differs) in [
             ("addresses and TLS", before.flags.web() != setup.flags.web()),
             ("addresses and TLS of the telemetry port", before.flags.telemetry_web() != setup.flags.telemetry_web()),
-            ("what is shown of workloads", before.config.workloads != setup.config.workloads),
-            ("the pod that the shard is found by", before.config.pod != setup.config.pod),
+            ("workload metrics", before.config.workloads != setup.config.workloads),
+            ("pod and pod namespace of the shard", before.config.pod != setup.config.pod),
         ] {
             if differs {
-                tracing::warn!(what, "configuration change ignored until restart");
+                tracing::warn!(changed, "configuration change ignored until restart");
             }
         }
         if setup.config.pod.is_none() {

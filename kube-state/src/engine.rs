@@ -192,10 +192,10 @@ impl Inner {
     /// Lets go of old watches that are not needed any more, and shows what there is.
     fn settle(&self, entries: &mut Vec<Entry>) {
         let waits = |entries: &[Entry], of: &Entry| {
-            let mut heirs = entries
+            let mut successors = entries
                 .iter()
                 .filter(|entry| !entry.is_old && entry.part == of.part && entry.target.kind == of.target.kind);
-            heirs.any(|heir| !heir.status.is_synced())
+            successors.any(|successor| !successor.status.is_synced())
         };
         let is_over: Vec<bool> =
             entries.iter().map(|entry| entry.is_old && !(entry.status.is_synced() && waits(entries, entry))).collect();
@@ -207,15 +207,15 @@ impl Inner {
             }
             !is_over
         });
-        let elders: Vec<(Part, Arc<str>)> = entries.iter().filter(|entry| entry.is_old).map(Entry::kind).collect();
+        let old_kinds: Vec<(Part, Arc<str>)> = entries.iter().filter(|entry| entry.is_old).map(Entry::kind).collect();
         let mut kinds: BTreeMap<(Part, Arc<str>), Shown> = BTreeMap::new();
         for entry in entries {
-            let has_elder = elders.contains(&entry.kind());
-            // While an old watch waits for its heirs, it is what is shown.
-            if has_elder && entry.is_new {
+            let has_old = old_kinds.contains(&entry.kind());
+            // While an old watch waits for its successors, it is what is shown.
+            if has_old && entry.is_new {
                 continue;
             }
-            entry.is_new &= has_elder;
+            entry.is_new &= has_old;
             let new = || Shown { kind: Arc::clone(&entry.target.kind), readers: Vec::new() };
             kinds.entry(entry.kind()).or_insert_with(new).readers.push(entry.reader.clone());
         }

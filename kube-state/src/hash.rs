@@ -1,4 +1,4 @@
-//! How texts are found again.
+//! Hashes of texts.
 
 use std::hash::{BuildHasher, Hasher};
 

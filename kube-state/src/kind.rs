@@ -1,4 +1,4 @@
-//! What a kind is: how the API server calls it, how its objects are read, and which families they become. `resources`
+//! The definition of a kind: its names at the API server, the parser of its objects, and its families. `resources`
 //! lists those we know.
 
 use std::{borrow::Cow, sync::Arc};

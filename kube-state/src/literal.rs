@@ -1,4 +1,4 @@
-//! What words and digits of a command line, a file or an object stand for in Go.
+//! Literals of a command line, a file or an object, read as Go reads them.
 
 /// A truth value, as Go's `ParseBool` reads it.
 pub fn truth(text: &str) -> Option<bool> {

@@ -1,4 +1,4 @@
-//! What objects of all kinds have: name, labels, owners, times, conditions.
+//! Metadata that objects of all kinds have: name, labels, owners, times, conditions.
 
 use kubernetes::{
     Reference,

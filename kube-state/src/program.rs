@@ -1,4 +1,4 @@
-//! Who we are.
+//! The program's name and version.
 
 use daemon::Program;
 

@@ -19,7 +19,7 @@ use crate::{
     meta::Meta,
 };
 
-/// What a number may come from.
+/// Sources of a number.
 pub trait Number {
     /// The number; what is absent has no row, what is spoiled costs the family.
     fn number(&self) -> Reading;
@@ -128,7 +128,7 @@ impl<N: Number> Number for &N {
     }
 }
 
-/// What a label's value may come from.
+/// Sources of a label's value.
 pub trait LabelValue {
     /// Appends the value as it stands between quotes. False when it is spoiled.
     fn push_value(&self, out: &mut Vec<u8>) -> bool;

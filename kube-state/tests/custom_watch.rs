@@ -12,7 +12,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use lab::{Lab, PATIENCE, PODS, get, pod, uid};
+use lab::{Lab, PODS, WAIT_TIMEOUT, get, pod, uid};
 use serde_json::json;
 use testkit::{ApiServer, Child, wait_for};
 
@@ -182,7 +182,7 @@ fn a_kind_that_is_defined_is_asked_for_until_it_is_served() {
         put_ship(api, SHIPS, 10, "7");
         api.behave(|behaviour| behaviour.missing.push(SHIPS.to_owned()));
     });
-    assert!(wait_for(PATIENCE, || (lab.api.requests(SHIPS) > 2).then_some(())).is_some());
+    assert!(wait_for(WAIT_TIMEOUT, || (lab.api.requests(SHIPS) > 2).then_some(())).is_some());
     let (status, reason) = get(lab.own, "/readyz", "");
     assert!(status == 503 && reason.contains("ships.v1.fleet.example.org"), "{status} {reason}");
     lab.api.behave(|behaviour| behaviour.missing.clear());
@@ -235,7 +235,7 @@ fn a_file_that_changes_is_taken_over_unless_it_is_wrong() {
     assert!(hash > 0.0 && lab.own_value(&about_file(RELOADED, &path)) == 1.0);
     written(&path, "spec: {resources: [{groupVersionKind: {kind: Ship}}]}");
     let is_noted = || (lab.own_value(&about_file(RELOADED, &path)) == 0.0).then_some(());
-    assert!(wait_for(PATIENCE, is_noted).is_some(), "the mistake is told");
+    assert!(wait_for(WAIT_TIMEOUT, is_noted).is_some(), "the mistake is told");
     assert!(lab.page().contains(&crew("v1", "Ship", 10, "7")), "and the old configuration holds");
     assert_eq!(lab.own_value(&about_file("kube_state_metrics_config_hash", &path)), hash);
     written(&path, &config("Ship", "v1", "Everyone on board."));
@@ -316,9 +316,9 @@ fn the_program_serves_custom_kinds() {
     let page = || get(address, "/metrics", "").1;
     define(&api, 1, "ships", "Ship", &[("v1", true)]);
     let line = crew("v1", "Ship", 10, "7");
-    assert!(wait_for(PATIENCE, || page().contains(&line).then_some(())).is_some(), "{}", page());
+    assert!(wait_for(WAIT_TIMEOUT, || page().contains(&line).then_some(())).is_some(), "{}", page());
     api.remove(DEFINITIONS, &uid(1));
-    assert!(wait_for(PATIENCE, || page().is_empty().then_some(())).is_some(), "{}", page());
+    assert!(wait_for(WAIT_TIMEOUT, || page().is_empty().then_some(())).is_some(), "{}", page());
     drop(program);
     assert!(drained.join().unwrap() > 0);
 }

@@ -6,7 +6,7 @@ mod lab;
 
 use std::sync::Arc;
 
-use lab::{Lab, PATIENCE, PODS, get, phase, put_pods, uid};
+use lab::{Lab, PODS, WAIT_TIMEOUT, get, phase, put_pods, uid};
 use proptest::prelude::*;
 use serde_json::json;
 use testkit::{ApiServer, wait_for};
@@ -210,7 +210,7 @@ fn what_pods_ask_for_is_counted_over_time() {
         value.unwrap_or_else(|| panic!("{page}"))
     };
     let (begin, first) = (std::time::Instant::now(), value("cpu_seconds"));
-    wait_for(PATIENCE, || (value("cpu_seconds") > first + 0.2).then_some(())).unwrap();
+    wait_for(WAIT_TIMEOUT, || (value("cpu_seconds") > first + 0.2).then_some(())).unwrap();
     let (asked, most) = (value("cpu_seconds") - first, begin.elapsed().as_secs_f64() * 2.0);
     assert!(asked <= most + 0.5, "{asked} core-seconds in {most} at most");
     let (cpu, memory) = (value("cpu_seconds"), value("memory_byte_seconds"));
@@ -249,7 +249,8 @@ fn agents_learn_the_addresses_of_the_cluster() {
     assert!(records.contains(&pod), "{records:?}");
     lab.api.put(PODS, &uid(2), &addressed(2, "10.0.0.2"));
     lab.api.remove(PODS, &uid(1));
-    let told = wait_for(PATIENCE, || Some(peers(&lab, &format!("&since={token}")).1).filter(|told| told.len() == 2));
+    let told =
+        wait_for(WAIT_TIMEOUT, || Some(peers(&lab, &format!("&since={token}")).1).filter(|told| told.len() == 2));
     let told = told.unwrap();
     assert!(told.contains(&json!({"gone": "pod", "id": uid(1)})) && told.iter().any(|record| record["id"] == uid(2)));
     assert_eq!(get(lab.objects, "/peers?version=2", "").0, 400);

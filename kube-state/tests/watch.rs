@@ -125,7 +125,7 @@ fn half_a_list_is_not_shown() {
             put_pods(api, 0..100);
             api.behave(|behaviour| (behaviour.streams, behaviour.half_lines) = (streams, 2));
         });
-        let saw = wait_for(lab::PATIENCE, || Some(lab.pods().len()).filter(|pods| *pods > 0));
+        let saw = wait_for(lab::WAIT_TIMEOUT, || Some(lab.pods().len()).filter(|pods| *pods > 0));
         assert_eq!(saw, Some(100), "all or nothing");
     }
 }
@@ -356,11 +356,11 @@ fn a_pod_of_a_stateful_set_finds_its_shard_and_follows_the_sets_size() {
     assert!(of_two.len() > 15 && of_two.len() < 45, "{}", of_two.len());
     lab.api.put(SETS, "set", &set(4));
     lab.own_reaches("kube_state_metrics_total_shards", 4.0);
-    let of_four = wait_for(lab::PATIENCE, || Some(lab.pods()).filter(|pods| pods.len() < of_two.len())).unwrap();
+    let of_four = wait_for(lab::WAIT_TIMEOUT, || Some(lab.pods()).filter(|pods| pods.len() < of_two.len())).unwrap();
     assert!(of_four.iter().all(|pod| of_two.contains(pod)), "growing only gives away");
     assert_eq!(lab.api.requests("/api/v1/pods?sendInitialEvents"), 1, "what stays is not listed again");
     lab.api.put(SETS, "set", &set(2));
-    let again = wait_for(lab::PATIENCE, || (lab.pods() == of_two).then_some(()));
+    let again = wait_for(lab::WAIT_TIMEOUT, || (lab.pods() == of_two).then_some(()));
     assert!(again.is_some(), "{} are not {}", lab.pods().len(), of_two.len());
 }
 
@@ -419,7 +419,7 @@ fn a_reload_changes_what_it_says_and_leaves_no_gap() {
         watcher.join().unwrap();
     });
     std::fs::write(&file, "resources: [pods\n").unwrap();
-    let failed = wait_for(lab::PATIENCE, || (lab.own_value(&reloaded) == 0.0).then_some(()));
+    let failed = wait_for(lab::WAIT_TIMEOUT, || (lab.own_value(&reloaded) == 0.0).then_some(()));
     assert!(failed.is_some());
     assert!(lab.page().contains("kube_node_info{"), "the old configuration stays");
 }

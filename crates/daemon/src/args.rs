@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{invalid::Invalid, listen, period::Period, web};
 
-/// How the program is reached.
+/// HTTP server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WebArgs {
@@ -16,7 +16,7 @@ pub struct WebArgs {
     pub listen_address: Vec<String>,
     /// Path of the main metrics page.
     pub telemetry_path: String,
-    /// Where the file with TLS and authentication is.
+    /// The web configuration file: TLS and authentication.
     pub config: WebConfigFile,
     /// Maximum of concurrent scrapes; further ones get status 503.
     #[schemars(range(min = 1, max = 1000))]
@@ -31,7 +31,7 @@ pub struct WebArgs {
     pub shutdown_timeout: Period,
 }
 
-/// Where the web configuration is.
+/// The web configuration file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WebConfigFile {

@@ -19,7 +19,7 @@ use tracing_subscriber::{
 
 use crate::{chain::chain, invalid::Invalid};
 
-/// How a log line looks.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -30,7 +30,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// What is logged, and how it looks.
+/// Logs: level and format.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogArgs {

@@ -1,7 +1,7 @@
-//! Which format and which compression a client gets, from its `Accept` and `Accept-Encoding` headers.
+//! Selects format and compression of a response from the headers `Accept` and `Accept-Encoding`.
 //!
-//! A client that asks for nothing we have is served anyway: a scraper that cannot be served does better with a page it
-//! may understand than with status 406.
+//! A client that accepts none of our formats is served anyway: a scraper may understand the page, but cannot use status
+//! 406.
 
 /// A format of the exposition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

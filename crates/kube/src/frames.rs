@@ -4,13 +4,13 @@
 //! that array are handed out one by one and what stands around them is kept for the end.
 
 /// The most bytes of one object or line. Objects that etcd takes have 1.5 MB at most; a few servers add to them.
-const MOST: usize = 32 << 20;
+const LONGEST_FRAME: usize = 32 << 20;
 
 /// What cannot be cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadFrame {
     /// One object or line is larger than any object may be.
-    #[error("an object has more than {MOST} bytes")]
+    #[error("an object has more than {LONGEST_FRAME} bytes")]
     TooLong,
     /// The answer ended before its last bracket.
     #[error("the answer ends in the middle of an object")]
@@ -38,7 +38,7 @@ impl Lines {
             bytes = tail.get(1..).unwrap_or(&[]);
         }
         self.begun.extend_from_slice(bytes);
-        if self.begun.len() > MOST {
+        if self.begun.len() > LONGEST_FRAME {
             return Err(BadFrame::TooLong);
         }
         if self.begun.is_empty() && self.begun.capacity() > 1 << 20 {
@@ -101,7 +101,11 @@ impl Elements {
             let taken = if self.inside { self.within(bytes, &mut element) } else { self.outside(bytes) };
             bytes = bytes.get(taken..).unwrap_or(&[]);
         }
-        if self.begun.len() > MOST || self.around.len() > MOST { Err(BadFrame::TooLong) } else { Ok(()) }
+        if self.begun.len() > LONGEST_FRAME || self.around.len() > LONGEST_FRAME {
+            Err(BadFrame::TooLong)
+        } else {
+            Ok(())
+        }
     }
 
     /// Says whether the answer was whole.

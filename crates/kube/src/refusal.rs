@@ -1,8 +1,8 @@
-//! What a server says when it cannot do what it was asked.
+//! Error responses of a server (`Status` objects).
 
 use serde::Deserialize;
 
-/// What a server says when it cannot do what it was asked.
+/// Error responses of a server (`Status` objects).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Refusal {

@@ -1,4 +1,4 @@
-//! What pods belong to, by name.
+//! The workload that a pod belongs to, by name.
 
 use std::{collections::BTreeSet, sync::Arc};
 

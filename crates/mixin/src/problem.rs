@@ -1,4 +1,4 @@
-//! What is wrong with a source, and where.
+//! Errors in a source, with their place.
 
 use std::fmt;
 

@@ -16,7 +16,7 @@ const INPUT_MISSING: &str = "AlertInputMissing";
 /// Families that have the labels of owners.
 const OWNER_FAMILIES: [&str; 2] = ["kube_workload_owner_info", "workload_owner_info"];
 /// How long an input is missing before that is said.
-const INPUT_PATIENCE: Period = Period::minutes(15);
+const INPUT_GRACE: Period = Period::minutes(15);
 
 /// What holds for all alerts.
 #[derive(Debug, Clone, Deserialize)]
@@ -254,7 +254,7 @@ impl Set {
             rules.push(Rule::Alert {
                 alert: INPUT_MISSING.to_owned(),
                 expr: timed(input.missing.trim_end(), factor),
-                r#for: factor.map_or(INPUT_PATIENCE, |factor| INPUT_PATIENCE.scaled(factor)),
+                r#for: factor.map_or(INPUT_GRACE, |factor| INPUT_GRACE.scaled(factor)),
                 keep_firing_for: Period::default(),
                 labels: self.labels("inputs", severity, &own),
                 annotations: self.of_input(input, &blind).templates(),
@@ -348,7 +348,7 @@ impl Set {
     /// Each input there, and each input missing.
     fn input_cases(&self) -> Vec<alert::Case> {
         let mut cases = Vec::new();
-        let at = INPUT_PATIENCE.plus(Period::minutes(5));
+        let at = INPUT_GRACE.plus(Period::minutes(5));
         for (name, input) in &self.inputs.inputs {
             if self.blind(name).is_empty() && !input.optional {
                 continue;

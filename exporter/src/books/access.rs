@@ -1,4 +1,4 @@
-//! How features get at the books.
+//! Access of features to the books.
 //!
 //! The ledger has one lock, and it comes last: who holds it asks nobody, reads no map of the kernel and no file. A
 //! feature that keeps accounts of its own takes its own lock first, reads its map, and then looks at the ledger. So

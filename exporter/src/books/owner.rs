@@ -1,4 +1,4 @@
-//! Which unit a cgroup belongs to, from its path.
+//! Finds the unit of a cgroup from its path.
 
 use serde::{Deserialize, Serialize};
 

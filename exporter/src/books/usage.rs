@@ -1,4 +1,4 @@
-//! What the kernel says of a cgroup, without the layout in which it says it.
+//! A cgroup's usage as read from the kernel, independent of the map's layout.
 
 use std::ops::AddAssign;
 

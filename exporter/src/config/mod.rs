@@ -15,11 +15,11 @@ pub mod node;
 pub struct Config {
     /// HTTP server.
     pub web: WebArgs,
-    /// What is logged.
+    /// Logs.
     pub log: LogArgs,
-    /// Where the machine's file systems are mounted, seen from the agent.
+    /// Mount points of the machine's file systems, as seen from the agent.
     pub path: Paths,
-    /// What is measured.
+    /// Collectors.
     pub collector: Collectors,
     /// eBPF programs.
     pub probe: Probes,
@@ -29,17 +29,17 @@ pub struct Config {
     pub kubernetes: Kubernetes,
     /// Peers of connections.
     pub peers: Peers,
-    /// What resources cost.
+    /// Prices of resources.
     pub prices: Prices,
-    /// How many samples a page may have.
+    /// Limits on samples.
     pub series: Series,
     /// File descriptors.
     pub files: Files,
-    /// What the agent may do.
+    /// Capabilities of the agent.
     pub privilege: Privilege,
 }
 
-/// Where the machine's file systems are mounted, seen from the agent.
+/// Mount points of the machine's file systems, as seen from the agent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Paths {
@@ -68,7 +68,7 @@ impl Default for Paths {
     }
 }
 
-/// What is measured.
+/// Collectors.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Collectors {
@@ -148,7 +148,7 @@ impl Default for Probes {
 }
 
 impl Probes {
-    /// Whether programs stay at work when the agent ends.
+    /// Whether programs stay loaded when the agent ends.
     pub fn is_pinned(&self) -> bool {
         !self.pin.as_os_str().is_empty()
     }
@@ -164,8 +164,8 @@ pub struct Events {
     /// Record one connection in N, picked at random. Each record has N as `sampled`.
     #[schemars(range(min = 1))]
     pub flows_sample: u32,
-    /// Where to write a line of JSON for each program that is started: a file that is appended to, or `-` for the standard
-    /// output. A line has the file and the thread's name, no arguments. Empty: nowhere, and no such record is made.
+    /// File for one line of JSON per program that is started; appended to. `-` is the standard output. A line has the
+    /// file and the thread's name, no arguments. Empty: off, and no records are made.
     pub starts: PathBuf,
 }
 
@@ -175,8 +175,8 @@ impl Default for Events {
     }
 }
 
-/// The cluster that this machine is a node of: who owns its pods, by the API server or by the kubelet. In a pod with a
-/// service account the API server is asked without further options than the node's name.
+/// The cluster that this machine is a node of. Owners of its pods come from the API server or the kubelet. In a pod with
+/// a service account, the API server needs no option but the node's name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Kubernetes {
@@ -189,8 +189,8 @@ pub struct Kubernetes {
     pub kubeconfig: PathBuf,
     /// The node's kubelet.
     pub kubelet: Kubelet,
-    /// Kinds that own pods or their owners, beside those of Kubernetes itself: `TaskRun=taskruns.v1.tekton.dev`. Of
-    /// other kinds, what names itself as the owner is the workload.
+    /// Additional kinds that own pods or their owners: `TaskRun=taskruns.v1.tekton.dev`. A pod whose chain of owners
+    /// reaches any other kind has that object as its workload.
     pub workload_kinds: Vec<String>,
     /// Labels and annotations of pods to add to `pod_workload_info`: `team=example.org/team`,
     /// `pager=annotation:example.org/pager`.
@@ -200,18 +200,18 @@ pub struct Kubernetes {
     pub owner_labels: Vec<String>,
 }
 
-/// The node's kubelet, for pods: always if there is no API server to ask, else while that does not answer.
+/// The node's kubelet, as a source of pods: always if no API server is configured, else while it is unreachable.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Kubelet {
-    /// Address of the kubelet, such as `https://127.0.0.1:10250`; used while the API server is unreachable or none is given. Empty:
-    /// never used.
+    /// Address of the kubelet, such as `https://127.0.0.1:10250`; used while the API server is unreachable or none is
+    /// given. Empty: never used.
     pub url: String,
     /// Do not verify the kubelet's certificate. Kubelets use self-signed certificates by default.
     pub insecure: bool,
 }
 
-/// Whom connections lead to.
+/// Peers of connections.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Peers {
@@ -243,7 +243,7 @@ impl Default for Peers {
     }
 }
 
-/// What resources cost, for `workload_cost_total`. Without a price nothing is said of costs.
+/// Prices of resources, for `workload_cost_total`. Without a price there are no costs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Prices {
@@ -255,7 +255,7 @@ pub struct Prices {
     pub memory_gib_hour: f64,
 }
 
-/// How many samples a page may have. What is over is left out and counted.
+/// Limits on samples. Samples over a limit are dropped and counted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Series {
@@ -286,12 +286,12 @@ impl Default for Files {
     }
 }
 
-/// What the agent may do.
+/// Capabilities of the agent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Privilege {
-    /// Keep the capabilities that the process was started with. Without this all that the collectors do not need is
-    /// given up, so that a configuration that is read anew cannot switch on eBPF programs.
+    /// Keep all capabilities that the process was started with. Without it, capabilities that no collector needs are
+    /// dropped at the start, so a reloaded configuration cannot enable eBPF programs if none was enabled before.
     pub keep_capabilities: bool,
 }
 

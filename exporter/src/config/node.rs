@@ -125,9 +125,9 @@ impl JsonSchema for Pattern {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Arp {
-    /// Network devices to show. Not together with `device_exclude`.
+    /// Network devices to show. Cannot be combined with `device_exclude`.
     pub device_include: Pattern,
-    /// Network devices to leave out.
+    /// Network devices to omit.
     pub device_exclude: Pattern,
     /// Accepted for compatibility with `node_exporter` and ignored: the series are the same.
     pub netlink: bool,
@@ -143,12 +143,12 @@ impl Default for Arp {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bcache {
-    /// Show how the caching devices are used. The kernel looks at every bucket of the device for it.
+    /// Show the use of caching devices. The kernel scans every bucket of the device for it.
     #[schemars(extend("x-flag" = "collector.bcache.priorityStats"))]
     pub priority_stats: bool,
 }
 
-/// Time of CPUs, and what they are.
+/// CPU time and CPU properties.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cpu {
@@ -156,10 +156,10 @@ pub struct Cpu {
     pub guest: bool,
     /// Show `node_cpu_info`: vendor, model and the like of each CPU.
     pub info: bool,
-    /// Flags of the first CPU to show as `node_cpu_flag_info`. Switches `info` on.
+    /// Pattern of flags of the first CPU to show as `node_cpu_flag_info`. Implies `info`.
     #[schemars(extend("x-flag" = "collector.cpu.info.flags-include"))]
     pub info_flags_include: Pattern,
-    /// Bugs of the first CPU to show as `node_cpu_bug_info`. Switches `info` on.
+    /// Pattern of bugs of the first CPU to show as `node_cpu_bug_info`. Implies `info`.
     #[schemars(extend("x-flag" = "collector.cpu.info.bugs-include"))]
     pub info_bugs_include: Pattern,
 }
@@ -174,9 +174,9 @@ impl Default for Cpu {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Diskstats {
-    /// Block devices to leave out.
+    /// Block devices to omit.
     pub device_exclude: Pattern,
-    /// Block devices to show. Takes the place of the default of `device_exclude`; not together with another.
+    /// Block devices to show. Replaces the default of `device_exclude`; cannot be combined with another.
     pub device_include: Pattern,
 }
 
@@ -190,13 +190,13 @@ impl Default for Diskstats {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Filesystem {
-    /// Mount points to leave out.
+    /// Mount points to omit.
     pub mount_points_exclude: Pattern,
-    /// Mount points to show. Takes the place of the default of `mount_points_exclude`; not together with another.
+    /// Mount points to show. Replaces the default of `mount_points_exclude`; cannot be combined with another.
     pub mount_points_include: Pattern,
-    /// Types of file systems to leave out.
+    /// Types of file systems to omit.
     pub fs_types_exclude: Pattern,
-    /// Types of file systems to show. Takes the place of the default of `fs_types_exclude`; not together with another.
+    /// Types of file systems to show. Replaces the default of `fs_types_exclude`; cannot be combined with another.
     pub fs_types_include: Pattern,
     /// Timeout of statfs per mount. A mount over it gets `device_error` and is not queried again until it has answered;
     /// other mounts are shown.
@@ -219,13 +219,13 @@ impl Default for Filesystem {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Hwmon {
-    /// Chips to show. Not together with `chip_exclude`.
+    /// Chips to show. Cannot be combined with `chip_exclude`.
     pub chip_include: Pattern,
-    /// Chips to leave out.
+    /// Chips to omit.
     pub chip_exclude: Pattern,
-    /// Sensors to show, as `chip;sensor`. Not together with `sensor_exclude`.
+    /// Sensors to show, as `chip;sensor`. Cannot be combined with `sensor_exclude`.
     pub sensor_include: Pattern,
-    /// Sensors to leave out, as `chip;sensor`.
+    /// Sensors to omit, as `chip;sensor`.
     pub sensor_exclude: Pattern,
 }
 
@@ -233,9 +233,9 @@ pub struct Hwmon {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Infiniband {
-    /// Devices to show. Not together with `device_exclude`.
+    /// Devices to show. Cannot be combined with `device_exclude`.
     pub device_include: Pattern,
-    /// Devices to leave out.
+    /// Devices to omit.
     pub device_exclude: Pattern,
 }
 
@@ -243,9 +243,9 @@ pub struct Infiniband {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Interrupts {
-    /// Interrupts to show, as `type;info;devices`. Not together with `name_exclude`.
+    /// Interrupts to show, as `type;info;devices`. Cannot be combined with `name_exclude`.
     pub name_include: Pattern,
-    /// Interrupts to leave out, as `type;info;devices`.
+    /// Interrupts to omit, as `type;info;devices`.
     pub name_exclude: Pattern,
     /// Also show interrupts that a CPU never served.
     pub include_zeros: bool,
@@ -270,7 +270,7 @@ pub struct Ipvs {
 const BACKEND_LABELS: [&str; 6] =
     ["local_address", "local_port", "remote_address", "remote_port", "proto", "local_mark"];
 
-/// Which labels tell backends of the kernel's load balancer apart.
+/// Labels that tell backends of the kernel's load balancer apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackendLabels([bool; 6]);
 
@@ -341,7 +341,7 @@ impl JsonSchema for BackendLabels {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Netclass {
-    /// Network devices to leave out.
+    /// Network devices to omit.
     pub ignored_devices: Pattern,
     /// Omit `node_network_speed_bytes` of devices without a known speed, instead of showing a negative value.
     pub ignore_invalid_speed: bool,
@@ -351,7 +351,7 @@ pub struct Netclass {
     pub netlink: bool,
 }
 
-/// Network devices as netlink tells of them.
+/// Options of `netclass` as read by netlink.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetclassRtnl {
@@ -373,9 +373,9 @@ impl Default for Netclass {
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of node_exporter's")]
 pub struct Netdev {
-    /// Network devices to show. Not together with `device_exclude`.
+    /// Network devices to show. Cannot be combined with `device_exclude`.
     pub device_include: Pattern,
-    /// Network devices to leave out.
+    /// Network devices to omit.
     pub device_exclude: Pattern,
     /// Show each kernel counter separately, under its own name, instead of the sums of `/proc/net/dev`.
     pub enable_detailed_metrics: bool,
@@ -418,7 +418,7 @@ impl Default for Netstat {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Powersupply {
-    /// Supplies to leave out.
+    /// Supplies to omit.
     pub ignored_supplies: Pattern,
 }
 
@@ -432,9 +432,9 @@ impl Default for Powersupply {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Qdisc {
-    /// Network devices to show. Not together with `device_exclude`.
+    /// Network devices to show. Cannot be combined with `device_exclude`.
     pub device_include: Pattern,
-    /// Network devices to leave out.
+    /// Network devices to omit.
     pub device_exclude: Pattern,
 }
 
@@ -450,7 +450,7 @@ pub struct Rapl {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scrape {
-    /// Leave out `process_*`: what the agent's process uses.
+    /// Omit `process_*`, the usage of the agent's process.
     #[schemars(extend("x-flag" = "web.disable-exporter-metrics"))]
     pub disable_exporter_metrics: bool,
 }
@@ -461,7 +461,7 @@ pub struct Scrape {
 pub struct Slabinfo {
     /// Caches to show.
     pub slabs_include: Pattern,
-    /// Of those, caches to leave out.
+    /// Caches to omit from those.
     pub slabs_exclude: Pattern,
 }
 
@@ -478,9 +478,9 @@ pub struct Stat {
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of node_exporter's")]
 pub struct Systemd {
-    /// Units to show; the pattern is for the whole name.
+    /// Units to show; the pattern matches the whole name.
     pub unit_include: Pattern,
-    /// Of those, units to leave out; the pattern is for the whole name.
+    /// Units to omit from those; the pattern matches the whole name.
     pub unit_exclude: Pattern,
     /// Connect to systemd directly at `/run/systemd/private` instead of over the bus. Needs root.
     pub private: bool,
@@ -509,7 +509,7 @@ impl Default for Systemd {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tapestats {
-    /// Drives to leave out.
+    /// Drives to omit.
     pub ignored_devices: Pattern,
 }
 
@@ -519,7 +519,7 @@ impl Default for Tapestats {
     }
 }
 
-/// Metrics that others leave in files.
+/// Metrics from text files.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Textfile {

@@ -13,7 +13,7 @@ pub struct Flow {
     pub sampled: u32,
     /// `outbound` if our side asked for it, else `inbound`.
     pub direction: &'static str,
-    /// Whether it came about.
+    /// Whether it was opened.
     pub opened: bool,
     /// How it ended, or why it did not come about.
     pub outcome: &'static str,

@@ -1,4 +1,4 @@
-//! Which cgroup hierarchies the machine has, and where each controller is: version 1, version 2, or both side by side.
+//! Cgroup hierarchies of the machine, and the place of each controller: version 1, version 2, or both side by side.
 //!
 //! Sources: the mount table through `cgroups-rs` when the hierarchies are at their usual place, else the names of the
 //! folders (kernel documentation, admin-guide/cgroup-v1/cgroups.rst and admin-guide/cgroup-v2.rst).

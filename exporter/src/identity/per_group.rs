@@ -1,4 +1,4 @@
-//! What a collector remembers of each cgroup from scrape to scrape.
+//! State that a collector keeps by cgroup between scrapes.
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;

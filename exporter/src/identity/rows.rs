@@ -2,9 +2,9 @@
 
 use metric::{Label, Subject};
 
-/// What bounds the rows of one node.
+/// The bound of the rows of one node.
 pub const CGROUPS: &str = "cgroups of the node";
-/// What bounds kinds of workloads.
+/// The bound of kinds of workloads.
 pub const KINDS: &str = "kinds that own pods, at most 256";
 const CONTAINERS: &str = "containers and services of the node";
 const WORKLOADS: &str = "workloads of the node, at most 4096";

@@ -23,7 +23,7 @@ pub(crate) struct Verdict {
     pub(crate) missed: usize,
     /// What is wrong, in words.
     pub(crate) wrong: Vec<String>,
-    /// Connections that came about, and those that failed.
+    /// Connections that were opened, and those that failed.
     pub(crate) connections: [u64; 2],
     /// Bytes sent and received.
     pub(crate) bytes: [u64; 2],
@@ -36,7 +36,7 @@ impl Verdict {
     }
 }
 
-/// What really happened, summed up: connections that came about and failed, bytes sent and received.
+/// What really happened, summed up: connections that were opened and failed, bytes sent and received.
 pub(crate) fn truth(calls: &[Called]) -> [u64; 4] {
     let mut sums = [0, 0, 0, 0];
     for called in calls {

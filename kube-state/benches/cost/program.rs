@@ -16,7 +16,7 @@ use testkit::{ApiServer, Child, wait_for};
 use crate::pod::{pod, uid};
 
 const PODS: &str = "/api/v1/pods";
-const PATIENCE: Duration = Duration::from_mins(3);
+const SYNC_TIMEOUT: Duration = Duration::from_mins(3);
 /// Updates in a second, and for how many seconds.
 const RATE: (usize, usize) = (100, 10);
 /// A tick of the CPU clock in /proc.
@@ -130,7 +130,7 @@ impl Program {
                 self.page("identity").is_ok_and(|(_, page)| Some(infos(&page)) >= pods)
             }
         };
-        wait_for(PATIENCE, || full().then_some(())).with_context(|| format!("{} was never full", self.name))?;
+        wait_for(SYNC_TIMEOUT, || full().then_some(())).with_context(|| format!("{} was never full", self.name))?;
         let full_after = self.started.elapsed();
         std::thread::sleep(Duration::from_secs(2));
         let (peak, steady) = (self.memory("VmHWM")?, self.memory("VmRSS")?);
@@ -203,7 +203,7 @@ impl Program {
             let page = String::from_utf8_lossy(&page).into_owned();
             (page.contains(series) && page.contains(listed)).then_some(())
         };
-        wait_for(PATIENCE, is_over).context("the pods were not listed again")?;
+        wait_for(SYNC_TIMEOUT, is_over).context("the pods were not listed again")?;
         std::thread::sleep(Duration::from_secs(1));
         let (peak, after) = (self.memory("VmHWM")?, self.memory("VmRSS")?);
         self.line(

@@ -11,7 +11,7 @@ use crate::shard::Shard;
 /// Uids beside those of the input for which the properties are looked at.
 const UIDS: u32 = 10_000;
 /// As many shards as the properties are looked at for.
-const MOST: u32 = 10;
+const MOST_SHARDS: u32 = 10;
 
 #[derive(Debug, Deserialize)]
 struct Pair {
@@ -50,7 +50,7 @@ impl fmt::Display for Report {
         }
         let (equal, pairs, uids, whole) = (self.equal, self.pairs, self.uids, self.whole);
         writeln!(f, "sharding pairs equal: {equal} of {pairs}")?;
-        writeln!(f, "union of shards: {whole} of {uids} objects, each in one shard, for 1 to {MOST} shards")?;
+        writeln!(f, "union of shards: {whole} of {uids} objects, each in one shard, for 1 to {MOST_SHARDS} shards")?;
         let stay: Vec<String> =
             (1..).zip(&self.stay).map(|(from, stay)| format!("{from}→{}: {stay}", from + 1)).collect();
         write!(f, "objects that stay, and are not listed again, with one shard more: {}", stay.join(", "))
@@ -75,10 +75,10 @@ pub fn compare(text: &str) -> Result<Report, serde_json::Error> {
     let made = (0..UIDS).map(|number| format!("{:08x}-0000-4000-8000-{number:012}", number.wrapping_mul(0x9e37_79b9)));
     let uids: Vec<String> = pairs.into_iter().map(|pair| pair.uid).chain(made).collect();
     report.uids = uids.len();
-    for total in 1..=MOST {
+    for total in 1..=MOST_SHARDS {
         report.look_at(&uids, total);
     }
-    let in_one = |uid: &&String| (1..=MOST).all(|total| shards_of(uid, total).len() == 1);
+    let in_one = |uid: &&String| (1..=MOST_SHARDS).all(|total| shards_of(uid, total).len() == 1);
     report.whole = uids.iter().filter(in_one).count();
     Ok(report)
 }
@@ -97,7 +97,7 @@ impl Report {
                 self.differences.push(format!("uid {uid:?} moves from {before:?} to {after:?} with shard {total}"));
             }
         }
-        if total < MOST {
+        if total < MOST_SHARDS {
             self.stay.push(stay);
         }
     }

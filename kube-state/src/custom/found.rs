@@ -1,4 +1,4 @@
-//! What a path leads to.
+//! The values that a path leads to.
 
 use serde_json::Value;
 

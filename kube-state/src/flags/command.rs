@@ -15,7 +15,7 @@ impl Group {
         match self {
             Self::Upstream => None,
             Self::Ours => Some("Ours"),
-            Self::Klog | Self::Build => Some("Taken for compatibility"),
+            Self::Klog | Self::Build => Some("Accepted for compatibility"),
         }
     }
 }

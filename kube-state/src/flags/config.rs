@@ -1,4 +1,4 @@
-//! What the flags come to: checked against each other, with what they name built.
+//! The configuration built from the flags, which are checked against each other.
 
 use jiff::tz::TimeZone;
 
@@ -12,14 +12,14 @@ use crate::{
     workloads,
 };
 
-/// What the flags say, checked.
+/// The configuration, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Kinds, families, labels.
     pub selection: Selection,
     /// Whose objects.
     pub shard: Shard,
-    /// Which pods, where not all.
+    /// The pods to watch, if not all.
     pub pods: Pods,
     /// Only these namespaces; all when empty, unless a selector says which.
     pub namespaces: Vec<String>,
@@ -31,7 +31,7 @@ pub struct Config {
     pub label_selectors: Selectors,
     /// Only objects with these fields.
     pub field_selectors: Selectors,
-    /// What is asked for about workloads.
+    /// Options about workloads.
     pub workloads: workloads::Config,
     /// The way to the API server.
     pub access: Access,
@@ -43,7 +43,7 @@ pub struct Config {
     pub pod: Option<(String, String)>,
 }
 
-/// Which pods are watched.
+/// The pods to watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pods {
     /// All.
@@ -65,7 +65,7 @@ impl Pods {
     }
 }
 
-/// What is wrong with flags and configuration file.
+/// Errors in flags and configuration file.
 #[derive(Debug, thiserror::Error)]
 pub enum BadFlags {
     /// The configuration file.

@@ -33,7 +33,7 @@ fn overlay(mut flags: Flags, text: &str, path: &Path) -> Result<Flags, ConfigErr
     Ok(flags)
 }
 
-/// What the file sets, in an order in which a flag's own key goes before others of the same meaning.
+/// The settings of the file, in an order in which a flag's own key goes before others of the same meaning.
 #[derive(Default)]
 struct File(Vec<Setting<Flags>>);
 

@@ -1,4 +1,4 @@
-//! What a flag is: its name, its key in the file, its default, what it is for, and how its values are written. `table` has
+//! The definition of a flag: name, key in the file, default, purpose, and notation of values. `table` has
 //! one for each; the command line, the file, the documentation and the completion are all made from that.
 //!
 //! Values on the command line are pflag's, since kube-state-metrics' flags are: a flag that is given twice has its last
@@ -43,7 +43,7 @@ pub(super) enum Group {
     Build,
 }
 
-/// How the values of a flag are written, and where they go.
+/// The notation of a flag's values, and the field that they go to.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Value<T: 'static> {
     /// True or false; true when the flag stands alone.
@@ -73,7 +73,7 @@ pub(super) enum Value<T: 'static> {
     Ratio(fn(&mut T) -> &mut f64),
     /// A time in Go's notation: `1m30s`.
     Time(fn(&mut T) -> &mut Duration),
-    /// How talkative the log is.
+    /// Log verbosity.
     Level(fn(&mut T) -> &mut u8),
     /// Taken and passed over: true or false.
     IgnoredSwitch,

@@ -1,4 +1,4 @@
-//! What flags say to the parts of the program that know no flags: the log, the servers, custom resources.
+//! Converts flags to the settings of parts that know no flags: log, servers, custom resources.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 
@@ -8,7 +8,7 @@ use super::table::Flags;
 use crate::custom;
 
 impl Flags {
-    /// How talkative the log is, in upstream's numbers.
+    /// Log verbosity, in upstream's numbers.
     pub fn verbosity(&self) -> u8 {
         self.verbosity
     }

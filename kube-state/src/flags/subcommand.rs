@@ -1,4 +1,4 @@
-//! What prints and exits.
+//! Subcommands, which print and exit.
 
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::Subcommand)]

@@ -17,7 +17,7 @@ macro_rules! flags {
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct Flags {
             $($(#[doc = $about])+ pub $field: $type,)*
-            /// What prints and exits.
+            /// A subcommand, which prints and exits.
             pub command: Option<Command>,
         }
 
@@ -43,9 +43,9 @@ flags! {
     auto_gomemlimit_ratio: f64, Upstream Ratio "auto-gomemlimit-ratio" = "0.9" ["auto_gomemlimit_ratio", "auto-gomemlimit-ratio"];
     /// Configuration file, in YAML; its values override flags. Read again when it changes.
     config: Option<PathBuf>, Upstream Path "config" = "" [];
-    /// Start even when the configuration file is missing.
+    /// Start even if the configuration file is missing.
     continue_without_config: bool, Upstream Switch "continue-without-config" = "false" ["continue_without_config"];
-    /// Start even when the file for custom resources is missing.
+    /// Start even if the file for custom resources is missing.
     continue_without_custom_resource_state_config_file: bool, Upstream Switch "continue-without-custom-resource-state-config-file" = "false" ["continue_without_custom_resource_state_config_file"];
     /// Configuration of custom resource metrics, as YAML; see docs/custom-resources.md. Used instead of the file if
     /// both are given.
@@ -56,53 +56,53 @@ flags! {
     custom_resource_state_only: bool, Upstream Switch "custom-resource-state-only" = "false" ["custom_resources_only"];
     /// Compress responses with gzip for clients that accept it.
     enable_gzip_encoding: bool, Upstream Switch "enable-gzip-encoding" = "true" ["enable_gzip_encoding"];
-    /// Address or name of the machine that metrics are served at.
+    /// Address to serve metrics on.
     host: String, Upstream Text "host" = "::" ["host"];
     /// Kubeconfig file, for use outside of a cluster.
     kubeconfig: Option<PathBuf>, Upstream Path "kubeconfig" = "" ["kubeconfig"];
-    /// Families to show: patterns, comma separated. Not together with the denylist.
+    /// Families to serve: patterns, comma separated. Cannot be combined with --metric-denylist.
     metric_allowlist: Vec<String>, Upstream Names "metric-allowlist" = "" ["metric_allowlist"];
-    /// Annotations to show: kind=[key,...],...
+    /// Annotations to serve: kind=[key,...],...
     metric_annotations_allowlist: String, Upstream Keys "metric-annotations-allowlist" = "" ["annotations_allow_list"];
-    /// Families not to show: patterns, comma separated.
+    /// Families to omit: patterns, comma separated. Cannot be combined with --metric-allowlist.
     metric_denylist: Vec<String>, Upstream Names "metric-denylist" = "" ["metric_denylist"];
-    /// Labels to show: kind=[key,...],...
+    /// Labels to serve: kind=[key,...],...
     metric_labels_allowlist: String, Upstream Keys "metric-labels-allowlist" = "" ["labels_allow_list"];
-    /// Families to show that are not shown by default: patterns, comma separated.
+    /// Families to serve besides the default ones: patterns, comma separated.
     metric_opt_in_list: Vec<String>, Upstream Names "metric-opt-in-list" = "" ["metric_opt_in_list"];
-    /// Namespaces to watch; all when not given.
+    /// Namespaces to watch. Default: all.
     namespaces: Vec<String>, Upstream List "namespaces" = "" ["namespaces"];
     /// Namespaces not to watch.
     namespaces_denylist: Vec<String>, Upstream List "namespaces-denylist" = "" ["namespaces_denylist"];
-    /// Only pods of this node.
+    /// Serve only pods of this node.
     node: String, Upstream Text "node" = "" ["node"];
     /// Maximum of objects to list per kind; 0 is no limit.
     object_limit: u64, Upstream Limit "object-limit" = "0" ["object_limit"];
-    /// Name of this process' pod, for finding its shard.
+    /// Name of this process's pod; the shard is derived from it.
     pod: String, Upstream Text "pod" = "" ["pod"];
-    /// Namespace of this process' pod.
+    /// Namespace of this process's pod.
     pod_namespace: String, Upstream Text "pod-namespace" = "" ["namespace"];
-    /// Port that metrics are served at.
+    /// Port to serve metrics on.
     port: u16, Upstream Port "port" = "8080" ["port"];
-    /// Kinds to show, by plural name, comma separated.
+    /// Kinds to serve, by plural name, comma separated.
     resources: Vec<String>, Upstream Names "resources" = "" ["resources"];
-    /// How long a connection may be idle.
+    /// Maximum time that a connection is idle.
     server_idle_timeout: Duration, Upstream Time "server-idle-timeout" = "5m" ["server_idle_timeout"];
-    /// How long the head of a request may take.
+    /// Maximum time of reading the headers of a request.
     server_read_header_timeout: Duration, Upstream Time "server-read-header-timeout" = "5s" ["server_read_header_timeout"];
-    /// How long a request may take.
+    /// Maximum time of reading a request.
     server_read_timeout: Duration, Upstream Time "server-read-timeout" = "60s" ["server_read_timeout"];
-    /// How long an answer may take.
+    /// Maximum time of writing a response.
     server_write_timeout: Duration, Upstream Time "server-write-timeout" = "60s" ["server_write_timeout"];
     /// Number of this shard, from 0.
     shard: u32, Upstream Count "shard" = "0" ["shard"];
-    /// Address or name of the machine that metrics about this process are served at.
+    /// Address to serve this process's own metrics on.
     telemetry_host: String, Upstream Text "telemetry-host" = "::" ["telemetry_host"];
-    /// Port that metrics about this process are served at.
+    /// Port to serve this process's own metrics on.
     telemetry_port: u16, Upstream Port "telemetry-port" = "8081" ["telemetry_port"];
     /// Web configuration file: TLS and authentication.
     tls_config: Option<PathBuf>, Upstream Path "tls-config" = "" ["tls_config"];
-    /// How many shards there are.
+    /// Total number of shards.
     total_shards: u32, Upstream Count "total-shards" = "1" ["total_shards"];
     /// Serve only pods without a node.
     track_unscheduled_pods: bool, Upstream Switch "track-unscheduled-pods" = "false" ["track_unscheduled_pods"];
@@ -119,7 +119,7 @@ flags! {
     drop_zero_states: bool, Ours Switch "drop-zero-states" = "false" ["drop_zero_states"];
     /// Serve the workload of each pod, the top of its chain of owners (kube_pod_workload_info).
     pod_workloads: bool, Ours Switch "pod-workloads" = "false" ["pod_workloads"];
-    /// Count the pods of each workload that came and went, also between scrapes (kube_workload_pods_created_total,
+    /// Count created and deleted pods of each workload, also between scrapes (kube_workload_pods_created_total,
     /// kube_workload_pods_deleted_total, kube_pod_lifetime_seconds).
     pod_lifetimes: bool, Ours Switch "pod-lifetimes" = "false" ["pod_lifetimes"];
     /// Serve the owner of each workload (kube_workload_owner_info): label=key of a label, or label=annotation:key;
@@ -127,7 +127,7 @@ flags! {
     workload_owner: Vec<String>, Ours List "workload-owner" = "" ["workload_owner"];
     /// Additional kinds in chains of owners: TaskRun=taskruns.v1.tekton.dev; comma separated.
     workload_kinds: Vec<String>, Ours List "workload-kinds" = "" ["workload_kinds"];
-    /// Count what the pods of each workload have asked for over time: CPU-seconds and byte-seconds of their requests
+    /// Count the requests of each workload's pods over time: CPU-seconds and byte-seconds
     /// (kube_workload_requested_cpu_seconds_total, kube_workload_requested_memory_byte_seconds_total).
     workload_requests: bool, Ours Switch "workload-requests" = "false" ["workload_requests"];
     /// Serve /peers: names and workloads of the addresses of pods, services and nodes, for agents.
@@ -138,19 +138,19 @@ flags! {
     print_rbac: bool, Ours Switch "print-rbac" = "false" [];
     /// Print every family that can be served, as JSON, and exit.
     print_catalog: bool, Ours Switch "print-catalog" = "false" [];
-    /// How a log line looks: logfmt or json.
+    /// Format of log lines: logfmt or json.
     log_format: String, Ours Word(&["logfmt", "json"]) "log.format" = "logfmt" [];
-    /// Least severe level that is logged: error, warn, info, debug, trace. By default -v says it.
+    /// Minimum level: error, warn, info, debug, trace. Default: from -v.
     log_level: String, Ours Text "log.level" = "" [];
     /// Write the pages that are made from the code into this folder, and exit.
     write_docs: Option<PathBuf>, Build Path "docs.write" = "" [];
     /// Compare the pages that are made from the code with those in this folder, and exit.
     check_docs: Option<PathBuf>, Build Path "docs.check" = "" [];
-    /// How talkative the log is: from 4 on debug, from 8 on trace.
+    /// Log verbosity: debug from 4, trace from 8.
     verbosity: u8, Klog Level "v" = "0" [];
 }
 
-/// Flags of upstream's logger that mean nothing here. They are taken all the same.
+/// Flags of upstream's logger that mean nothing here. They are accepted and ignored.
 const KLOG: &[Flag<Flags>] = &[
     klog("vmodule", Value::Ignored(is_vmodule)),
     klog("logtostderr", Value::IgnoredSwitch),
@@ -169,7 +169,7 @@ const KLOG: &[Flag<Flags>] = &[
 ];
 
 const fn klog(name: &'static str, value: Value<Flags>) -> Flag<Flags> {
-    Flag { name, keys: &[], default: "", about: "Taken for compatibility.", group: Group::Klog, value }
+    Flag { name, keys: &[], default: "", about: "Accepted for compatibility and ignored.", group: Group::Klog, value }
 }
 
 /// `INFO`, or a number.

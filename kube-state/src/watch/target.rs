@@ -10,7 +10,7 @@ use crate::{
     store::Head,
 };
 
-/// What becomes of an object.
+/// Renders objects, and is told of their removal and of lists.
 pub trait Render: Send + Sync {
     /// Reads an object and puts its series into `rows`, whose former content goes.
     fn render(&self, json: &[u8], rows: &mut Rows) -> Result<(), BadObject>;
@@ -112,7 +112,7 @@ pub struct Target {
     pub labels: Option<String>,
     /// Families, in the order of the output; those that are `None` are not written.
     pub heads: Arc<[Option<Head>]>,
-    /// What becomes of an object.
+    /// Renders objects, and is told of their removal and of lists.
     pub render: Arc<dyn Render>,
     /// What the rows are to have.
     pub options: Arc<Options>,

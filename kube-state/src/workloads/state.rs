@@ -10,7 +10,7 @@ use kubernetes::owner::LONGEST_CHAIN;
 use parking_lot::Mutex;
 
 /// How long a pod may wait for an owner that was not seen yet, before it is taken for the owner's that it names.
-const PATIENCE: Duration = Duration::from_secs(30);
+const OWNER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the counts of a workload without pods are kept.
 const IDLE: Duration = Duration::from_hours(1);
 /// A chain of owners is not longer, or it is a ring.
@@ -292,7 +292,7 @@ fn settle_pod(
     }
     let (kind, name, is_guess) = match top(kinds, owners, pod.object.parent.as_ref()) {
         Top::Is(kind, name) => (kind, name, false),
-        Top::Unseen(kind, name) if pod.workload.is_none() && (must || pod.seen.elapsed() > PATIENCE) => {
+        Top::Unseen(kind, name) if pod.workload.is_none() && (must || pod.seen.elapsed() > OWNER_TIMEOUT) => {
             (kind, name, true)
         }
         Top::Unseen(..) => return,
@@ -440,7 +440,7 @@ mod tests {
     fn an_owner_that_never_comes_is_named_as_the_pod_does() {
         let mut state = state();
         pod(&mut state, "web", Some(owned_by("ReplicaSet", "web-1")), false);
-        state.pods.get_mut("web").unwrap().seen -= PATIENCE + Duration::from_secs(1);
+        state.pods.get_mut("web").unwrap().seen -= OWNER_TIMEOUT + Duration::from_secs(1);
         assert_eq!(workload(&mut state, "web").unwrap(), "ReplicaSet/web-1");
         owner(&mut state, "ReplicaSet", "web-1", Some(owned_by("Rollout", "web")), &[]);
         assert_eq!(workload(&mut state, "web").unwrap(), "Rollout/web", "it came after all");

@@ -29,7 +29,7 @@ use testkit::{ApiServer, Child, wait_for};
 use yagura_kube_state::{family::Gate, kind::Resource, resources};
 
 const OBJECTS: &str = include_str!("objects.yaml");
-const PATIENCE: Duration = Duration::from_mins(5);
+const SYNC_TIMEOUT: Duration = Duration::from_mins(5);
 /// Objects with several changes, for each plain one.
 const MIXED: usize = 150;
 const LISTS: &[(&str, &[&str])] = &[
@@ -150,7 +150,7 @@ fn page(api: &ApiServer, binary: &Path, flags: &[&str], who: &str) -> String {
         before = page;
         is_full.then_some(())
     };
-    let is_full = wait_for(PATIENCE, full).is_some();
+    let is_full = wait_for(SYNC_TIMEOUT, full).is_some();
     assert!(is_full, "{who} shows {} of {} kinds: {}", infos(&before), kinds.len(), tail(&log));
     drop(child);
     std::fs::remove_file(&log).ok();

@@ -28,7 +28,7 @@ use yagura_kube_state::{
 
 pub(crate) const PODS: &str = "/api/v1/pods";
 /// Long enough for a machine that does other things too.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Short times, so that tests are.
 pub(crate) fn pace() -> Pace {
@@ -80,7 +80,7 @@ impl Lab {
 
     /// Waits until every kind is there.
     pub(crate) fn ready(self) -> Self {
-        wait_for(PATIENCE, || (get(self.own, "/readyz", "").0 == 200).then_some(()))
+        wait_for(WAIT_TIMEOUT, || (get(self.own, "/readyz", "").0 == 200).then_some(()))
             .unwrap_or_else(|| panic!("{:?}", get(self.own, "/readyz", "")));
         self
     }
@@ -93,12 +93,13 @@ impl Lab {
 
     /// Waits until the page has this text.
     pub(crate) fn sees(&self, text: &str) {
-        wait_for(PATIENCE, || self.page().contains(text).then_some(())).unwrap_or_else(|| panic!("never saw {text}"));
+        wait_for(WAIT_TIMEOUT, || self.page().contains(text).then_some(()))
+            .unwrap_or_else(|| panic!("never saw {text}"));
     }
 
     /// Waits until the page no longer has this text.
     pub(crate) fn loses(&self, text: &str) {
-        let gone = wait_for(PATIENCE, || (!self.page().contains(text)).then_some(()));
+        let gone = wait_for(WAIT_TIMEOUT, || (!self.page().contains(text)).then_some(()));
         assert!(gone.is_some(), "{text} stayed");
     }
 
@@ -116,7 +117,7 @@ impl Lab {
 
     /// Waits until a series of the program's own page is at least this.
     pub(crate) fn own_reaches(&self, series: &str, least: f64) {
-        let reached = wait_for(PATIENCE, || (self.own_value(series) >= least).then_some(()));
+        let reached = wait_for(WAIT_TIMEOUT, || (self.own_value(series) >= least).then_some(()));
         assert!(reached.is_some(), "{series} is {}", self.own_value(series));
     }
 }

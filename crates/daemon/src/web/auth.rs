@@ -1,7 +1,7 @@
 //! Basic authentication with bcrypt hashes, and the rate limit.
 //!
-//! A bcrypt check costs a tenth of a second of CPU, so that right passwords are remembered (as a MAC under a key that
-//! exists in this process only), few checks run at a time, and a name that does not exist costs as much as one that does.
+//! A bcrypt check takes 0.1 s of CPU. So correct passwords are remembered (as a MAC under a key of this process), few
+//! checks run at a time, and an unknown user name costs as much as a known one.
 
 use std::{
     collections::BTreeMap,

@@ -1,10 +1,10 @@
-//! Why there is no way to a server.
+//! Errors of setting up access to a server.
 
 use std::path::PathBuf;
 
 use kube::config::{InClusterError, KubeconfigError};
 
-/// Why there is no way to a server.
+/// Errors of setting up access to a server.
 #[derive(Debug, thiserror::Error)]
 pub enum NoAccess {
     /// The kubeconfig does not work.

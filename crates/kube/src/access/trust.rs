@@ -1,4 +1,4 @@
-//! Who a server must be and who we are to it, as certificates.
+//! Certificates: those a server must have, and those the client presents.
 //!
 //! Go, which all other clients are written in, takes two things that rustls does not: a server's own certificate as the
 //! authority that vouches for it, and client certificates of X.509 version 1.

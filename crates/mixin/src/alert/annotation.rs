@@ -1,4 +1,4 @@
-//! What an alert says: summary, description, runbook, and the way to the panel that shows it.
+//! Annotations of an alert: summary, description, runbook, and the link to its panel.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

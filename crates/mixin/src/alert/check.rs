@@ -1,4 +1,4 @@
-//! Whether a source says all that it must, and only what is so.
+//! Checks that a source is complete and correct.
 
 use std::collections::{BTreeMap, BTreeSet};
 

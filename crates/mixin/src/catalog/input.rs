@@ -1,4 +1,4 @@
-//! Where what queries read comes from, and how one sees at run time that it is missing.
+//! Inputs of queries, and the check at run time that one is missing.
 
 use std::collections::BTreeMap;
 

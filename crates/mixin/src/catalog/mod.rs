@@ -1,4 +1,4 @@
-//! What is known of metrics: families of the programs, dependencies that others serve, rules that record.
+//! Known metrics: families of the programs, dependencies that others serve, rules that record.
 
 mod family;
 mod input;

@@ -1,4 +1,4 @@
-//! What Prometheus gets: recording rules and alerts, and their tests.
+//! Files for Prometheus: recording rules and alerts, and their tests.
 
 mod promtool;
 mod record;

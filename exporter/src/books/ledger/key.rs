@@ -1,4 +1,4 @@
-//! The workload of what has none of its own.
+//! The workload key of units without a workload of their own.
 
 use kubernetes::WorkloadRef;
 

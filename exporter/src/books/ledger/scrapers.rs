@@ -1,5 +1,5 @@
-//! What each scraper has received: a removed container's series stay until every active scraper had its final values
-//! twice.
+//! Values that each scraper has received. A removed container's series stay until every active scraper had its final
+//! values twice.
 
 use std::collections::HashMap;
 

@@ -1,10 +1,10 @@
-//! What other features count by cgroup and keep in the ledger.
+//! Counts that other features keep by cgroup in the ledger.
 
 use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
-/// What other features count by cgroup and keep in the ledger.
+/// Counts that other features keep by cgroup in the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tally {
     /// Processes killed because memory ran out.

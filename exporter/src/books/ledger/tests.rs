@@ -1,4 +1,4 @@
-//! What is told of more than once, and what another agent goes on with.
+//! Tests of repeated readings, and of books that the next agent continues.
 
 use metric::Histogram;
 

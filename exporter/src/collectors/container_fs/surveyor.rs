@@ -50,7 +50,7 @@ struct Shared {
 }
 
 #[derive(Debug, Default)]
-struct Desk {
+struct Queue {
     shared: Mutex<Shared>,
     news: Condvar,
 }
@@ -58,13 +58,13 @@ struct Desk {
 /// The scrape's side.
 #[derive(Debug, Default)]
 pub(super) struct Surveyor {
-    desk: Arc<Desk>,
+    queue: Arc<Queue>,
 }
 
 impl Surveyor {
     /// What is known of a folder; asks for it to be measured. Never waits for that.
     pub(super) fn ask(&self, path: &Path, now: Instant) -> Option<Found> {
-        let mut shared = self.desk.shared.lock();
+        let mut shared = self.queue.shared.lock();
         if let Some(folder) = shared.folders.get_mut(path) {
             folder.asked = now;
             return folder.found.clone();
@@ -75,26 +75,26 @@ impl Surveyor {
 
     /// To be called last in a scrape: sees to it that the thread is there and looks at what was asked.
     pub(super) fn work(&self) -> std::io::Result<()> {
-        let mut shared = self.desk.shared.lock();
+        let mut shared = self.queue.shared.lock();
         if !shared.working && !shared.folders.is_empty() {
-            let desk = Arc::clone(&self.desk);
+            let queue = Arc::clone(&self.queue);
             // The thread ends by itself soon after `stop`; waiting for it could mean waiting for a dead disk.
-            std::thread::Builder::new().name("surveyor".into()).spawn(move || desk.work())?;
+            std::thread::Builder::new().name("surveyor".into()).spawn(move || queue.work())?;
             shared.working = true;
         }
-        self.desk.news.notify_one();
+        self.queue.news.notify_one();
         Ok(())
     }
 }
 
 impl Drop for Surveyor {
     fn drop(&mut self) {
-        self.desk.shared.lock().stop = true;
-        self.desk.news.notify_one();
+        self.queue.shared.lock().stop = true;
+        self.queue.news.notify_one();
     }
 }
 
-impl Desk {
+impl Queue {
     fn work(&self) {
         // Without this it is a thread as any other, and still rests.
         let _ = rustix::process::setpriority_process(None, 19);
@@ -201,11 +201,11 @@ mod tests {
     #[test]
     fn the_thread_ends_with_its_owner() {
         let surveyor = Surveyor::default();
-        let desk = Arc::clone(&surveyor.desk);
+        let queue = Arc::clone(&surveyor.queue);
         answer(&surveyor, Path::new("/nowhere/at/all"));
         drop(surveyor);
         let deadline = Instant::now() + Duration::from_secs(20);
-        while desk.shared.lock().working {
+        while queue.shared.lock().working {
             assert!(Instant::now() < deadline, "the thread is still there");
             std::thread::yield_now();
         }

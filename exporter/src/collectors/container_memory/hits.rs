@@ -5,7 +5,7 @@
 //! - A limit is only hit by a charge that would lead beyond it, so `memory.failcnt` stands still while the peak is
 //!   further from the limit than the largest charge. The same holds for the limit of memory and swap together while
 //!   nothing is swapped out.
-//! - Whoever is killed for want of memory is counted in `/proc/vmstat` too; while `oom_kill` stands still there, it does
+//! - An OOM kill is counted in `/proc/vmstat` too; while `oom_kill` stands still there, it does
 //!   in every `memory.oom_control`.
 //!
 //! A limit that was lowered less than a minute ago may be known by its old value, so a hit of it may show up to a

@@ -1,14 +1,14 @@
 //! Traffic of each pod's network interfaces.
 //!
 //! Source: `/proc/<pid>/net/dev` of one process of each network namespace, once a scrape. A pod's containers share a
-//! namespace; its series sit on the sandbox, as in a kubelet, or on the pod's oldest container where no sandbox can be
-//! told. A container outside Kubernetes bears its own; of several that share a namespace the first does.
+//! namespace; its series are those of the sandbox, as in a kubelet, or of the pod's oldest container if the sandbox is
+//! unknown. A container outside Kubernetes has its own series; of several that share a namespace, the first has them.
 //!
 //! A pod on the host's network sees the host's interfaces. A kubelet repeats them for each such pod, so its view keeps
 //! them; in our own view a sum over pods must not count the host, so they have no series there. To tell such pods apart
 //! takes `CAP_SYS_PTRACE`.
 //!
-//! Left out, as by cAdvisor, are loopback and the host's ends of virtual cables (`veth…`, `docker…`, `nerdctl…`).
+//! Not included, as by cAdvisor: loopback and the host's ends of virtual cables (`veth…`, `docker…`, `nerdctl…`).
 
 mod bearer;
 mod metrics;

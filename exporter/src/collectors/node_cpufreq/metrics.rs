@@ -13,13 +13,13 @@ static NOW: Family<Hertz, 1> =
     gauge("node_cpu_frequency_hertz", "Frequency that the hardware runs the CPU at.", &[CPU]);
 static AVERAGE: Family<Hertz, 1> =
     gauge("node_cpu_frequency_avg_hertz", "Frequency of the CPU on average over the last tick.", &[CPU]);
-static LEAST: Family<Hertz, 1> = gauge("node_cpu_frequency_min_hertz", "Lowest frequency of the CPU.", &[CPU]);
-static MOST: Family<Hertz, 1> = gauge("node_cpu_frequency_max_hertz", "Highest frequency of the CPU.", &[CPU]);
+static MINIMUM: Family<Hertz, 1> = gauge("node_cpu_frequency_min_hertz", "Lowest frequency of the CPU.", &[CPU]);
+static MAXIMUM: Family<Hertz, 1> = gauge("node_cpu_frequency_max_hertz", "Highest frequency of the CPU.", &[CPU]);
 static SCALED: Family<Hertz, 1> =
     gauge("node_cpu_scaling_frequency_hertz", "Frequency that the governor last asked for.", &[CPU]);
-static SCALED_LEAST: Family<Hertz, 1> =
+static SCALED_MINIMUM: Family<Hertz, 1> =
     gauge("node_cpu_scaling_frequency_min_hertz", "Lowest frequency that the governor may ask for.", &[CPU]);
-static SCALED_MOST: Family<Hertz, 1> =
+static SCALED_MAXIMUM: Family<Hertz, 1> =
     gauge("node_cpu_scaling_frequency_max_hertz", "Highest frequency that the governor may ask for.", &[CPU]);
 pub(super) static GOVERNOR: Family<Count, 2> = gauge(
     "node_cpu_scaling_governor",
@@ -30,20 +30,20 @@ pub(super) static GOVERNOR: Family<Count, 2> = gauge(
 pub(super) static FREQUENCIES: [Frequency; 7] = [
     ("cpuinfo_cur_freq", &NOW),
     ("cpuinfo_avg_freq", &AVERAGE),
-    ("cpuinfo_min_freq", &LEAST),
-    ("cpuinfo_max_freq", &MOST),
+    ("cpuinfo_min_freq", &MINIMUM),
+    ("cpuinfo_max_freq", &MAXIMUM),
     ("scaling_cur_freq", &SCALED),
-    ("scaling_min_freq", &SCALED_LEAST),
-    ("scaling_max_freq", &SCALED_MOST),
+    ("scaling_min_freq", &SCALED_MINIMUM),
+    ("scaling_max_freq", &SCALED_MAXIMUM),
 ];
 
 pub(super) static ALL: &[&Desc] = &[
     NOW.desc(),
     AVERAGE.desc(),
-    LEAST.desc(),
-    MOST.desc(),
+    MINIMUM.desc(),
+    MAXIMUM.desc(),
     SCALED.desc(),
-    SCALED_LEAST.desc(),
-    SCALED_MOST.desc(),
+    SCALED_MINIMUM.desc(),
+    SCALED_MAXIMUM.desc(),
     GOVERNOR.desc(),
 ];

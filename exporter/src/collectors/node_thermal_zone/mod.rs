@@ -19,9 +19,9 @@ static TEMPERATURE: Family<Count, 2> = gauge(
 );
 static STATE: Family<Count, 2> =
     gauge("node_cooling_device_cur_state", "How hard the device cools, 0 for not at all.", &[NAME, TYPE]);
-static MOST: Family<Count, 2> =
+static MAX_STATE: Family<Count, 2> =
     gauge("node_cooling_device_max_state", "How hard the device can cool at most.", &[NAME, TYPE]);
-static ALL: &[&Desc] = &[TEMPERATURE.desc(), STATE.desc(), MOST.desc()];
+static ALL: &[&Desc] = &[TEMPERATURE.desc(), STATE.desc(), MAX_STATE.desc()];
 
 /// See the module.
 pub static SPEC: Spec = Spec {
@@ -57,7 +57,7 @@ impl Collector for NodeThermalZone {
         for folder in numbered(reader, &host.sys, FOLDER, "cooling_device")? {
             let name = folder.trim_start_matches("cooling_device");
             let kind = attribute_text(reader, &host.sys, &format!("{FOLDER}/{folder}/type"));
-            for (file, family) in [("cur_state", &STATE), ("max_state", &MOST)] {
+            for (file, family) in [("cur_state", &STATE), ("max_state", &MAX_STATE)] {
                 let state = attribute(reader, &host.sys, &format!("{FOLDER}/{folder}/{file}")).and_then(text::signed);
                 if let Some(state) = state {
                     out.put(family, [name, &kind], state);

@@ -1,6 +1,6 @@
-//! Who can be at an address.
+//! The kinds of peers that can be at an address.
 
-/// What can be at an address, as label values.
+/// Kinds of peers, as label values.
 pub const KINDS: [&str; 12] = [
     "workload",
     "service",

@@ -27,31 +27,27 @@ macro_rules! families {
         Families {
             queries: Family::counter(
                 concat!($prefix, "_dns_queries_total"),
-                concat!("Questions that programs ", $whose, " sent to name servers, by the type that they ask for."),
+                concat!("DNS queries ", $whose, ", by query type."),
                 &[TYPE],
             ),
             answers: Family::counter(
                 concat!($prefix, "_dns_answers_total"),
-                concat!("Answers of name servers that reached programs ", $whose, ", by response code."),
+                concat!("DNS answers to queries ", $whose, ", by response code."),
                 &[CODE],
             ),
             truncated: Family::counter(
                 concat!($prefix, "_dns_truncated_answers_total"),
-                concat!("Answers of name servers to programs ", $whose, " that were cut short for want of room."),
+                concat!("Truncated DNS answers to queries ", $whose, "."),
                 &[],
             ),
             timeouts: Family::counter(
                 concat!($prefix, "_dns_timeouts_total"),
-                concat!(
-                    "Questions that programs ",
-                    $whose,
-                    " sent to name servers and that had no answer after 5 s or when they were sent again."
-                ),
+                concat!("DNS queries ", $whose, " without an answer within 5 s, or sent again before one."),
                 &[],
             ),
             took: Family::histogram(
                 concat!($prefix, "_dns_answer_seconds"),
-                concat!("How long answers of name servers to programs ", $whose, " took."),
+                concat!("Time from DNS queries ", $whose, " to their answers."),
                 &[],
             ),
         }
@@ -60,7 +56,7 @@ macro_rules! families {
 
 static OF_CONTAINER: Families<AsContainer> = families!("container_network", "of the container");
 static OF_WORKLOAD: Families<AsWorkload> =
-    families!("workload_network", "of all containers that the workload has and had");
+    families!("workload_network", "of the workload's past and present containers");
 
 pub(super) static FAMILIES: &[&Desc] = &[
     OF_CONTAINER.queries.desc(),

@@ -2,7 +2,7 @@
 //!
 //! `dns.bpf.c` gives us packets between sockets and port 53 of servers, over UDP and TCP; [`wire`] reads what they say,
 //! [`talk`] joins questions and answers. The addresses in answers are told to [`crate::identity::names`]. Counted at
-//! the side that asks, once, whatever interfaces a packet passes. Left out are sockets of the root cgroup, encrypted
+//! the side that asks, once, whatever interfaces a packet passes. Not included: sockets of the root cgroup, encrypted
 //! questions, servers at other ports, and machines without cgroup version 2.
 
 mod metrics;

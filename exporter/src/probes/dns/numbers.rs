@@ -1,4 +1,4 @@
-//! Which number of a row is what.
+//! The meaning of each number of a row.
 
 use super::talk::{CODES, Counts, TYPES};
 use crate::books::times::Slots;

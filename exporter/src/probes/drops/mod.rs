@@ -1,7 +1,7 @@
-//! Packets that the kernel dropped: how many and why, of every container; of those that have no socket, by device.
+//! Packets that the kernel dropped: count and reason, of every container; of those that have no socket, by device.
 //!
-//! `drops.bpf.c` counts at the hook where packets are thrown away, so a machine that drops none pays nothing. Left out
-//! are packets that a device or its driver dropped before the kernel had them (`node_network_*_drop_total`), and
+//! `drops.bpf.c` counts at the hook where packets are thrown away, so a machine that drops none pays nothing. Not
+//! included: packets that a device or its driver dropped before the kernel had them (`node_network_*_drop_total`), and
 //! attempts to connect that a full listener turns away where the kernel takes them for handled
 //! (`container_network_listen_turned_away_total`).
 
@@ -41,7 +41,7 @@ use crate::{
 /// See the module.
 pub static SPEC: Spec = Spec {
     name: "drops",
-    about: "Packets that the kernel dropped, by why: of every container and workload, else by device.",
+    about: "Packets that the kernel dropped, by reason: of every container and workload, else by device.",
     default_on: true,
     needs: &[
         Need::Kernel(5, 17),
@@ -58,19 +58,19 @@ const REASON: Label = Label::open("reason", "reasons that the kernel knows");
 
 static OF_CONTAINER: Family<Count, 1, AsContainer> = Family::counter(
     "container_network_dropped_packets_total",
-    "Packets from and for the container's sockets that the kernel dropped, by why; a reason is shown once it has occurred.",
+    "Packets from and to the container's sockets that the kernel dropped, by reason; a reason is shown once it has occurred.",
     &[REASON],
 );
 static OF_WORKLOAD: Family<Count, 1, AsWorkload> = Family::counter(
     "workload_network_dropped_packets_total",
-    "Packets from and for sockets of all containers that the workload has and had that the kernel dropped, by why; a \
+    "Packets from and to sockets of the workload's past and present containers that the kernel dropped, by reason; a \
      reason is shown once it has occurred.",
     &[REASON],
 );
 static OF_DEVICE: Family<Count, 3> = Family::counter(
     "machine_network_dropped_packets_total",
-    "Packets of no container's socket that the kernel dropped, by the device that they were at, whether that is the \
-     machine's or in a container, and why; a reason is shown once it has occurred.",
+    "Packets of no container's socket that the kernel dropped, by device, by whether the device is the \
+     machine's or in a container, and by reason; a reason is shown once it has occurred.",
     &[
         Label::closed("network", &NETWORKS),
         Label::open("device", "network devices, idle ones that are gone left out"),

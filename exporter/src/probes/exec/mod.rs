@@ -46,14 +46,11 @@ pub static SPEC: Spec = Spec {
     build,
 };
 
-static EXECS: Family<Count, 0, AsWorkload> = Family::counter(
-    "workload_execs_total",
-    "Programs that were started in all containers that the workload has and had.",
-    &[],
-);
+static EXECS: Family<Count, 0, AsWorkload> =
+    Family::counter("workload_execs_total", "Programs started in the workload's past and present containers.", &[]);
 static CONTAINER_EXECS: Family<Count, 0, AsContainer> = Family::counter(
     "container_execs_total",
-    "Programs that were started in the container; stays for a while when the container is gone.",
+    "Programs started in the container; stays for a while after the container is removed.",
     &[],
 );
 static FAMILIES: &[&Desc] = &[EXECS.desc(), CONTAINER_EXECS.desc()];

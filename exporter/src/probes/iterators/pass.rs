@@ -50,7 +50,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// Readings of the last pass, and cgroups that found no room in it.
+    /// Readings of the last pass, and cgroups dropped because it was full.
     fn counts(&self) -> std::io::Result<[u64; 2]> {
         Ok(self.counts.get::<u32, [u64; 2]>(&0)?.unwrap_or_default())
     }

@@ -1,4 +1,4 @@
-//! What to load, and where it goes.
+//! The programs to load, and where to attach them.
 
 use std::{collections::HashMap, os::fd::OwnedFd, path::Path};
 

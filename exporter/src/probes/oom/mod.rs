@@ -24,7 +24,7 @@ use crate::{
 /// See the module.
 pub static SPEC: Spec = Spec {
     name: "oom",
-    about: "Processes that were killed because memory ran out, counted on their container and workload.",
+    about: "OOM kills by container and by workload, with the memory of the victims.",
     default_on: true,
     needs: &[
         Need::Kernel(6, 8),
@@ -39,7 +39,7 @@ pub static SPEC: Spec = Spec {
 
 static WORKLOAD_KILLS: Family<Count, 0, AsWorkload> = Family::counter(
     "workload_oom_kills_total",
-    "Processes of all containers that the workload has and had which were killed because memory ran out.",
+    "Processes of the workload's past and present containers that were OOM-killed.",
     &[],
 );
 static KILLS: Family<Count, 0, AsContainer> = Family::counter(
@@ -49,13 +49,12 @@ static KILLS: Family<Count, 0, AsContainer> = Family::counter(
 );
 static WORKLOAD_KILLED: Family<Bytes, 0, AsWorkload> = Family::counter(
     "workload_oom_killed_memory_bytes_total",
-    "Memory that processes of the workload's containers had when they were killed because memory ran out.",
+    "Memory of the workload's processes when they were OOM-killed.",
     &[],
 );
 static KILLED: Family<Bytes, 0, AsContainer> = Family::counter(
     "container_oom_killed_memory_bytes_total",
-    "Memory that processes of the container had when they were killed because memory ran out; stays for a while when the \
-     container is gone.",
+    "Memory of the container's processes when they were OOM-killed; stays for a while after the container is removed.",
     &[],
 );
 static FAMILIES: &[&Desc] = &[WORKLOAD_KILLS.desc(), KILLS.desc(), WORKLOAD_KILLED.desc(), KILLED.desc()];

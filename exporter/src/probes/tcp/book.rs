@@ -88,7 +88,7 @@ impl Account {
         self.rtt.add(&more.rtt);
     }
 
-    /// Connections that came about, by direction.
+    /// Connections that were opened, by direction.
     pub fn opened(&self) -> [u64; 2] {
         self.totals.map(|total| total.opened)
     }

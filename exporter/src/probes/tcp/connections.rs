@@ -10,7 +10,7 @@ use super::{
 };
 use crate::identity::{AsWorkload, peers::KINDS};
 
-const PEERS: &str = "others that the workload has to do with, as many as peers.per_workload for each direction";
+const PEERS: &str = "peers of the workload, as many as peers.per_workload for each direction";
 const DIRECTION: Label = Label::closed("direction", &DIRECTIONS);
 const KIND: Label = Label::closed("peer_kind", &KINDS);
 const NAMESPACE: Label = Label::open("peer_namespace", PEERS);
@@ -19,65 +19,63 @@ const PORT: Label = Label::open("port", PEERS);
 
 static OPENED: Family<Count, 5, AsWorkload> = Family::counter(
     "workload_connections_peer_opened_total",
-    "TCP connections of the workload that came about, by who is at the other side and the port of the side that was asked.",
+    "TCP connections of the workload that were opened, by peer and server port.",
     &[DIRECTION, KIND, NAMESPACE, WORKLOAD, PORT],
 );
 static FAILED: Family<Count, 6, AsWorkload> = Family::counter(
     "workload_connections_peer_failed_total",
-    "TCP connections that the workload asked for and did not get, by whom it asked and why; a reason is shown once it has \
-     occurred.",
+    "TCP connections of the workload that failed to open, by peer and reason; a reason is shown once it has occurred.",
     &[DIRECTION, KIND, NAMESPACE, WORKLOAD, PORT, Label::closed("reason", &FAILURES)],
 );
 static SENT: Family<Bytes, 5, AsWorkload> = Family::counter(
     "workload_connections_peer_sent_bytes_total",
-    "Bytes that TCP connections of the workload carried to the other side, each once.",
+    "Bytes that TCP connections of the workload sent to the peer, each byte once.",
     &[DIRECTION, KIND, NAMESPACE, WORKLOAD, PORT],
 );
 static RECEIVED: Family<Bytes, 5, AsWorkload> = Family::counter(
     "workload_connections_peer_received_bytes_total",
-    "Bytes that TCP connections of the workload brought from the other side, each once.",
+    "Bytes that TCP connections of the workload received from the peer, each byte once.",
     &[DIRECTION, KIND, NAMESPACE, WORKLOAD, PORT],
 );
 static RETRANSMITS: Family<Count, 5, AsWorkload> = Family::counter(
     "workload_connections_peer_retransmitted_packets_total",
-    "Packets that TCP connections of the workload sent again, by who is at the other side.",
+    "Packets that TCP connections of the workload retransmitted, by peer.",
     &[DIRECTION, KIND, NAMESPACE, WORKLOAD, PORT],
 );
 static RTT: Family<Seconds, 5, AsWorkload> = Family::counter(
     "workload_connections_peer_rtt_seconds_total",
-    "Sum of sampled round-trip times of TCP connections of the workload, by who is at the other side.",
+    "Sum of sampled round-trip times of TCP connections of the workload, by peer.",
     &[DIRECTION, KIND, NAMESPACE, WORKLOAD, PORT],
 );
 static RTT_SAMPLES: Family<Count, 5, AsWorkload> = Family::counter(
     "workload_connections_peer_rtt_samples_total",
-    "Samples in the sum of round-trip times of TCP connections of the workload, by who is at the other side.",
+    "Samples in the sum of round-trip times of TCP connections of the workload, by peer.",
     &[DIRECTION, KIND, NAMESPACE, WORKLOAD, PORT],
 );
 static OVER: Family<Count, 0> = Family::counter(
     "yagura_connections_over_limit_total",
-    "How often something was put on `other` because a workload has as many peers as it may.",
+    "Times that a peer was counted as `other` because the workload had reached peers.per_workload.",
     &[],
 );
 
-const EDGES: &str = "pairs of workloads and those they have to do with";
+const EDGES: &str = "pairs of workloads and their peers";
 const ID: Label = Label::open("id", EDGES);
 const SOURCE: Label = Label::open("source", EDGES);
 const TARGET: Label = Label::open("target", EDGES);
 
 static EDGE_OPENED: Family<Count, 3> = Family::counter(
     "topology_edge_connections_total",
-    "TCP connections that came about between two ends, source being the one that asked; both are ids of \
-     topology_node_info.",
+    "TCP connections that source opened to target; both are ids of topology_node_info.",
     &[ID, SOURCE, TARGET],
 );
 static EDGE_FAILED: Family<Count, 3> = Family::counter(
     "topology_edge_failures_total",
-    "TCP connections that the source asked for and did not get.",
+    "TCP connections from source to target that failed to open.",
     &[ID, SOURCE, TARGET],
 );
 static EDGE_BYTES: Family<Bytes, 3> = Family::counter(
     "topology_edge_bytes_total",
-    "Bytes that TCP connections carried between two ends, both ways together.",
+    "Bytes that TCP connections carried between source and target, sum of both directions.",
     &[ID, SOURCE, TARGET],
 );
 static EDGE_RETRANSMITS: Family<Count, 3> = Family::counter(
@@ -97,7 +95,7 @@ static EDGE_RTT_SAMPLES: Family<Count, 3> = Family::counter(
 );
 static NODE: Family<Count, 4> = Family::gauge(
     "topology_node_info",
-    "An end of edges: a workload, or somebody that workloads have to do with; always 1.",
+    "An end of edges: a workload, or a peer of workloads; always 1.",
     &[ID, Label::open("title", EDGES), Label::open("subtitle", EDGES), Label::open("kind", crate::identity::KINDS)],
 );
 

@@ -40,52 +40,52 @@ macro_rules! totals {
         Totals {
             opened: Family::counter(
                 concat!($connections, "_opened_total"),
-                concat!("TCP connections ", $whose, " that came about, by which side asked."),
+                concat!("TCP connections ", $whose, " that were opened, by direction."),
                 &[DIRECTION],
             ),
             open: Family::gauge(
                 concat!($connections, "_open"),
-                concat!("TCP connections ", $whose, " that are there, by which side asked."),
+                concat!("TCP connections ", $whose, " that are open, by direction."),
                 &[DIRECTION],
             ),
             failed: Family::counter(
                 concat!($connections, "_failed_total"),
-                concat!("TCP connections that programs ", $whose, " asked for and did not get, by why."),
+                concat!("Outbound TCP connections ", $whose, " that failed to open, by reason."),
                 &[REASON],
             ),
             ended: Family::counter(
                 concat!($connections, "_ended_total"),
-                concat!("TCP connections ", $whose, " that ended, by how."),
+                concat!("TCP connections ", $whose, " that ended, by outcome."),
                 &[Label::closed("outcome", &OUTCOMES)],
             ),
             sent: Family::counter(
                 concat!($network, "_tcp_sent_bytes_total"),
-                concat!("Bytes of programs that TCP connections ", $whose, " carried away, each once."),
+                concat!("Payload bytes sent by TCP connections ", $whose, ", each byte once."),
                 &[],
             ),
             received: Family::counter(
                 concat!($network, "_tcp_received_bytes_total"),
-                concat!("Bytes for programs that TCP connections ", $whose, " brought, each once."),
+                concat!("Payload bytes received by TCP connections ", $whose, ", each byte once."),
                 &[],
             ),
             retransmits: Family::counter(
                 concat!($network, "_tcp_retransmitted_packets_total"),
-                concat!("Packets that TCP connections ", $whose, " sent again."),
+                concat!("Packets that TCP connections ", $whose, " retransmitted."),
                 &[],
             ),
             retransmitted: Family::counter(
                 concat!($network, "_tcp_retransmitted_bytes_total"),
-                concat!("Bytes of programs in packets that TCP connections ", $whose, " sent again."),
+                concat!("Payload bytes in packets that TCP connections ", $whose, " retransmitted."),
                 &[],
             ),
             resets: Family::counter(
                 concat!($network, "_tcp_resets_total"),
-                concat!("Packets that broke TCP connections ", $whose, " off, by who sent them."),
+                concat!("RST packets of TCP connections ", $whose, ", by direction."),
                 &[RESET],
             ),
             connect: Family::histogram(
                 concat!($network, "_tcp_connect_seconds"),
-                concat!("How long it took until TCP connections ", $whose, " came about that our side asked for."),
+                concat!("Time to establish outbound TCP connections ", $whose, "."),
                 &[],
             ),
             rtt: Family::histogram(
@@ -105,7 +105,7 @@ macro_rules! totals {
 static OF_CONTAINER: Totals<AsContainer> =
     totals!("container_network_connections", "container_network", "of the container");
 static OF_WORKLOAD: Totals<AsWorkload> =
-    totals!("workload_connections", "workload_network", "of all containers that the workload has and had");
+    totals!("workload_connections", "workload_network", "of the workload's past and present containers");
 
 static WAITING: Family<Count, 1, AsContainer> = Family::gauge(
     "container_network_listen_waiting",
@@ -179,55 +179,51 @@ macro_rules! by_peer {
         ByPeer {
             opened: Family::counter(
                 concat!($prefix, "_peer_connections_opened_total"),
-                concat!("TCP connections ", $whose, " that came about, by the other side."),
+                concat!("TCP connections ", $whose, " that were opened, by peer."),
                 &[DIRECTION, PEER, PORT],
             ),
             open: Family::gauge(
                 concat!($prefix, "_peer_connections_open"),
-                concat!("TCP connections ", $whose, " that are there, by the other side."),
+                concat!("TCP connections ", $whose, " that are open, by peer."),
                 &[DIRECTION, PEER, PORT],
             ),
             failed: Family::counter(
                 concat!($prefix, "_peer_connections_failed_total"),
                 concat!(
-                    "TCP connections that programs ",
+                    "Outbound TCP connections ",
                     $whose,
-                    " asked for and did not get, by the other side and why; a reason is shown once it has occurred."
+                    " that failed to open, by peer and reason; a reason is shown once it has occurred."
                 ),
                 &[DIRECTION, PEER, PORT, REASON],
             ),
             sent: Family::counter(
                 concat!($prefix, "_peer_sent_bytes_total"),
-                concat!("Bytes that TCP connections ", $whose, " carried to the other side, each once."),
+                concat!("Bytes that TCP connections ", $whose, " sent to the peer, each byte once."),
                 &[DIRECTION, PEER, PORT],
             ),
             received: Family::counter(
                 concat!($prefix, "_peer_received_bytes_total"),
-                concat!("Bytes that TCP connections ", $whose, " brought from the other side, each once."),
+                concat!("Bytes that TCP connections ", $whose, " received from the peer, each byte once."),
                 &[DIRECTION, PEER, PORT],
             ),
             retransmits: Family::counter(
                 concat!($prefix, "_peer_retransmitted_packets_total"),
-                concat!("Packets that TCP connections ", $whose, " sent again, by the other side."),
+                concat!("Packets that TCP connections ", $whose, " retransmitted, by peer."),
                 &[DIRECTION, PEER, PORT],
             ),
             connect: Family::counter(
                 concat!($prefix, "_peer_connect_seconds_total"),
-                concat!(
-                    "Time until TCP connections ",
-                    $whose,
-                    " came about that our side asked for, by the other side."
-                ),
+                concat!("Time to establish outbound TCP connections ", $whose, ", by peer."),
                 &[DIRECTION, PEER, PORT],
             ),
             rtt: Family::counter(
                 concat!($prefix, "_peer_rtt_seconds_total"),
-                concat!("Sum of sampled round-trip times of TCP connections ", $whose, ", by the other side."),
+                concat!("Sum of sampled round-trip times of TCP connections ", $whose, ", by peer."),
                 &[DIRECTION, PEER, PORT],
             ),
             rtt_samples: Family::counter(
                 concat!($prefix, "_peer_rtt_samples_total"),
-                concat!("Samples in the sum of round-trip times of TCP connections ", $whose, ", by the other side."),
+                concat!("Samples in the sum of round-trip times of TCP connections ", $whose, ", by peer."),
                 &[DIRECTION, PEER, PORT],
             ),
         }
@@ -236,7 +232,7 @@ macro_rules! by_peer {
 
 static PEERS_OF_CONTAINER: ByPeer<AsContainer> = by_peer!("container_network", "of the container");
 static PEERS_OF_WORKLOAD: ByPeer<AsWorkload> =
-    by_peer!("workload_network", "of all containers that the workload has and had");
+    by_peer!("workload_network", "of the workload's past and present containers");
 
 macro_rules! peer_list {
     ($families:ident) => {
@@ -334,7 +330,7 @@ fn emit_peers<S: Subject>(families: &'static ByPeer<S>, account: &Account, of: O
     }
 }
 
-/// Connections that are there. What was read while one ended may be one too few.
+/// Open connections. What was read while one ended may be one too few.
 fn open(sums: &Peer) -> Count {
     Count(sums.open.cast_signed().max(0) as f64)
 }

@@ -6,7 +6,7 @@
 //! milliseconds sent stays on its workload's account.
 //!
 //! A connection belongs to the cgroup that its socket was made in, whoever uses it; one that was accepted, to that of
-//! the listener. Left out: what connections carried before the agent started, connections of the root cgroup, and
+//! the listener. Not included: what connections carried before the agent started, connections of the root cgroup, and
 //! attempts for which the machine itself has no route: those never become attempts.
 
 pub mod book;

@@ -9,11 +9,11 @@ use crate::{
     ids::CgroupId,
 };
 
-/// Why a connection did not come about, in wire order.
+/// Reasons why a connection failed to open, in wire order.
 pub const FAILURES: [&str; 6] = ["refused", "timeout", "unreachable", "abandoned", "local", "other"];
-/// How a connection ended, in wire order.
+/// Outcomes of a connection, in wire order.
 pub const OUTCOMES: [&str; 5] = ["closed", "reset_by_peer", "reset", "timeout", "other"];
-/// Who asked for a connection, in wire order.
+/// Directions of a connection, in wire order.
 pub const DIRECTIONS: [&str; 2] = ["outbound", "inbound"];
 /// Kinds of loss that the programs count, by index.
 pub const LOSSES: [&str; 6] = ["peer", "meter", "listener", "socket", "flow", "peer_over_cap"];
@@ -82,7 +82,7 @@ impl PeerId {
 pub struct Peer {
     /// Outbound: connects that sent, or should have sent, a packet.
     pub attempts: u64,
-    /// Connections that came about.
+    /// Connections that were opened.
     pub opened: u64,
     /// Connections that are there.
     pub open: u64,
@@ -270,9 +270,9 @@ pub struct Flow {
     pub cgroup: CgroupId,
     /// When it was asked for, in ns of the monotonic clock; 0: before we came.
     pub started_ns: u64,
-    /// When it came about; 0: it did not, or did before we came.
+    /// When it was opened; 0: it was not, or was before the agent started.
     pub opened_ns: u64,
-    /// Whether it came about.
+    /// Whether it was opened.
     pub came_about: bool,
     /// When it ended.
     pub ended_ns: u64,

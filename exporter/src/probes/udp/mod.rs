@@ -1,7 +1,7 @@
 //! Datagrams of every container, their bytes, and those dropped at a full socket buffer; kept for the workload when the
 //! container is removed.
 //!
-//! `udp.bpf.c` counts by cgroup where packets leave and reach sockets. Left out are sockets of the root cgroup, and
+//! `udp.bpf.c` counts by cgroup where packets leave and reach sockets. Not included: sockets of the root cgroup, and
 //! machines without cgroup version 2.
 
 use std::{collections::HashMap, path::Path, sync::Arc};
@@ -61,17 +61,17 @@ struct Families<S: Subject> {
 static OF_CONTAINER: Families<AsContainer> = Families {
     datagrams: Family::counter(
         "container_network_udp_datagrams_total",
-        "Datagrams that the container's sockets sent and got.",
+        "Datagrams that the container's sockets sent and received, by direction.",
         &[DIRECTION],
     ),
     sent: Family::counter(
         "container_network_udp_sent_bytes_total",
-        "Bytes of programs in datagrams that the container's sockets sent.",
+        "Payload bytes of datagrams that the container's sockets sent.",
         &[],
     ),
     received: Family::counter(
         "container_network_udp_received_bytes_total",
-        "Bytes for programs in datagrams that reached the container's sockets.",
+        "Payload bytes of datagrams that the container's sockets received.",
         &[],
     ),
     dropped: Family::counter(
@@ -84,22 +84,22 @@ static OF_CONTAINER: Families<AsContainer> = Families {
 static OF_WORKLOAD: Families<AsWorkload> = Families {
     datagrams: Family::counter(
         "workload_network_udp_datagrams_total",
-        "Datagrams that sockets of all containers that the workload has and had sent and got.",
+        "Datagrams that sockets of the workload's past and present containers sent and received, by direction.",
         &[DIRECTION],
     ),
     sent: Family::counter(
         "workload_network_udp_sent_bytes_total",
-        "Bytes of programs in datagrams that sockets of all containers that the workload has and had sent.",
+        "Payload bytes of datagrams that sockets of the workload's past and present containers sent.",
         &[],
     ),
     received: Family::counter(
         "workload_network_udp_received_bytes_total",
-        "Bytes for programs in datagrams that reached sockets of all containers that the workload has and had.",
+        "Payload bytes of datagrams that sockets of the workload's past and present containers received.",
         &[],
     ),
     dropped: Family::counter(
         "workload_network_udp_dropped_total",
-        "Datagrams that reached sockets of all containers that the workload has and had when these had no room.",
+        "Datagrams dropped because the receive buffer of a socket of the workload's past and present containers was full.",
         &[],
     ),
 };
