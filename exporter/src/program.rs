@@ -1,8 +1,8 @@
-//! What this program is called.
+//! Name and version of this program.
 
 use daemon::Program;
 
-/// Who we are.
+/// The program, as logs, pages and metrics name it.
 pub static PROGRAM: Program = Program {
     name: env!("CARGO_PKG_NAME"),
     prefix: "yagura",

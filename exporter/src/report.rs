@@ -1,4 +1,4 @@
-//! What a scrape did, for self-telemetry and for slices that tell of it.
+//! Report of a scrape, for self-telemetry and for slices that show it.
 
 use std::time::Duration;
 

@@ -31,7 +31,7 @@ const COLUMNS: &[&str] =
 struct Row {
     cpu_seconds: f64,
     memory_bytes: f64,
-    /// By direction and peer: connections that came about, and bytes both ways.
+    /// By direction and peer: connections that opened, and bytes both ways.
     peers: BTreeMap<(String, String), (f64, f64)>,
     /// Names and values of owner labels.
     owner: Vec<String>,

@@ -1,4 +1,4 @@
-//! How texts are found again.
+//! The hash for looking up texts and uids.
 
 use std::hash::{BuildHasher, Hasher};
 

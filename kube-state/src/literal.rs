@@ -1,4 +1,4 @@
-//! What words and digits of a command line, a file or an object stand for in Go.
+//! Parses words and numbers of a command line, a file or an object by Go's rules.
 
 /// A truth value, as Go's `ParseBool` reads it.
 pub fn truth(text: &str) -> Option<bool> {

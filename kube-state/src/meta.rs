@@ -1,4 +1,4 @@
-//! What objects of all kinds have: name, labels, owners, times, conditions.
+//! Fields that objects of all kinds have: name, labels, owners, times, conditions.
 
 use kubernetes::{
     Reference,

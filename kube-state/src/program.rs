@@ -1,4 +1,4 @@
-//! Who we are.
+//! Name and version of this program.
 
 use daemon::Program;
 

@@ -1,4 +1,4 @@
-//! Where kinds put the series of one object.
+//! Buffers to which kinds write the series of one object.
 //!
 //! A series is (family, labels of its own, number); the labels that identify the object are kept once. What is kept is
 //! already in wire form, so the store only has to intern bytes and a scrape only has to copy them. The buffers are
@@ -19,13 +19,13 @@ use crate::{
     meta::Meta,
 };
 
-/// What a number may come from.
+/// A source of a number.
 pub trait Number {
     /// The number; what is absent has no row, what is spoiled costs the family.
     fn number(&self) -> Reading;
 }
 
-/// What became of reading a number.
+/// Result of reading a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reading {
     /// A number.
@@ -128,7 +128,7 @@ impl<N: Number> Number for &N {
     }
 }
 
-/// What a label's value may come from.
+/// A source of a label's value.
 pub trait LabelValue {
     /// Appends the value as it stands between quotes. False when it is spoiled.
     fn push_value(&self, out: &mut Vec<u8>) -> bool;
@@ -209,7 +209,7 @@ pub fn push_escaped(out: &mut Vec<u8>, value: &str) {
     out.extend_from_slice(rest);
 }
 
-/// What the configuration says about the rows of one kind.
+/// Configuration of the rows of one kind.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Labels to show.

@@ -1,4 +1,4 @@
-//! Which format and which compression a client gets, from its `Accept` and `Accept-Encoding` headers.
+//! Selects a response's format and compression from the `Accept` and `Accept-Encoding` headers.
 //!
 //! A client that asks for nothing we have is served anyway: a scraper that cannot be served does better with a page it
 //! may understand than with status 406.

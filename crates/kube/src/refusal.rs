@@ -1,4 +1,4 @@
-//! What a server says when it cannot do what it was asked.
+//! A server's error response.
 
 use serde::Deserialize;
 

@@ -1,4 +1,4 @@
-//! What pods belong to, by name.
+//! Names of workloads, which pods belong to.
 
 use std::{collections::BTreeSet, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! How features get at the books.
+//! Access of features to the books.
 //!
 //! The ledger has one lock, and it comes last: who holds it asks nobody, reads no map of the kernel and no file. A
 //! feature that keeps accounts of its own takes its own lock first, reads its map, and then looks at the ledger. So
@@ -57,7 +57,7 @@ impl Books {
         Self(Arc::new(Shared { owners, ledger: Mutex::new(ledger), followers: Mutex::default() }))
     }
 
-    /// What programs are loaded with.
+    /// The owners that programs are loaded with.
     pub fn owners(&self) -> &Owners {
         &self.0.owners
     }

@@ -1,8 +1,8 @@
-//! What the collectors of the node view share: names that are kept from `node_exporter`, include and exclude patterns,
+//! Shared by collectors of the node view: names that are kept from `node_exporter`, include and exclude patterns,
 //! the machine's network namespace, and attributes of sysfs.
 //!
 //! Names, labels, types and defaults are those of `node_exporter` 1.12, so that whoever queries it sees no difference.
-//! Where a file has nothing to say (no such hardware, an older kernel), there are no series, and that is no failure.
+//! If a file is absent (no such hardware, an older kernel), there are no series, and the collector has not failed.
 
 use std::{borrow::Cow, collections::BTreeMap, io, path::PathBuf, sync::LazyLock};
 

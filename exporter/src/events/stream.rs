@@ -55,7 +55,7 @@ impl<T> Stream<T> {
         !self.followers.lock().is_empty()
     }
 
-    /// Records that found no room at a follower.
+    /// Records dropped because a follower's queue was full.
     pub fn lost(&self) -> u64 {
         self.lost.load(Relaxed)
     }

@@ -1,7 +1,7 @@
 //! A family of a custom kind: from an object to its series.
 //!
-//! What is odd here is upstream's: a map under an info metric gives a series for each of its keys *and* one for itself,
-//! a gauge over a map looks for its labels in the value and in the map. Configurations that are in use rely on it.
+//! These quirks are upstream's: a map under an info metric gives a series for each of its keys *and* one for itself,
+//! a gauge over a map looks for its labels in the value and in the map. Existing configurations depend on them.
 
 use std::{borrow::Cow, collections::BTreeMap};
 

@@ -1,4 +1,4 @@
-//! What the flags come to: checked against each other, with what they name built.
+//! The configuration made from the flags: checked against each other, with filters and selectors built.
 
 use jiff::tz::TimeZone;
 
@@ -12,7 +12,7 @@ use crate::{
     workloads,
 };
 
-/// What the flags say, checked.
+/// The checked configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Kinds, families, labels.
@@ -43,7 +43,7 @@ pub struct Config {
     pub pod: Option<(String, String)>,
 }
 
-/// Which pods are watched.
+/// Selection of pods to watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pods {
     /// All.
@@ -65,7 +65,7 @@ impl Pods {
     }
 }
 
-/// What is wrong with flags and configuration file.
+/// Errors in flags and configuration file.
 #[derive(Debug, thiserror::Error)]
 pub enum BadFlags {
     /// The configuration file.

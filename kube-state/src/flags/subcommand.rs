@@ -1,4 +1,4 @@
-//! What prints and exits.
+//! Subcommands: they print something and exit.
 
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::Subcommand)]

@@ -1,5 +1,5 @@
-//! What the two kinds of webhook configuration have in common, which is everything but their names. They belong to the
-//! cluster, but their series carry an empty `namespace` label all the same.
+//! Shared by the two kinds of webhook configuration, which differ only in their names. They are
+//! cluster-scoped, but their series have an empty `namespace` label all the same.
 
 use kubernetes::lax::{List, Sub, Text};
 use serde::Deserialize;

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 /// How long a pod may wait for an owner that was not seen yet, before it is taken for the owner's that it names.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long the counts of a workload without pods are kept.
+/// Time for which the counts of a workload without pods are kept.
 const IDLE: Duration = Duration::from_hours(1);
 /// A chain of owners is not longer, or it is a ring.
 /// Pods that are gone are counted when there are this many, even if nobody asks.
@@ -52,7 +52,7 @@ pub(super) struct PodObject {
     pub(super) requests: [f64; 2],
 }
 
-/// What pods belong to. The name is empty for pods that belong to nothing.
+/// A workload of pods. The name is empty for pods without an owner.
 #[derive(Debug)]
 pub(super) struct Workload {
     pub(super) namespace: Box<str>,

@@ -1,4 +1,4 @@
-//! What a kubeconfig says of its current context, as client-go understands it.
+//! Reads the current context of a kubeconfig, by client-go's rules.
 
 use std::path::Path;
 

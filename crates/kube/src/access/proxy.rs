@@ -1,4 +1,4 @@
-//! Which proxy leads to a server: that of the kubeconfig, else that of the environment, by Go's rules for
+//! The proxy for a server: that of the kubeconfig, else that of the environment, by Go's rules for
 //! `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
 
 use std::net::IpAddr;

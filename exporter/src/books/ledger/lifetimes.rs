@@ -1,4 +1,4 @@
-//! How long containers lived. In a file they are a list: their keys are no strings.
+//! Lifetimes of containers. In a file they are a list, since their keys are not strings.
 
 use std::{collections::HashMap, sync::Arc};
 

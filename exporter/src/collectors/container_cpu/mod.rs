@@ -1,9 +1,9 @@
 //! CPU time of each container, and throttling by its quota.
 //!
-//! Source: `cpu.stat` of cgroup version 2, or `cpuacct.usage`, `cpuacct.stat` and `cpu.stat` of version 1. Left out is
-//! time by CPU, which version 2 does not keep and a kubelet does not show.
+//! Source: `cpu.stat` of cgroup version 2, or `cpuacct.usage`, `cpuacct.stat` and `cpu.stat` of version 1.
+//! Not included: time by CPU, which version 2 does not keep and a kubelet does not show.
 //!
-//! What the quota did is shown of cgroups that have one, as a kubelet does, be it 0; bursts on version 1 too, where a
+//! Throttling is shown for cgroups that have a quota, as a kubelet does, even if 0; bursts on version 1 too, where a
 //! kubelet shows 0. A quota given to a running container is noticed within a minute.
 
 mod metrics;

@@ -5,7 +5,7 @@
 //! a background thread walks it ([`surveyor`]). So the value has an age.
 //!
 //! A kubelet on containerd shows no container here; limit and inodes of a container are those of the file system under
-//! it. Left out are containers whose root is not an overlay, and volumes.
+//! it. Not included: containers whose root is not an overlay, and volumes.
 
 mod layer;
 mod metrics;

@@ -1,5 +1,5 @@
-//! Which of version 1's files tell what a cgroup did. Each I/O scheduler keeps its own; those of one that is not in use
-//! are there and empty. As runc does, they are asked in the order in which they know most: BFQ with debugging, BFQ, CFQ
+//! Selects version 1's blkio files. Each I/O scheduler has its own; files of a scheduler that is not in use
+//! exist and are empty. They are tried, as runc does, in the order of detail: BFQ with debugging, BFQ, CFQ
 //! (before Linux 5.0), throttling.
 //!
 //! A cgroup has numbers for a device only when the root has them too, so the root is asked first: what is empty there is

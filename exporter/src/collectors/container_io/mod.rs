@@ -1,4 +1,4 @@
-//! What each container reads from and writes to block devices.
+//! Reads and writes of each container on block devices.
 //!
 //! Source: `io.stat` of cgroup version 2, or the `blkio.*` files of version 1 ([`files`] says which); for the machine
 //! also `/proc/diskstats`, for each device that is mounted. A device that has no series did nothing. On version 1 the
@@ -6,8 +6,9 @@
 //!
 //! Times of the machine's row are seconds. A kubelet divides the kernel's milliseconds by 10⁹ there, so that its figures
 //! are a million times too small. cAdvisor does not name loop devices, memory disks and CDs; in its view they have the
-//! empty name, and where nothing else tells devices apart only the first of them has a series. Left out are sectors of version 1's cgroups, which the kernel does not split into
-//! reads and writes (a kubelet prints 0).
+//! empty name, and where nothing else tells devices apart only the first of them has a series.
+//! Not included: sectors of version 1's cgroups, which the kernel does not split into reads and writes (a kubelet
+//! prints 0).
 
 mod devices;
 mod files;

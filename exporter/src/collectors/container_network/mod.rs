@@ -8,7 +8,7 @@
 //! them; in our own view a sum over pods must not count the host, so they have no series there. To tell such pods apart
 //! takes `CAP_SYS_PTRACE`.
 //!
-//! Left out, as by cAdvisor, are loopback and the host's ends of virtual cables (`veth…`, `docker…`, `nerdctl…`).
+//! Not included, as in cAdvisor: loopback and the host's ends of veth pairs (`veth…`, `docker…`, `nerdctl…`).
 
 mod bearer;
 mod metrics;

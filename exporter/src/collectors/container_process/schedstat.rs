@@ -1,4 +1,4 @@
-//! What the scheduler did with the processes of each container: cAdvisor's families that a kubelet leaves out. Off by
+//! Scheduler statistics of each container's processes: cAdvisor's families that a kubelet leaves out. Off by
 //! default: a file for each process. The first thread of each process counts; what ended processes had when they were
 //! last seen is kept, what began and ended between two scrapes is not seen.
 

@@ -1,4 +1,4 @@
-//! What a mounted file system tells of its devices when it is asked by `ioctl_btrfs`(2): `include/uapi/linux/btrfs.h`.
+//! Devices of a mounted file system, queried by `ioctl_btrfs`(2): `include/uapi/linux/btrfs.h`.
 //! sysfs has neither the devices' UUIDs nor how much of them is in use.
 
 use std::fmt::Write as _;

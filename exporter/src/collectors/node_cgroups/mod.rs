@@ -1,4 +1,4 @@
-//! How many cgroups each controller has, from `/proc/cgroups` (`cgroups(7)`):
+//! Number of cgroups per controller, from `/proc/cgroups` (`cgroups(7)`):
 //! ```text
 //! #subsys_name  hierarchy  num_cgroups  enabled
 //! cpuset        5          47           1

@@ -1,4 +1,4 @@
-//! What the machine's firmware says of board, chassis and product, from `/sys/class/dmi/id`. It is read once: it
+//! Board, chassis and product by the machine's firmware, from `/sys/class/dmi/id`. It is read once: it
 //! changes with a reboot only. Serial numbers are for root; without it those labels are empty, which is the same to
 //! Prometheus as not there.
 

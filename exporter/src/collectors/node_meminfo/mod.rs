@@ -1,4 +1,4 @@
-//! What the machine's memory is used for, from `/proc/meminfo` (filesystems/proc.rst, "meminfo").
+//! Memory of the machine by use, from `/proc/meminfo` (filesystems/proc.rst, "meminfo").
 //!
 //! Shown are the fields that `node_exporter` shows; newer ones (`KReclaimable`, `FileHugePages`, `SecPageTables`) are
 //! left out as there.

@@ -1,4 +1,4 @@
-//! What the machine asks of NFS servers, from `rpc/nfs` of the machine's network namespace
+//! Requests of the machine to NFS servers, from `rpc/nfs` of the machine's network namespace
 //! (`fs/nfs`, `net/sunrpc/stats.c`):
 //! ```text
 //! net 18628 0 18628 6

@@ -1,4 +1,4 @@
-//! What the machine's NFS server does, from `rpc/nfsd` of the machine's network namespace (`fs/nfsd/stats.c`):
+//! Requests to the machine's NFS server, from `rpc/nfsd` of the machine's network namespace (`fs/nfsd/stats.c`):
 //! ```text
 //! rc 0 6 18622
 //! fh 0 0 0 0 0

@@ -1,4 +1,4 @@
-//! How long each collector of the node view took, and whether it worked; what agent this is, and what its process uses.
+//! Duration and success of each collector of the node view; the agent's version, and what its process uses.
 //! The agent's own page says the same, in part under names of its own; these are for dashboards that know the others.
 //!
 //! What `node_exporter` tells of Go and of its own HTTP handler (`go_*`, `promhttp_*`) has no counterpart here.

@@ -1,4 +1,4 @@
-//! What each CPU does with packets that arrive, from `/proc/net/softnet_stat`.
+//! Processing of received packets by each CPU, from `/proc/net/softnet_stat`.
 
 mod metrics;
 mod parse;

@@ -1,4 +1,4 @@
-//! What the kernel says of itself, from `uname(2)`. Name and domain are those of the agent's UTS namespace.
+//! Name and version of the kernel, from `uname(2)`. Name and domain are those of the agent's UTS namespace.
 
 use kernfs::ReadError;
 use metric::{Batch, Count, Desc, Family, Label};

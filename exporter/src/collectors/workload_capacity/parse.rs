@@ -1,4 +1,4 @@
-//! What `cpu.stat` says: of version 2 time and throttling, of version 1 throttling.
+//! Parses `cpu.stat`: of version 2 time and throttling, of version 1 throttling.
 
 use kernfs::text;
 

@@ -1,7 +1,7 @@
 //! Packets that the kernel dropped: how many and why, of every container; of those that have no socket, by device.
 //!
-//! `drops.bpf.c` counts at the hook where packets are thrown away, so a machine that drops none pays nothing. Left out
-//! are packets that a device or its driver dropped before the kernel had them (`node_network_*_drop_total`), and
+//! `drops.bpf.c` counts at the hook where packets are dropped, so a machine that drops none pays nothing. Not included:
+//! packets that a device or its driver dropped before the kernel had them (`node_network_*_drop_total`), and
 //! attempts to connect that a full listener turns away where the kernel takes them for handled
 //! (`container_network_listen_turned_away_total`).
 

@@ -50,7 +50,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// Readings of the last pass, and cgroups that found no room in it.
+    /// Readings of the last pass, and the number of cgroups dropped because it was full.
     fn counts(&self) -> std::io::Result<[u64; 2]> {
         Ok(self.counts.get::<u32, [u64; 2]>(&0)?.unwrap_or_default())
     }
@@ -98,7 +98,7 @@ impl<R: Reading> Pass<R> {
         Ok(())
     }
 
-    /// What the last pass found of a cgroup.
+    /// Reading of a cgroup in the last pass.
     pub(super) fn of(&self, id: CgroupId) -> Option<&R> {
         self.found.value(*self.at.get(&id)?)
     }

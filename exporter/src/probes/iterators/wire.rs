@@ -7,7 +7,7 @@ use crate::{
     ids::CgroupId,
 };
 
-/// What a pass leaves of a cgroup.
+/// Reading of a cgroup by a pass.
 pub trait Reading: FromBytes + IntoBytes + Immutable + Clone + std::fmt::Debug + Send + 'static {
     /// The controller whose hierarchy is walked.
     const CONTROLLER: Controller;

@@ -1,4 +1,4 @@
-//! How long tasks that are ready to run wait for a CPU, as a histogram by container. Off by default: `lifetime` has a
+//! Time that tasks wait on the run queue, as a histogram by container. Off by default: `lifetime` has a
 //! program at every context switch already, and this one comes on top.
 //!
 //! `runqueue.bpf.c` counts at the hook `sched_switch`; names come from the ledger.

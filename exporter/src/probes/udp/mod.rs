@@ -1,7 +1,7 @@
 //! Datagrams of every container, their bytes, and those dropped at a full socket buffer; kept for the workload when the
 //! container is removed.
 //!
-//! `udp.bpf.c` counts by cgroup where packets leave and reach sockets. Left out are sockets of the root cgroup, and
+//! `udp.bpf.c` counts by cgroup where packets leave and reach sockets. Not included: sockets of the root cgroup, and
 //! machines without cgroup version 2.
 
 use std::{collections::HashMap, path::Path, sync::Arc};
@@ -188,7 +188,7 @@ impl Udp {
         Ok(self.books.look(|ledger| look(&state.sums, ledger)))
     }
 
-    /// What the programs cost.
+    /// Cost of the programs.
     pub fn costs(&self) -> super::object::Costs {
         self.object.costs()
     }
@@ -200,7 +200,7 @@ impl Udp {
         Ok(())
     }
 
-    /// What the kernel has counted, by cgroup, for those who want to see cgroups.
+    /// Counts of the kernel, by cgroup.
     pub fn rows(&self) -> std::io::Result<HashMap<CgroupId, [u64; NUMBERS]>> {
         let mut rows = Entries::default();
         self.counts.read_all(self.counts.max_entries(), &mut rows)?;
