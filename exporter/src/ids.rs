@@ -27,6 +27,6 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub struct CgroupId(pub u64);
 
 impl CgroupId {
-    /// What finds no room in a map of the kernel is counted under this one, which no cgroup has.
+    /// Id under which counts are kept that a full map of the kernel has no entry for; no cgroup has it.
     pub const NO_ROOM: Self = Self(0);
 }

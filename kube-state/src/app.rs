@@ -34,12 +34,12 @@ use crate::{
 
 /// Lists that may run at the same time. More do not end sooner, and the API server has others to serve.
 const LISTS: usize = 16;
-/// How often files are looked at.
+/// Interval of checking files for changes.
 const LOOK: Duration = Duration::from_secs(2);
 /// The oldest minor version of Kubernetes whose API server has streaming lists unless it was told not to.
 const STREAMS_SINCE: u32 = 32;
 
-/// What holds: the flags with the file over them, and what they come to.
+/// The active settings: the flags with the file over them, and the configuration made from them.
 #[derive(Debug)]
 pub struct Setup {
     /// Flags and file.
@@ -48,7 +48,7 @@ pub struct Setup {
     pub config: Config,
     /// The text of the configuration file.
     text: Option<String>,
-    /// What is to be shown of custom resources.
+    /// Configuration of custom resources.
     pub custom: Loaded,
 }
 
@@ -103,12 +103,12 @@ impl App {
         Arc::new(app)
     }
 
-    /// What scrapes see.
+    /// Data that scrapes read.
     pub fn board(&self) -> Arc<Vec<Shown>> {
         self.engine.get().map(Engine::board).unwrap_or_default()
     }
 
-    /// What is known of workloads, when that is asked for.
+    /// Workloads, if they are enabled.
     pub fn workloads(&self) -> Option<&Workloads> {
         self.workloads.as_ref()
     }
@@ -123,7 +123,7 @@ impl App {
         &self.telemetry
     }
 
-    /// What holds.
+    /// The active settings.
     pub fn setup(&self) -> Arc<Setup> {
         self.setup.load_full()
     }
@@ -133,7 +133,7 @@ impl App {
         self.api.get()
     }
 
-    /// Whose objects are kept.
+    /// The shard whose objects are kept.
     pub fn shard(&self) -> Shard {
         *self.shard.borrow()
     }

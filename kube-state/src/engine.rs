@@ -16,7 +16,7 @@ use crate::{
     watch::{Common, Counts, Ledger, Status, Target, Watch},
 };
 
-/// Where targets come from. Each part is changed on its own.
+/// Sources of targets. Each part is changed on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     /// Kinds that we know.
@@ -27,9 +27,9 @@ pub enum Part {
     Definitions,
     /// Custom resources.
     Custom,
-    /// What owns pods.
+    /// Owners of pods.
     Owners,
-    /// What has addresses, beside pods.
+    /// Objects with addresses, other than pods.
     Peers,
 }
 
@@ -71,18 +71,18 @@ pub struct Shown {
     pub readers: Vec<Reader>,
 }
 
-/// How a kind is doing.
+/// State of a kind.
 #[derive(Clone, Debug)]
 pub struct Health {
     /// Its name.
     pub kind: Arc<str>,
     /// Its watches.
     pub watches: Vec<Arc<Status>>,
-    /// What is kept of it.
+    /// Size of the stored data.
     pub usage: Usage,
-    /// What was counted.
+    /// Counts since the program started.
     pub counts: Arc<Counts>,
-    /// How much of its objects is asked for.
+    /// The part of its objects that is requested.
     pub form: &'static str,
 }
 
@@ -134,7 +134,7 @@ impl Engine {
         self.inner.tasks.wait().await;
     }
 
-    /// What scrapes see.
+    /// Data that scrapes read.
     pub fn board(&self) -> Arc<Vec<Shown>> {
         self.inner.board.load_full()
     }
@@ -157,7 +157,7 @@ impl Engine {
         Err(format!("not listed yet: {}", kinds.into_iter().map(told).collect::<Vec<_>>().join(", ")))
     }
 
-    /// How all kinds are doing, in the order of the output.
+    /// State of all kinds, in the order of the output.
     pub fn health(&self) -> Vec<Health> {
         let entries = self.inner.entries.lock();
         let mut kinds: BTreeMap<(Part, Arc<str>), Health> = BTreeMap::new();

@@ -5,14 +5,14 @@ use metric::{FamilyEntry, LabelEntry, UnitName};
 
 use crate::{meta::View, rows::Rows};
 
-/// How a family's numbers behave.
+/// Type of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Goes up and down.
     Gauge,
     /// Only rises while the object lives.
     Counter,
-    /// How often something was how much.
+    /// Distribution of observed values.
     Histogram,
 }
 
@@ -37,7 +37,7 @@ impl From<Kind> for metric::Kind {
     }
 }
 
-/// What is promised about a family.
+/// Stability of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stability {
     /// May change or go with any release.
@@ -46,7 +46,7 @@ pub enum Stability {
     Stable,
 }
 
-/// What a family needs from the configuration before it has rows.
+/// Options without which a family has no rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
     /// Nothing.
@@ -70,7 +70,7 @@ pub struct Desc {
     pub help: &'static str,
     /// Its type.
     pub kind: Kind,
-    /// What is promised.
+    /// Stability of the family.
     pub stability: Stability,
     /// Since when another family should be used.
     pub deprecated_since: Option<&'static str>,

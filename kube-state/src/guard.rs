@@ -12,7 +12,7 @@ use kubernetes::{Api, Trouble};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-/// How long a positive answer counts.
+/// Time for which a positive answer is cached.
 const KEPT: Duration = Duration::from_mins(1);
 /// Positive answers that are kept.
 const MOST_KEPT: usize = 256;

@@ -12,7 +12,7 @@ use crate::{
     rows::{Options, Rows},
 };
 
-/// How the API server calls a kind, and how we treat it.
+/// Names of a kind at the API server, and its treatment here.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
     /// In paths and flags: `pods`.
@@ -56,7 +56,7 @@ impl About {
 
 /// A kind: how to read its objects, and its families.
 pub struct Kind<V: View> {
-    /// How it is called.
+    /// Names of the kind.
     pub about: About,
     /// Labels that identify an object, on each of its series.
     pub identity: &'static [&'static str],
@@ -68,13 +68,13 @@ pub struct Kind<V: View> {
 
 /// A kind, whatever its view.
 pub trait Resource: Send + Sync {
-    /// How it is called.
+    /// Names of the kind.
     fn about(&self) -> &About;
 
     /// Labels that identify an object, on each of its series.
     fn identity(&self) -> &'static [&'static str];
 
-    /// How many families it has.
+    /// Number of families.
     fn families(&self) -> usize;
 
     /// The family at a place in the list.

@@ -108,7 +108,7 @@ families! {
 
 const BOUNDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// What becomes of a configuration file.
+/// State of a configuration file.
 #[derive(Clone, Debug, Default)]
 struct File {
     kind: &'static str,
@@ -180,7 +180,7 @@ impl OwnMetrics {
     }
 }
 
-/// What came of the definitions of custom kinds.
+/// Emits outcomes of the definitions of custom kinds.
 pub fn emit_definitions(counts: custom::Counts, out: &mut Batch) {
     out.put(&DEFINITIONS_ADDED, [], counts.added);
     out.put(&DEFINITIONS_UPDATED, [], counts.updated);

@@ -16,7 +16,7 @@ use crate::{
     workloads::Workloads,
 };
 
-/// What a configuration has watched, in the order of the output.
+/// Targets of a configuration, in the order of the output.
 pub fn targets(config: &Config) -> Vec<Target> {
     config.selection.kinds().flat_map(|resource| targets_of(config, resource)).collect()
 }
@@ -111,7 +111,7 @@ pub fn definitions(render: Arc<dyn Render>) -> Target {
     }
 }
 
-/// What is watched so that it is known what pods belong to: metadata only, and on each shard all of it.
+/// Targets for the owners of pods: metadata only, and on each shard all objects.
 pub fn owners(config: &Config, workloads: &Workloads) -> Vec<Target> {
     let targets = |owner: OwnerKind| {
         let all = Target {
@@ -155,7 +155,7 @@ pub fn with_peers(mut targets: Vec<Target>, peers: &Peers) -> Vec<Target> {
     targets
 }
 
-/// What is watched for its addresses beside pods, on each shard all of it.
+/// Targets for addresses, other than pods; on each shard all objects.
 pub fn peers(config: &Config, peers: &Peers) -> Vec<Target> {
     let targets = |resource: &'static dyn Resource| {
         let about = resource.about();
@@ -185,7 +185,7 @@ fn joined(terms: impl Iterator<Item = String>) -> Option<String> {
     (!terms.is_empty()).then(|| terms.join(","))
 }
 
-/// How much of a kind's objects is needed.
+/// The part of a kind's objects that is needed.
 pub fn form(resource: &dyn Resource) -> Form {
     match resource.about() {
         about if about.plural == "secrets" => Form::Table,

@@ -1,4 +1,4 @@
-//! Where kinds put the series of one object.
+//! Buffers to which kinds write the series of one object.
 //!
 //! A series is (family, labels of its own, number); the labels that identify the object are kept once. What is kept is
 //! already in wire form, so the store only has to intern bytes and a scrape only has to copy them. The buffers are
@@ -25,7 +25,7 @@ pub trait Number {
     fn number(&self) -> Reading;
 }
 
-/// What became of reading a number.
+/// Result of reading a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reading {
     /// A number.
@@ -209,7 +209,7 @@ pub fn push_escaped(out: &mut Vec<u8>, value: &str) {
     out.extend_from_slice(rest);
 }
 
-/// What the configuration says about the rows of one kind.
+/// Configuration of the rows of one kind.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Labels to show.

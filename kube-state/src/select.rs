@@ -15,7 +15,7 @@ use crate::{
 /// Steps after which a pattern with look-around is given up: some patterns take exponential time.
 const MOST_STEPS: usize = 1_000_000;
 
-/// What is wanted.
+/// Selected kinds, families, labels and annotations.
 #[derive(Clone, Debug)]
 pub struct Selection {
     resources: BTreeSet<String>,
@@ -27,7 +27,7 @@ pub struct Selection {
     without_zeros: bool,
 }
 
-/// Which families are kept: patterns match anywhere in a name and know look-around.
+/// Filter of families: patterns match anywhere in a name and support look-around.
 #[derive(Clone, Debug, Default)]
 pub enum Families {
     /// All.
@@ -39,7 +39,7 @@ pub enum Families {
     Without(Vec<fancy_regex::Regex>),
 }
 
-/// What cannot be selected.
+/// Errors in a selection.
 #[derive(Debug, thiserror::Error)]
 pub enum BadSelection {
     /// A kind of a name that we do not know.
@@ -190,7 +190,7 @@ fn known(name: &str) -> Result<&'static dyn Resource, BadSelection> {
 }
 
 impl Default for Selection {
-    /// What is wanted when nothing is said.
+    /// The default selection.
     fn default() -> Self {
         let on = resources::ALL.iter().filter(|resource| resource.about().default_on);
         Self {
@@ -270,7 +270,7 @@ impl Selection {
         is_asked_for && self.families.has(desc.name)
     }
 
-    /// What a kind's rows need to know.
+    /// Options of a kind's rows.
     pub fn options(&self, resource: &dyn Resource) -> Options {
         let plural = resource.about().plural;
         Options {
@@ -311,7 +311,7 @@ impl Selectors {
     }
 }
 
-/// Which of the kinds one answer has: `?resources=pods,nodes&exclude_resources=nodes`. Unknown names do not count.
+/// Kinds of one response: `?resources=pods,nodes&exclude_resources=nodes`. Unknown names are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
     only: BTreeSet<String>,

@@ -59,7 +59,7 @@ impl Head {
     }
 }
 
-/// How series are written.
+/// Format of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// The classic text format, version 0.0.4.
@@ -70,7 +70,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// What stands behind the last kind.
+    /// Text after the last kind.
     pub const fn end(self) -> &'static [u8] {
         match self {
             Self::Text => b"",
@@ -130,7 +130,7 @@ impl Store {
         self.reader.clone()
     }
 
-    /// How many objects there are, those of an unfinished relist included.
+    /// Number of objects, including those of an unfinished relist.
     pub fn len(&self) -> usize {
         self.index.len()
     }
@@ -287,7 +287,7 @@ fn block_with_room<'b>(
 }
 
 impl Reader {
-    /// What is there now. The writer is held up for as long as it takes to copy a pointer for each 128 objects.
+    /// The current data. The writer waits while one pointer per 128 objects is copied.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot { heads: Arc::clone(&self.heads), blocks: self.lock().clone() }
     }
@@ -357,7 +357,7 @@ impl Snapshot {
         out.write_all(&text)
     }
 
-    /// How much is kept.
+    /// Size of the stored data.
     pub fn usage(&self) -> Usage {
         self.blocks.iter().fold(Usage::default(), |sum, block| sum + block.usage())
     }

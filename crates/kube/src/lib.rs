@@ -3,7 +3,7 @@
 //! [`access`] says where a server is and as whom it is asked, [`request`] asks it. [`frames`] cuts lists and watches into
 //! objects, [`event`] and [`refusal`] read what a watch says. [`lax`] reads fields without trusting their shape,
 //! [`quantity`] and [`time`] what some of them hold. [`owner`], [`workload`] and [`wanted`] are about whom pods belong to,
-//! [`rbac`] writes down rights, and [`peers`] is how one of our programs tells the other who is at an address.
+//! [`rbac`] writes down rights, and by [`peers`] one of our programs tells the other the peer at an address.
 //!
 //! Nothing here knows a metric or a slice, and nothing outside of it speaks to Kubernetes.
 #![forbid(unsafe_code)]

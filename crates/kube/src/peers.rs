@@ -1,5 +1,5 @@
-//! Lines of the protocol by which yagura-kube-state tells agents who is at an address (`docs/decisions/0008`): written
-//! there, read in the agent.
+//! Lines of the protocol by which yagura-kube-state tells agents the peer at an address (`docs/decisions/0008`):
+//! written there, read in the agent.
 
 use std::{borrow::Cow, net::IpAddr};
 

@@ -57,7 +57,7 @@ impl Books {
         Self(Arc::new(Shared { owners, ledger: Mutex::new(ledger), followers: Mutex::default() }))
     }
 
-    /// What programs are loaded with.
+    /// The owners that programs are loaded with.
     pub fn owners(&self) -> &Owners {
         &self.0.owners
     }

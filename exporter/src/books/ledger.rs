@@ -42,7 +42,7 @@ use crate::{
     ids::CgroupId,
 };
 
-/// What limits the ledger.
+/// Limits of the ledger.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Most workloads; those beyond are one, called `other`.
@@ -57,10 +57,10 @@ impl Default for Limits {
     }
 }
 
-/// How long after a cgroup's removal its books are closed at the earliest: the kernel frees its last tasks a while after they
+/// Minimum time from a cgroup's removal to closing its books: the kernel frees its last tasks a while after they
 /// ended.
 pub const LINGER_NS: u64 = 1_500_000_000;
-/// How long a dead container's series stay if not every scraper had them, in seconds.
+/// Time for which a removed container's series stay if not every scraper had them, in seconds.
 pub const RETAIN: f64 = 300.0;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -119,7 +119,7 @@ pub struct Ledger {
     scrapers: Scrapers,
     all: u64,
     root_ns: u64,
-    /// What the root's row said last.
+    /// The last value of the root's row.
     root_last_ns: u64,
     overflow: Totals,
     overflow_tallies: Tallies,
@@ -353,7 +353,7 @@ impl Ledger {
         out.subject::<AsContainer, 5>([namespace, pod, container, workload, kind])
     }
 
-    /// Whose something is that was seen in a cgroup, as far as the books know it now.
+    /// The unit and workload of an event in a cgroup, as far as the books know them now.
     pub fn whose(&self, cgroup: CgroupId) -> Whose {
         let unit = self.unit_of(cgroup);
         let workload = match unit {
@@ -388,7 +388,7 @@ impl Ledger {
         &self.lifetimes
     }
 
-    /// How many cgroups are gone but not yet settled.
+    /// Number of removed cgroups whose books are not closed yet.
     pub fn pending(&self) -> usize {
         self.members.values().filter(|member| member.closed_ns != 0).count()
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::identity::path::{self, Place};
 
-/// What a unit is.
+/// The kind of a unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Role {
     /// A container, in a pod or not.
@@ -36,7 +36,7 @@ pub(super) fn container_id(path: &str) -> Option<&str> {
     }
 }
 
-/// What a unit without a better name is called: the id of a container, else the path.
+/// Fallback name of a unit: the id of a container, else the path.
 pub(super) fn called(path: &str) -> &str {
     container_id(path).unwrap_or_else(|| path.trim_start_matches('/'))
 }

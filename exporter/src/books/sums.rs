@@ -7,7 +7,7 @@ use kubernetes::WorkloadRef;
 use super::ledger::{Ledger, UnitId, other};
 use crate::ids::CgroupId;
 
-/// How long a cgroup may be unknown to `lifetime` before what it has is put on `other`, in seconds.
+/// Time for which a cgroup may be unknown to `lifetime` before its counts are added to `other`, in seconds.
 const CLAIM: f64 = 10.0;
 
 /// Sums, and since when, in seconds since the Unix epoch.
@@ -34,7 +34,7 @@ impl<const N: usize> Account<N> {
 #[derive(Debug)]
 struct Unit<const N: usize> {
     account: Account<N>,
-    /// What its workload has not got yet, because it is not known yet.
+    /// Counts not yet added to the workload, because the workload is not known yet.
     waiting: [u64; N],
 }
 

@@ -47,7 +47,7 @@ impl Times {
         }
     }
 
-    /// How many were observed.
+    /// Number of observations.
     pub fn count(&self) -> u64 {
         self.native.iter().sum()
     }
@@ -98,7 +98,7 @@ impl Slots {
         }
     }
 
-    /// How many were observed.
+    /// Number of observations.
     pub fn count(&self) -> u64 {
         self.0.count()
     }

@@ -9,7 +9,7 @@ use crate::ids::CgroupId;
 /// Names of memory events, in the order of [`Memory::events`].
 pub const MEMORY_EVENTS: [&str; 5] = ["low", "high", "max", "oom", "oom_kill"];
 
-/// What is left of a cgroup's memory accounting when it is removed.
+/// Memory accounting of a cgroup at its removal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
     /// The most it had, in pages.
@@ -18,7 +18,7 @@ pub struct Memory {
     pub events: [u64; 5],
 }
 
-/// What the kernel says of one cgroup: what its tasks have used, its own and not those of cgroups inside it.
+/// A reading of one cgroup: usage of its own tasks, without those of cgroups inside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Row {
     /// Id of the parent cgroup; 0: it has none.
@@ -29,17 +29,17 @@ pub struct Row {
     pub closed_ns: u64,
     /// When its last process ended; 0: it has processes, or never had any.
     pub emptied_ns: u64,
-    /// What its tasks used.
+    /// Usage of its tasks.
     pub totals: Totals,
     /// When the process ended whose status follows.
     pub last_end_ns: u64,
     /// Status of the process that ended last, as wait(2) gives it.
     pub last_status: u32,
-    /// Its memory, known when it is removed.
+    /// Memory of the cgroup, known when it is removed.
     pub memory: Memory,
 }
 
-/// What tasks used; each number only rises.
+/// Usage of tasks; each number only rises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Totals {
@@ -66,7 +66,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// How much was added since an earlier state of the same cgroup.
+    /// Difference from an earlier state of the same cgroup.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         Self {

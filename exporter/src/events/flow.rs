@@ -15,7 +15,7 @@ pub struct Flow {
     pub direction: &'static str,
     /// Whether it was opened.
     pub opened: bool,
-    /// How it ended, or why it did not come about.
+    /// How it ended, or why it failed to open.
     pub outcome: &'static str,
     /// Whose our side is.
     #[serde(flatten)]
@@ -32,7 +32,7 @@ pub struct Flow {
     pub peer_address: String,
     /// The other side's port.
     pub peer_port: u16,
-    /// What the container was told that the other side is called; empty: nothing.
+    /// Name of the peer that the container looked up; empty: none.
     pub peer_name: String,
     /// Bytes sent, each once.
     pub sent_bytes: u64,

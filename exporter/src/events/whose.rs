@@ -1,4 +1,4 @@
-//! Whose an event is.
+//! The container, pod and workload of an event.
 
 use kubernetes::WorkloadRef;
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};

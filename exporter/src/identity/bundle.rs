@@ -7,14 +7,14 @@
 use kernfs::{Host, Reader};
 use serde::{Deserialize, Serialize};
 
-/// Who a container is, as far as its bundle tells; empty where it does not.
+/// Names of a container from its bundle; empty where the bundle has none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Named {
     /// Namespace of its pod.
     pub namespace: String,
     /// Name of its pod.
     pub pod: String,
-    /// Its name in the pod's specification.
+    /// The container's name in the pod's specification.
     pub container: String,
     /// The image it was started from, as the runtime names it.
     pub image: String,
@@ -104,7 +104,7 @@ const BUNDLES: &[&str] = &[
 ];
 const DOCKER_RECORD: &str = "var/lib/docker/containers/{}/config.v2.json";
 
-/// What the bundle of container `id` says; `None` when there is none that can be read.
+/// Reads the bundle of container `id`; `None` if there is none that can be read.
 pub fn find(host: &Host, reader: &mut Reader, id: &str) -> Option<Named> {
     if id.is_empty() || id.contains(['/', '\0']) || id == ".." {
         return None;

@@ -7,7 +7,7 @@ pub struct Counted {
     pub memory: Option<CountedMemory>,
     /// From the pids controller.
     pub tasks: Option<CountedTasks>,
-    /// What tasks waited for.
+    /// Time that tasks waited, by resource.
     pub pressure: Option<CountedPressure>,
 }
 

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::ids::CgroupId;
 
-/// What kind of thing a row is about.
+/// The kind of subject of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupKind {
     /// The machine.
@@ -57,28 +57,28 @@ pub struct Labels {
 /// One cgroup that gets rows.
 #[derive(Debug)]
 pub struct Group {
-    /// Its path below the root of its hierarchies, with a leading slash.
+    /// Path below the root of its hierarchies, with a leading slash.
     pub path: Box<str>,
-    /// What it is.
+    /// The kind of subject.
     pub kind: GroupKind,
-    /// Its labels.
+    /// Labels of the cgroup.
     pub labels: Labels,
     /// When it was made, in seconds since the Unix epoch.
     pub created: f64,
-    /// Its subject in the batch of the running scrape, under cAdvisor's labels.
+    /// Subject in the batch of the running scrape, under cAdvisor's labels.
     pub cadvisor: Option<Of<AsCadvisor>>,
-    /// Its subject in the batch of the running scrape, under our own labels. Only containers and services have one,
+    /// Subject in the batch of the running scrape, under our own labels. Only containers and services have one,
     /// and of two that would bear the same labels only the younger.
     pub own: Option<Of<AsContainer>>,
-    /// What the kernel counted of it for the running scrape.
+    /// Counters from eBPF iterators for the running scrape.
     pub counted: Counted,
     pub(super) workload: Option<WorkloadRef>,
-    /// What was known of pods when the workload was looked up.
+    /// Version of the knowledge of pods with which the workload was looked up.
     pub(super) workload_as_of: u64,
     pub(super) pod_uid: Option<Box<str>>,
     pub(super) container_id: Option<Box<str>>,
     pub(super) named: bool,
-    /// How often its bundle was asked for its name and gave none.
+    /// Number of times that the bundle was read for the name without finding one.
     pub(super) silent: u8,
     pub(super) seen: u64,
     pub(super) folders: Folders,
@@ -132,12 +132,12 @@ impl Group {
         Ok(())
     }
 
-    /// Its id in the hierarchy of a controller: the inode of its folder.
+    /// The cgroup's id in the hierarchy of a controller: the inode of its folder.
     pub fn id(&mut self, layout: &Layout, controller: Controller) -> Option<CgroupId> {
         self.folders.id(layout, controller)
     }
 
-    /// Its folder in the hierarchy of a controller.
+    /// The cgroup's folder in the hierarchy of a controller.
     pub fn folder(&mut self, layout: &Layout, controller: Controller) -> Option<&Path> {
         self.folders.at(layout, controller).map(|kept| kept.path())
     }
@@ -172,7 +172,7 @@ impl Group {
         Ok((&self.members.pids, self.members.own))
     }
 
-    /// What it belongs to, once that is known.
+    /// The workload it belongs to, once that is known.
     pub fn workload(&self) -> Option<&WorkloadRef> {
         self.workload.as_ref()
     }
@@ -210,7 +210,7 @@ impl Group {
         limits.tasks(&mut asked)
     }
 
-    /// Where it may run; `None` when no cpuset controller counts for it.
+    /// CPUs and memory nodes it may use; `None` if no cpuset controller applies to it.
     pub fn cpuset_limits(
         &mut self,
         layout: &Layout,

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use kernfs::{Host, Reader};
 use thiserror::Error;
 
-/// What a cgroup file belongs to.
+/// The controller of a cgroup file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Controller {
     /// Bandwidth and shares; on version 2 also time.
     Cpu,
     /// Time, on version 1.
     Cpuacct,
-    /// Which CPUs and memory nodes.
+    /// CPUs and memory nodes that may be used.
     Cpuset,
     /// Memory.
     Memory,
@@ -25,7 +25,7 @@ pub enum Controller {
     Pids,
     /// Huge pages.
     Hugetlb,
-    /// What only version 2 has: pressure, events.
+    /// Files that only version 2 has: pressure, events.
     Unified,
 }
 
@@ -49,7 +49,7 @@ pub enum Version {
     V2,
 }
 
-/// How the machine is set up.
+/// The cgroup versions that the machine uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Version 1 only.
@@ -134,7 +134,7 @@ impl Layout {
         (!layout.hierarchies.is_empty()).then_some(layout)
     }
 
-    /// How the machine is set up.
+    /// The cgroup versions that the machine uses.
     pub fn mode(&self) -> Mode {
         let v2 = self.hierarchies.iter().any(|h| h.version == Version::V2);
         let v1 = self.hierarchies.iter().any(|h| h.version == Version::V1);

@@ -15,7 +15,7 @@ use super::{
     layout::{Controller, Layout, Version},
 };
 
-/// How long an answer holds at most, in seconds.
+/// Maximum age of a limit before it is read again, in seconds.
 const HOLDS: f64 = 60.0;
 
 /// CPU time that a cgroup may take.
@@ -42,24 +42,24 @@ impl CpuLimits {
 pub struct MemoryLimits {
     /// At most.
     pub limit: Option<Bytes>,
-    /// What it is left with when memory is short; zero is no promise.
+    /// Memory that it keeps when memory is short; zero is no guarantee.
     pub reservation: Option<Bytes>,
     /// Swap at most; on version 1 memory and swap together.
     pub swap: Option<Bytes>,
 }
 
-/// Where a cgroup may run.
+/// CPUs and memory nodes that a cgroup may use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpusetLimits {
-    /// How many CPUs.
+    /// Number of CPUs.
     pub cpus: u64,
-    /// How many memory nodes.
+    /// Number of memory nodes.
     pub memory_nodes: u64,
-    /// Whether its pages move along when its memory nodes change.
+    /// Whether pages are migrated when the memory nodes change.
     pub migrates_memory: bool,
 }
 
-/// What one cgroup was last seen to be allowed.
+/// Limits of one cgroup as last read.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
     cpu: Aged<CpuLimits>,
@@ -106,7 +106,7 @@ fn fraction(path: &str) -> f64 {
     f64::from(hash) / f64::from(u32::MAX)
 }
 
-/// Whose limits are asked for, and what they are read with.
+/// The cgroup whose limits are asked for, and the means to read them.
 pub(super) struct Asked<'a> {
     pub(super) folders: &'a mut Folders,
     pub(super) path: &'a str,
@@ -177,7 +177,7 @@ impl Limits {
         Ok(self.tasks.keep(limit, of))
     }
 
-    /// Where it may run; `None` when no cpuset controller counts for it.
+    /// CPUs and memory nodes it may use; `None` if no cpuset controller applies to it.
     pub(super) fn cpuset(&mut self, of: &mut Asked<'_>) -> Result<Option<CpusetLimits>, ReadError> {
         if let Some(known) = self.cpuset.fresh(of.now) {
             return Ok(known);
@@ -218,7 +218,7 @@ fn bytes(file: &[u8]) -> Option<Bytes> {
     text::only_number(file).filter(|bytes| *bytes <= 1 << 62).map(Bytes)
 }
 
-/// How many numbers a list such as `0-3,8` holds.
+/// Number of elements of a list such as `0-3,8`.
 fn listed(file: &[u8]) -> u64 {
     file.trim_ascii()
         .split(|byte| *byte == b',')

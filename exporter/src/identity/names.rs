@@ -10,11 +10,11 @@ use parking_lot::Mutex;
 
 use crate::ids::CgroupId;
 
-/// How long a name is good at least: programs go on with what they have for a while.
+/// Minimum validity of a name: programs use an answer for a while whatever its TTL.
 const LEAST_NS: u64 = 30_000_000_000;
-/// How long a name is good at most.
+/// Maximum validity of a name.
 const MOST_NS: u64 = 24 * 3_600_000_000_000;
-/// How long a name that is good no more is remembered.
+/// Time for which an expired name is kept.
 const REMEMBERED_NS: u64 = 3_600_000_000_000;
 
 /// Most addresses of one cgroup, and of all.
@@ -39,12 +39,12 @@ struct Known {
     until_ns: u64,
 }
 
-/// How much is known, for self-telemetry.
+/// Figures for self-telemetry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Addresses that have a name.
     pub known: usize,
-    /// Names that were forgotten before their time because there was no room.
+    /// Names that were removed before they expired because the table was full.
     pub crowded: u64,
 }
 
@@ -93,14 +93,14 @@ impl Names {
         book.sweep(now_ns);
     }
 
-    /// What the cgroup calls an address now, or called it last.
+    /// The cgroup's current or last name of an address.
     pub fn of(&self, cgroup: CgroupId, address: Ipv6Addr) -> Option<Arc<str>> {
         let book = self.0.lock();
         let known = book.as_ref()?.cgroups.get(&cgroup)?.get(&address)?;
         Some(Arc::clone(&known.name))
     }
 
-    /// What the cgroup called an address at a moment; `None` too if it was told only later.
+    /// The cgroup's name of an address at a moment; `None` also if the name came only later.
     pub fn at(&self, cgroup: CgroupId, address: Ipv6Addr, moment_ns: u64) -> Option<Arc<str>> {
         let book = self.0.lock();
         let known = book.as_ref()?.cgroups.get(&cgroup)?.get(&address)?;
@@ -117,7 +117,7 @@ impl Names {
         }
     }
 
-    /// How much is known.
+    /// Figures for self-telemetry.
     pub fn figures(&self) -> Figures {
         self.0.lock().as_ref().map(|book| book.figures).unwrap_or_default()
     }

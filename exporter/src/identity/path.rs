@@ -1,11 +1,11 @@
-//! Determines a cgroup's container from its path alone. The answer is in its path; nothing else is asked here.
+//! Determines a cgroup's container from its path alone.
 //!
 //! One rule covers every Kubernetes runtime: the outermost element that carries a pod's uid is the pod, the next
 //! element is the container (its id is what follows the last `-` or `:`, without `.scope`), and everything deeper is
 //! inner: it belongs to that container. Outside Kubernetes, runtimes are known by their element's shape, and what
 //! systemd calls a service is a service.
 
-/// What stands at a cgroup path. Borrows from the path.
+/// The kind of cgroup at a path. Borrows from the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place<'a> {
     /// `/`: the machine.
@@ -60,7 +60,7 @@ impl Eq for PodUid<'_> {}
 /// A container, as far as its path tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Container<'a> {
-    /// Its id: 64 hexadecimal digits, or the name of runtimes that have names.
+    /// The container's id: 64 hexadecimal digits, or a name for runtimes that use names.
     pub id: &'a str,
     /// The pod it is in.
     pub pod: Option<PodUid<'a>>,
@@ -68,7 +68,7 @@ pub struct Container<'a> {
     pub sandbox: bool,
 }
 
-/// What stands at this path. `path` starts with a slash and has none at its end.
+/// Determines the kind of cgroup at this path. `path` starts with a slash and has none at its end.
 pub fn place(path: &str) -> Place<'_> {
     if path.is_empty() || path == "/" {
         return Place::Root;

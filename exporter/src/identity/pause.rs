@@ -2,7 +2,7 @@
 
 use kernfs::{Host, Reader};
 
-/// Where containerd looks for its configuration when it is not told.
+/// Default path of containerd's configuration.
 const DEFAULT: &str = "etc/containerd/config.toml";
 
 /// The sandbox image that the running containerd is configured with. `None` when there is no containerd, or its

@@ -34,7 +34,7 @@ impl<T> PerGroup<T> {
         self.scrape += 1;
     }
 
-    /// What is remembered of the cgroup.
+    /// The state of the cgroup.
     pub fn of(&mut self, group: &Group) -> Option<&mut T> {
         let entry = self.entries.get_mut(&group.path).filter(|entry| entry.created == group.created)?;
         entry.seen = self.scrape;

@@ -29,13 +29,13 @@ use super::{
     watch::{Change, Watch},
 };
 
-/// How often the hierarchies are walked although inotify reports changes.
+/// Interval of walks over the hierarchies, in addition to the changes that inotify reports.
 const WALK_EVERY: Duration = Duration::from_mins(1);
 
-/// How many scrapes a container is asked for its bundle in.
+/// Number of scrapes in which a container's bundle is looked for.
 const BUNDLE_SCRAPES: u8 = 5;
 
-/// What the tree did and holds, for self-telemetry.
+/// Work and size of the tree, for self-telemetry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Cgroups with rows.
@@ -56,7 +56,7 @@ pub struct Tree {
     budget: Arc<Budget>,
     walked: Vec<(usize, Dir)>,
     groups: BTreeMap<Box<str>, Group>,
-    /// What Kubernetes says of pods.
+    /// Pods as known from Kubernetes.
     known: Pods,
     /// Pod uid → (namespace, name), from the bundles of its containers.
     pods: HashMap<Box<str>, (String, String)>,
@@ -141,12 +141,12 @@ impl Tree {
         self.figures.watching = self.watch.is_some();
     }
 
-    /// What the tree did and holds.
+    /// Work and size of the tree, for self-telemetry.
     pub fn figures(&self) -> Figures {
         self.figures
     }
 
-    /// Where the controllers are.
+    /// The hierarchy of each controller.
     pub fn layout(&self) -> &Arc<Layout> {
         &self.layout
     }

@@ -58,7 +58,7 @@ impl Watch {
         }
     }
 
-    /// What changed since the last call, in order; `None` when events were lost.
+    /// Changes since the last call, in order; `None` if events were lost.
     pub(super) fn changes(&mut self) -> Option<Vec<Change>> {
         let mut changes = Vec::new();
         loop {

@@ -73,22 +73,22 @@ static FAMILIES: &[&Desc] = &[
     RESYNCS.desc(),
 ];
 
-/// How a feature is.
+/// State of a feature.
 #[derive(Clone, Debug, Default)]
 pub struct Vitals {
-    /// Its name.
+    /// Name of the feature.
     pub feature: &'static str,
-    /// What it costs.
+    /// Cost of the feature's maps and programs.
     pub costs: Costs,
-    /// What it lost, by kind.
+    /// Dropped records and map entries, by kind.
     pub lost: Vec<(&'static str, u64)>,
-    /// How often it compared itself with the kernel because of that.
+    /// Number of times that it was read again completely because of that.
     pub resyncs: u64,
 }
 
 /// A feature at work.
 pub trait Feature: Send + Sync {
-    /// How it is now.
+    /// Current state of the feature.
     fn vitals(&self) -> Vitals;
 }
 

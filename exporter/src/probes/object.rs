@@ -223,7 +223,7 @@ impl Object {
         Ok(Iterator::of(link))
     }
 
-    /// What its maps and programs cost.
+    /// Cost of the object's maps and programs.
     pub fn costs(&self) -> Costs {
         let number =
             |info: &HashMap<String, String>, key| info.get(key).and_then(|text| text.parse().ok()).unwrap_or(0);
@@ -245,7 +245,7 @@ impl Object {
     }
 }
 
-/// What an object costs.
+/// Cost of an object.
 #[derive(Clone, Debug, Default)]
 pub struct Costs {
     /// Each map: name, bytes of kernel memory, most entries.

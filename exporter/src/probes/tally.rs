@@ -110,7 +110,7 @@ impl Counting {
         Ok(())
     }
 
-    /// What is counted of one cgroup; `None` when nothing was.
+    /// Counts of one cgroup; `None` if there are none.
     pub fn count_of(&self, cgroup: CgroupId) -> Option<[u64; 2]> {
         self.counts.get(&cgroup).ok().flatten()
     }

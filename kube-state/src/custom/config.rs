@@ -13,7 +13,7 @@ use super::{
 };
 use crate::labels;
 
-/// What stands before a family's name when nothing else is asked for.
+/// Default prefix of a family's name.
 const PREFIX: &str = "kube_customresource";
 
 /// A configuration that has been checked.
@@ -21,7 +21,7 @@ const PREFIX: &str = "kube_customresource";
 pub struct Config {
     /// One for each entry of `spec.resources`.
     pub(super) resources: Vec<Resource>,
-    /// What can be meant otherwise: keys that mean nothing.
+    /// Possible mistakes: keys without effect.
     pub warnings: Vec<Note>,
 }
 
@@ -55,7 +55,7 @@ pub struct Note {
     pub place: Option<(u64, u64)>,
     /// The key, as `spec.resources[0].metrics[2].name`; empty for the whole file.
     pub key: String,
-    /// What there is to say, lower case.
+    /// The message, in lower case.
     pub what: String,
 }
 
@@ -95,7 +95,7 @@ impl Config {
         self.resources.is_empty()
     }
 
-    /// What the configuration needs to list and watch, as group and plural name; `*` where only the cluster knows.
+    /// Resources that the configuration lists and watches, as group and plural name; `*` where only the cluster knows.
     pub fn permissions(&self) -> Vec<(String, String)> {
         let of = |resource: &Resource| {
             let plural = resource.plural.clone().or_else(|| resource.kind.as_deref().map(plural_of));

@@ -157,7 +157,7 @@ impl Discovery {
         self.kinds.values()
     }
 
-    /// How many definitions are known.
+    /// Number of known definitions.
     pub fn definitions(&self) -> usize {
         self.definitions.len()
     }

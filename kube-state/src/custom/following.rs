@@ -81,7 +81,7 @@ fn name_of(json: &[u8]) -> String {
     }
 }
 
-/// What came of definitions, as upstream counts it.
+/// Outcomes of definitions, as upstream counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Definitions that appeared.
@@ -147,7 +147,7 @@ impl Follower {
         self.0.moves.is_settled()
     }
 
-    /// What came of definitions.
+    /// Outcomes of definitions.
     pub fn counts(&self) -> Counts {
         let state = self.0.state.lock();
         Counts { known: state.discovery.definitions(), ..state.counts }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// What is at the end of a path.
+/// The value at the end of a path.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Found<'a> {
     /// Nothing, or `null`.

@@ -13,14 +13,14 @@ impl Flags {
         self.verbosity
     }
 
-    /// Where it is said what to show of custom resources.
+    /// Source of the configuration of custom resources.
     pub fn custom(&self) -> custom::Source {
         let (inline, file) = (&self.custom_resource_state_config, &self.custom_resource_state_config_file);
         let may_be_missing = self.continue_without_custom_resource_state_config_file;
         custom::Source::new(Some(inline), file.as_deref(), may_be_missing)
     }
 
-    /// What is logged, and how.
+    /// Level and format of the log.
     pub fn log(&self) -> LogArgs {
         let level = match (self.log_level.as_str(), self.verbosity()) {
             ("", 0..4) => "info",
@@ -32,12 +32,12 @@ impl Flags {
         LogArgs { format, level: level.to_owned() }
     }
 
-    /// How the page of objects is reached.
+    /// Server settings of the page of objects.
     pub fn web(&self) -> WebArgs {
         self.web_at(&self.host, self.port)
     }
 
-    /// How the page about this process is reached.
+    /// Server settings of the page about this process.
     pub fn telemetry_web(&self) -> WebArgs {
         self.web_at(&self.telemetry_host, self.telemetry_port)
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use kubernetes::lax::{Dict, Flag, Int, List, Sub, Text};
 use serde::Deserialize;
 
-/// What an object is called.
+/// Namespace and name of an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Name {
     /// Empty for nodes.
@@ -23,7 +23,7 @@ pub(super) struct Endpoint {
     pub(super) answers_dns: bool,
 }
 
-/// What stands behind a service.
+/// Endpoints of a service.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Slice {
     pub(super) service: Name,

@@ -15,7 +15,7 @@ use kubernetes::peers::{API_SERVER, Kind, Line, Record};
 use super::read::{Endpoint, Name, Slice};
 use crate::workloads::Belongs;
 
-/// How many records that went are remembered.
+/// Maximum of removed records that are remembered.
 const MOST_GONE: usize = 65_536;
 type Key = (Kind, Arc<str>);
 /// The line that tells of an object, with its end; nothing when it cannot be met.

@@ -52,7 +52,7 @@ pub(super) struct Block {
     texts: Texts,
 }
 
-/// What putting an object changed.
+/// Changes made by storing an object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// Families of which at least one series came, went or has another number.
@@ -71,7 +71,7 @@ impl Change {
     }
 }
 
-/// How much is kept.
+/// Size of the stored data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Objects.
@@ -217,7 +217,7 @@ impl Block {
         }
     }
 
-    /// How much is kept.
+    /// Size of the stored data.
     pub(super) fn usage(&self) -> Usage {
         let columns: usize = self.columns.iter().map(|column| column.capacity() * size_of::<Series>()).sum();
         let rest = self.columns.capacity() * size_of::<Vec<Series>>()

@@ -13,7 +13,7 @@ use kubernetes::What;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// How one watch is doing.
+/// State of one watch.
 #[derive(Debug)]
 pub struct Status {
     start: Instant,
@@ -48,7 +48,7 @@ impl Status {
         self.missing.load(Relaxed)
     }
 
-    /// How long ago the server last said something about the objects; `None` when it never did.
+    /// Time since the server last sent something about the objects; `None` if it never did.
     pub fn age(&self) -> Option<Duration> {
         match self.heard.load(Relaxed) {
             0 => None,
@@ -56,7 +56,7 @@ impl Status {
         }
     }
 
-    /// What keeps the watch from going on, while something does.
+    /// The current error of the watch, if there is one.
     pub fn trouble(&self) -> Option<String> {
         self.trouble.lock().clone()
     }
@@ -115,7 +115,7 @@ impl Why {
     }
 }
 
-/// How requests went.
+/// Outcomes of requests.
 #[derive(Debug, Default)]
 pub struct Outcomes {
     /// Those that worked.
@@ -130,10 +130,10 @@ impl Outcomes {
     }
 }
 
-/// What was counted of a kind since the program started, whatever became of its watches.
+/// Counts of a kind since the program started, also of watches that ended.
 #[derive(Debug, Default)]
 pub struct Counts {
-    /// What upstream's metrics call the kind.
+    /// Name of the kind in upstream's metrics.
     pub go_type: Arc<str>,
     /// Lists.
     pub lists: Outcomes,

@@ -47,7 +47,7 @@ impl Render for Known {
     }
 }
 
-/// How much of the objects is asked for.
+/// The part of the objects that is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// All.
@@ -59,7 +59,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// What a list is asked for as.
+    /// The `Accept` header of a list.
     pub const fn accept_list(self) -> &'static str {
         match self {
             Self::Whole => "application/json",
@@ -68,7 +68,7 @@ impl Form {
         }
     }
 
-    /// What a watch is asked for as.
+    /// The `Accept` header of a watch.
     pub const fn accept_watch(self) -> &'static str {
         match self {
             Self::Whole => "application/json",
@@ -100,21 +100,21 @@ impl Form {
 pub struct Target {
     /// Plural name of the kind, which is how requests and our own metrics call it. For custom kinds it has the group.
     pub kind: Arc<str>,
-    /// What upstream's own metrics call it.
+    /// Name of the kind in upstream's own metrics.
     pub go_type: Arc<str>,
-    /// Where the objects are, below the server's address.
+    /// Path of the objects, below the server's address.
     pub path: String,
-    /// How much of them is asked for.
+    /// The part of the objects that is requested.
     pub form: Form,
-    /// Which of them, by fields.
+    /// Field selector.
     pub fields: Option<String>,
-    /// Which of them, by labels.
+    /// Label selector.
     pub labels: Option<String>,
     /// Families, in the order of the output; those that are `None` are not written.
     pub heads: Arc<[Option<Head>]>,
     /// Renders objects, and is told of their removal and of lists.
     pub render: Arc<dyn Render>,
-    /// What the rows are to have.
+    /// Options of the rows.
     pub options: Arc<Options>,
     /// The most objects that a list takes; all when `None`.
     pub limit: Option<u64>,
@@ -134,7 +134,7 @@ impl Target {
         query.with_some("labelSelector", self.labels.as_deref())
     }
 
-    /// What it depends on, in one text.
+    /// Everything that the watch depends on, as one text.
     pub fn fingerprint(&self) -> String {
         let Self { path, form, fields, labels, heads, options, limit, from_cache, extra, .. } = self;
         format!("{path} {form:?} {fields:?} {labels:?} {heads:?} {options:?} {limit:?} {from_cache} {extra}")

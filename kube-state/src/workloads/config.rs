@@ -2,7 +2,7 @@
 
 use kubernetes::{OwnerKind, Wanted};
 
-/// What is asked for; nothing by default.
+/// Enabled parts; none by default.
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {

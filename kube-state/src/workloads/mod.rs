@@ -27,7 +27,7 @@ use state::{State, Workload};
 
 use crate::{kind::BadObject, rows::Rows, watch::Render};
 
-/// What a pod belongs to.
+/// The workload of a pod.
 #[derive(Clone, Debug)]
 pub struct Belongs(Arc<Workload>);
 
@@ -73,7 +73,7 @@ impl Workloads {
         Self(Arc::new(Inner { config, state: Mutex::new(State::new(kinds)), scopes: AtomicU64::new(0) }))
     }
 
-    /// What is asked for.
+    /// The options.
     pub fn config(&self) -> &Config {
         &self.0.config
     }

@@ -52,7 +52,7 @@ pub(super) struct PodObject {
     pub(super) requests: [f64; 2],
 }
 
-/// What pods belong to. The name is empty for pods that belong to nothing.
+/// A workload of pods. The name is empty for pods without an owner.
 #[derive(Debug)]
 pub(super) struct Workload {
     pub(super) namespace: Box<str>,

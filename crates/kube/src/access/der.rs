@@ -1,4 +1,4 @@
-//! When a certificate is valid, read from its DER (RFC 5280, 4.1.2.5). All else of certificates is rustls'.
+//! Validity of a certificate, read from its DER (RFC 5280, 4.1.2.5). All else of certificates is rustls'.
 
 use crate::time;
 

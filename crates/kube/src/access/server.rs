@@ -1,5 +1,5 @@
-//! Where a server is, as kubeconfigs and flags write it. client-go's rules: an address without a scheme is one of TLS if
-//! anything says so, and has no path.
+//! Address of a server, as kubeconfigs and flags write it. client-go's rules: an address without a scheme
+//! is one of TLS if anything says so, and has no path.
 
 use hyper::Uri;
 

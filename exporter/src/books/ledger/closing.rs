@@ -14,13 +14,13 @@ use super::{
     workload::Workload,
 };
 
-/// How long they are waited for at most.
+/// Maximum time for which the last tasks are waited for.
 const LINGER_MOST_NS: u64 = 8_000_000_000;
-/// How long after a cgroup's removal the kernel's row is removed.
+/// Time from a cgroup's removal to the removal of its row in the kernel's map.
 const KEEP_ROW_NS: u64 = 10_000_000_000;
-/// How long a workload without containers stays, in seconds.
+/// Time for which a workload without containers is kept, in seconds.
 const RETAIN_WORKLOAD: f64 = 3600.0;
-/// How many ids of removed cgroups are remembered, should a task that outlived them be freed.
+/// Maximum of removed cgroups whose ids are kept, in case a task that outlived them is freed.
 const SETTLED_MOST: usize = 16_384;
 
 impl Ledger {

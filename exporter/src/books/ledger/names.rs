@@ -11,12 +11,12 @@ use super::{
 };
 use crate::identity::{Ask, Pods, path, pods::CGROUP};
 
-/// What is known of pods.
+/// Names of pods, from bundles and from Kubernetes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Names {
     /// Pod uid → namespace and name, as bundles say.
     pods: HashMap<String, (String, String)>,
-    /// What Kubernetes says.
+    /// Pods as known from Kubernetes.
     #[serde(skip)]
     told: Pods,
 }

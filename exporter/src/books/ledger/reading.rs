@@ -12,7 +12,7 @@ use super::{
 };
 use crate::ids::CgroupId;
 
-/// How long a row may wait for the record that names it; longer than the pump's period.
+/// Time for which a row waits for the record that names it; longer than the pump's period.
 const CLAIM_NS: u64 = 3_000_000_000;
 
 impl Ledger {
@@ -60,7 +60,7 @@ impl Ledger {
         }
     }
 
-    /// What another feature counted of a cgroup so far. Called after [`Ledger::measured`], which knows the cgroups.
+    /// Applies the count of another feature for a cgroup. Called after [`Ledger::measured`], which knows the cgroups.
     pub fn tallied(&mut self, tally: Tally, id: CgroupId, count: u64, now: f64) {
         let last = match self.members.get_mut(&id) {
             Some(member) => member.tallies.number_mut(tally),

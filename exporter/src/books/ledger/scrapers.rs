@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-/// How long after its last scrape a scraper is still waited for, in seconds.
+/// Time after its last scrape for which a scraper counts as active, in seconds.
 const KNOWN: f64 = 300.0;
 /// Most scrapers that are told apart. Those beyond are not waited for.
 const SCRAPERS_MOST: usize = 64;

@@ -15,7 +15,7 @@ pub enum Tally {
     OomPages,
 }
 
-/// What the two numbers are that a feature's map has for a cgroup.
+/// Meaning of the two numbers that a feature's map has per cgroup.
 pub type Columns = [Option<Tally>; 2];
 
 /// One number a [`Tally`]. In a file they are a list, in this order.
@@ -47,7 +47,7 @@ impl Tallies {
         }
     }
 
-    /// How much was added since earlier ones.
+    /// Difference from earlier ones.
     pub(super) fn since(self, earlier: Self) -> Self {
         Self {
             oom_kills: self.oom_kills.saturating_sub(earlier.oom_kills),

@@ -10,7 +10,7 @@ use super::{
     tally::Tallies,
 };
 
-/// How a container ended.
+/// Reason why a container ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// Status 0.
@@ -29,7 +29,7 @@ impl Reason {
     /// Words for the label, by index.
     pub const NAMES: [&'static str; 5] = ["completed", "error", "signal", "oom", "unknown"];
 
-    /// Its word.
+    /// The reason as a label value.
     pub fn name(self) -> &'static str {
         match self {
             Self::Completed => "completed",
@@ -58,7 +58,7 @@ impl UnitId {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Unit {
-    /// Its number.
+    /// Number of the unit.
     pub number: UnitId,
     /// Path of its cgroup.
     pub path: String,
@@ -69,7 +69,7 @@ pub struct Unit {
     pub named: bool,
     /// Whether it holds a pod's namespaces and nothing else.
     pub sandbox: bool,
-    /// What it used.
+    /// Usage of the unit.
     pub totals: Totals,
     /// When we began to count, in seconds since the Unix epoch.
     pub created: f64,
@@ -79,7 +79,7 @@ pub struct Unit {
     pub status: Option<u32>,
     /// Memory, known when it is removed.
     pub memory: Memory,
-    /// What other features count.
+    /// Counts of other features.
     pub tallies: Tallies,
     pub(super) role: Role,
     pub(super) workload: Option<usize>,
@@ -143,7 +143,7 @@ impl Unit {
         }
     }
 
-    /// How it ended.
+    /// Reason why it ended.
     pub fn reason(&self) -> Reason {
         let [.., oom_kill_events] = self.memory.events;
         match self.status {

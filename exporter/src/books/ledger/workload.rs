@@ -10,9 +10,9 @@ use super::{super::usage::Totals, key::other, tally::Tallies, unit::Unit};
 /// A workload's sums.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Workload {
-    /// Its name.
+    /// The workload's namespace, kind and name.
     pub key: WorkloadRef,
-    /// What its containers used, dead and alive.
+    /// Usage of the workload's containers, past and present.
     pub totals: Totals,
     /// Containers started.
     pub started: u64,
@@ -24,7 +24,7 @@ pub struct Workload {
     pub peak_pages: u64,
     /// Memory events of its dead containers.
     pub memory_events: [u64; 5],
-    /// What other features count.
+    /// Counts of other features.
     pub tallies: Tallies,
     /// When we began to count, in seconds since the Unix epoch.
     pub created: f64,

@@ -1,7 +1,7 @@
 //! Btrfs file systems, from `/sys/fs/btrfs/<uuid>` (`fs/btrfs/sysfs.c`), and their devices, which the file system itself
 //! tells where it is mounted ([`ask`]). Of one that cannot be asked, sysfs tells the sizes of its devices.
 //!
-//! What is not there shows 0.
+//! Absent values are shown as 0.
 
 mod ask;
 

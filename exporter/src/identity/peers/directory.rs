@@ -13,7 +13,7 @@ use kubernetes::{
 
 use super::who::Who;
 
-/// Who has addresses of this name; many pods share one.
+/// A peer, shared by all its addresses; many pods have the same one.
 type Shared = Arc<Who>;
 
 #[derive(Debug)]
@@ -27,10 +27,10 @@ struct Entry {
     order: u64,
 }
 
-/// Which record.
+/// Identifies a record.
 type Id = (Kind, Box<str>);
 
-/// What one server tells.
+/// Records received from one server.
 #[derive(Debug, Default)]
 struct Server {
     entries: HashMap<Id, Entry>,
@@ -47,7 +47,7 @@ pub(super) struct Answer {
     token: Option<String>,
 }
 
-/// What was read is no answer, or not all of one.
+/// A response that is invalid or incomplete.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadAnswer {
     /// A line that cannot be read, or is not in its place.
@@ -92,7 +92,7 @@ pub(super) struct Directory {
     order: u64,
 }
 
-/// What an address is.
+/// One use of an address.
 #[derive(Clone, Debug)]
 struct Place {
     kind: Kind,
@@ -101,7 +101,7 @@ struct Place {
 }
 
 impl Directory {
-    /// What to ask a server with.
+    /// The token to send to a server.
     pub(super) fn token(&self, server: &str) -> Option<&str> {
         self.servers.get(server)?.token.as_deref()
     }
@@ -142,12 +142,12 @@ impl Directory {
         Ok(is_news)
     }
 
-    /// How many records are known.
+    /// Number of known records.
     pub(super) fn len(&self) -> usize {
         self.servers.values().map(|server| server.entries.len()).sum()
     }
 
-    /// Who is at an address and port.
+    /// Finds the peer at an address and port.
     pub(super) fn find(&self, address: &IpAddr, port: u16) -> Option<&Who> {
         let places = self.by_address.get(address)?;
         let exact = places.iter().rev().find(|(_, place)| place.ports.contains(&port));

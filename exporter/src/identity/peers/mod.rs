@@ -33,7 +33,7 @@ use crate::config;
 /// ask again.
 pub const LOOKUP_SECONDS: f64 = 30.0;
 
-/// Who it is, and whether that is the last word.
+/// A peer, and whether the answer is final.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// Who.
@@ -42,7 +42,7 @@ pub struct Found {
     pub is_sure: bool,
 }
 
-/// Who is at which address. Clones are the same.
+/// Resolves addresses to peers. Clones share their state.
 #[derive(Clone, Debug, Default)]
 pub struct Peers(Arc<Shared>);
 
@@ -75,7 +75,7 @@ struct State {
     told: Told,
 }
 
-/// How it goes with the servers.
+/// State of polling the servers.
 #[derive(Clone, Debug, Default)]
 struct Told {
     is_on: bool,
@@ -83,12 +83,12 @@ struct Told {
     trouble: Option<String>,
 }
 
-/// What is known, for self-telemetry.
+/// Figures for self-telemetry.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
     /// Whether a server is asked.
     pub is_on: bool,
-    /// How old what is known is.
+    /// Age of the records.
     pub age: Option<Duration>,
     /// Records that are known.
     pub records: usize,
@@ -96,7 +96,7 @@ pub struct Figures {
     pub load: [u64; 3],
 }
 
-/// How often the machine's own addresses are read.
+/// Interval of reading the machine's own addresses.
 const READ_EVERY: Duration = Duration::from_mins(1);
 
 impl Peers {
@@ -118,7 +118,7 @@ impl Peers {
         (state.own, state.read) = (own, Some(now));
     }
 
-    /// Who is at this address and port; `named` is what the container that asks looked up to find it.
+    /// Finds the peer at this address and port; `named` is the name that the asking container looked up to find it.
     pub fn find(&self, address: IpAddr, port: u16, named: Option<&str>) -> Found {
         let address = address.to_canonical();
         let state = self.0.state.lock();
@@ -161,7 +161,7 @@ impl Peers {
         self.0.changes.load(Relaxed).wrapping_add(pods)
     }
 
-    /// What is known, and how.
+    /// Figures for self-telemetry.
     pub fn figures(&self) -> Figures {
         let state = self.0.state.lock();
         let Load { requests, failed, bytes } = &*self.0.load;
@@ -174,7 +174,7 @@ impl Peers {
     }
 }
 
-/// Who has a name: within the cluster a service, even if nobody told its address.
+/// The peer with a name: a service for names of the cluster, even if its address is unknown.
 fn of_name(name: &str) -> Who {
     let name = name.trim_end_matches('.');
     let mut parts = name.split('.').rev().skip_while(|part| *part != "svc").skip(1);
@@ -184,7 +184,7 @@ fn of_name(name: &str) -> Who {
     }
 }
 
-/// What of these options cannot be read: key and text.
+/// Checks the options. The error is the key and the message.
 pub fn check(config: &config::Peers) -> Result<(), (&'static str, String)> {
     if let Some(text) = config.networks.iter().find(|text| Network::parse(text).is_none()) {
         return Err(("networks", format!("cannot read {text:?}: it is written office=192.0.2.0/24")));

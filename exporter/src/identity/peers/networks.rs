@@ -30,7 +30,7 @@ impl Network {
         bits(address) & self.mask == self.address
     }
 
-    /// How exact it is; of those that have an address the most exact one counts.
+    /// Length of the prefix; of the networks that contain an address the one with the longest prefix counts.
     pub(super) fn length(&self) -> u8 {
         self.length
     }
@@ -43,7 +43,7 @@ fn bits(address: IpAddr) -> u128 {
     }
 }
 
-/// Where clouds tell a machine about itself, credentials included.
+/// Addresses of the metadata services of clouds, which also give out credentials.
 const METADATA: [IpAddr; 3] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),

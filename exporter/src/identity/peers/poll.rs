@@ -8,9 +8,9 @@ use tokio::sync::oneshot;
 use super::{Peers, Servers, directory::Answer};
 use crate::identity::asking;
 
-/// How often a server is asked, and how seldom while it fails.
+/// Interval of polls, and the longest interval while a server fails.
 const EVERY: (Duration, Duration) = (Duration::from_secs(15), Duration::from_mins(4));
-/// How long the next line of an answer may take.
+/// Timeout for the next line of a response.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// Starts the thread. It ends when what is returned is dropped.

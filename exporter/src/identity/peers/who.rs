@@ -16,12 +16,12 @@ pub const KINDS: [&str; 12] = [
     "other",
 ];
 
-/// Who is at an address.
+/// The peer at an address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Who {
     /// One of [`KINDS`].
     pub kind: &'static str,
-    /// Its namespace, if it has one.
+    /// Namespace of the peer, if it has one.
     pub namespace: Box<str>,
     /// The workload's, service's, node's or network's name, or that which was looked up.
     pub name: Box<str>,

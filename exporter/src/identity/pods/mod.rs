@@ -34,14 +34,14 @@ pub const CGROUP: &str = "cgroup";
 /// How long a container waits for its pod, and a pod for its owners, before what is known by then counts, in seconds.
 const OWNER_SECONDS: f64 = 30.0;
 
-/// Where pods are learnt from.
+/// Sources of pods.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Sources {
     /// The API server.
     server: Option<Access>,
     /// The kubelet's address, and whether any certificate will do.
     kubelet: Option<(String, bool)>,
-    /// Whose pods.
+    /// The node whose pods are watched.
     node: String,
 }
 
@@ -73,7 +73,7 @@ struct Asking {
     _stop: oneshot::Sender<()>,
 }
 
-/// How the watch is doing.
+/// State of the watch.
 #[derive(Clone, Debug, Default)]
 struct Health {
     /// Why nothing is watched.
@@ -85,16 +85,16 @@ struct Health {
     trouble: Option<String>,
 }
 
-/// What is known, and how, for self-telemetry.
+/// Figures for self-telemetry.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
     /// Why nothing is watched; `None` while something is.
     pub off: Option<String>,
-    /// How old what is known is; `None` when nothing was ever told.
+    /// Time since a server last answered; `None` if none ever did.
     pub age: Option<Duration>,
-    /// Which server told it: `api` or `kubelet`.
+    /// The server that answered: `api` or `kubelet`.
     pub by: &'static str,
-    /// Pods that are there.
+    /// Pods that exist.
     pub pods: usize,
     /// Owners that are known.
     pub owners: usize,
@@ -143,7 +143,7 @@ impl Pods {
         self.0.health.lock().off.is_none()
     }
 
-    /// What a container belongs to. `None` while that may still be learnt.
+    /// The workload of a container. `None` while that may still become known.
     ///
     /// Without Kubernetes, and for pods of which nobody knows the owner, a pod is a workload of its own.
     pub fn workload_of(&self, ask: Ask<'_>) -> Option<WorkloadRef> {
@@ -172,7 +172,7 @@ impl Pods {
         if waited < OWNER_SECONDS { None } else { ask.named.map(own).or_else(nameless) }
     }
 
-    /// What is known of the pod with this uid on its cgroups.
+    /// Calls `look` with the pod that has this uid on its cgroups.
     pub fn with_pod<T>(&self, uid: &str, look: impl FnOnce(&Pod) -> T) -> Option<T> {
         self.0.book.lock().pod(uid).map(look)
     }
@@ -202,7 +202,7 @@ impl Pods {
         self.0.changes.load(Relaxed)
     }
 
-    /// What is known, and how.
+    /// Figures for self-telemetry.
     pub fn figures(&self) -> Figures {
         let Health { off, heard, by, .. } = self.0.health.lock().clone();
         let (pods, owners) = {
@@ -250,7 +250,7 @@ impl Pods {
     }
 }
 
-/// Where to ask; the error says why nowhere.
+/// Servers to ask; the error says why there are none.
 fn sources(config: &config::Kubernetes) -> Result<Sources, String> {
     let config::Kubernetes { disable, node, kubeconfig, kubelet, .. } = config;
     if *disable {
@@ -284,7 +284,7 @@ fn asked(config: &config::Kubernetes) -> Asked {
     Asked { kinds, labels: read(&config.pod_labels), contacts }
 }
 
-/// What of these options cannot be read: key and text.
+/// Checks the options. The error is the key and the message.
 pub fn check(config: &config::Kubernetes) -> Result<(), (&'static str, String)> {
     for (key, texts) in [("pod_labels", &config.pod_labels), ("owner_labels", &config.owner_labels)] {
         if let Err(text) = Wanted::parse_all(texts) {

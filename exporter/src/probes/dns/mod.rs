@@ -132,17 +132,17 @@ impl Dns {
         Ok(Arc::new(Self { shared, _pump: pump }))
     }
 
-    /// What was counted of each cgroup so far, for those who want to see cgroups.
+    /// Counts by cgroup.
     pub fn rows(&self) -> HashMap<CgroupId, Counts> {
         self.shared.talk.lock().counts().map(|(cgroup, counts)| (cgroup, counts.clone())).collect()
     }
 
-    /// What was lost, by kind.
+    /// Dropped records and map entries, by kind.
     pub fn lost(&self) -> Vec<(&'static str, u64)> {
         self.shared.vitals().lost
     }
 
-    /// What the programs cost.
+    /// Cost of the programs.
     pub fn costs(&self) -> super::object::Costs {
         self.shared.object.costs()
     }

@@ -10,7 +10,7 @@ pub(super) const FIRST_SLOT: usize = TIMEOUTS + 1;
 /// Queries by type, answers by code, truncated answers, timeouts, times.
 pub(super) const NUMBERS: usize = FIRST_SLOT + Slots::NUMBERS;
 
-/// What a cgroup has counted, in that order.
+/// Counts of a cgroup, in that order.
 pub(super) fn numbers(counts: &Counts) -> [u64; NUMBERS] {
     let mut all = [0; NUMBERS];
     let parts = counts.queries.iter().chain(&counts.answers).chain([&counts.truncated, &counts.timeouts]);

@@ -18,7 +18,7 @@ const CONVERSATIONS_MOST: usize = 16_384;
 /// Most cgroups.
 const MOST_CGROUPS: usize = 8192;
 
-/// What was counted of one cgroup. Only rises.
+/// Counts of one cgroup. Only rises.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Queries sent, by [`TYPES`].
@@ -29,7 +29,7 @@ pub struct Counts {
     pub truncated: u64,
     /// Queries that nobody answered.
     pub timeouts: u64,
-    /// How long answers took.
+    /// Response times.
     pub took: Slots,
 }
 
@@ -187,7 +187,7 @@ impl Talk {
         self.counts.entry(if is_known { cgroup } else { CgroupId::NO_ROOM }).or_default()
     }
 
-    /// What was counted, by cgroup.
+    /// Counts by cgroup.
     pub fn counts(&self) -> impl Iterator<Item = (CgroupId, &Counts)> {
         self.counts.iter().map(|(cgroup, counts)| (*cgroup, counts))
     }

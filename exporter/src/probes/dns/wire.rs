@@ -46,7 +46,7 @@ const _: () = {
 /// One end of a conversation: the cgroup's socket and the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct End {
-    /// Whose socket it is.
+    /// Cgroup of the socket.
     pub cgroup: CgroupId,
     /// Address of the server, IPv4 as `::ffff:a.b.c.d`.
     pub server: Ipv6Addr,
@@ -98,7 +98,7 @@ pub fn decode_copy(bytes: &[u8]) -> Option<(u64, &[u8])> {
     Some((raw.at_ns, bytes.get(at..at.checked_add(usize::try_from(raw.kept).ok()?)?)?))
 }
 
-/// What a message says, as far as it is counted.
+/// The counted parts of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Joins a query and its answer.
@@ -120,7 +120,7 @@ pub struct Message {
 pub struct Told {
     /// The name that was asked for, in lower case, without the last dot.
     pub name: String,
-    /// Its addresses, IPv4 as `::ffff:a.b.c.d`.
+    /// Addresses of the answer, IPv4 as `::ffff:a.b.c.d`.
     pub addresses: Vec<Ipv6Addr>,
     /// For how many seconds all of them are good.
     pub seconds: u32,

@@ -27,15 +27,15 @@ const _: () = {
 /// A program was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
-    /// Its cgroup.
+    /// Cgroup of the process.
     pub cgroup: CgroupId,
     /// When, in ns of the monotonic clock.
     pub time_ns: u64,
-    /// Its process, as the kernel numbers it.
+    /// Process id in the kernel's numbering.
     pub pid: u32,
     /// The process that made it.
     pub parent: u32,
-    /// Its user, as the kernel numbers it.
+    /// User id in the kernel's numbering.
     pub uid: u32,
     /// The task's name, at most 15 bytes.
     pub command: String,

@@ -121,7 +121,7 @@ impl Iterators {
         self.pressure.is_ok()
     }
 
-    /// How many cgroups the passes found: memory, tasks, pressure.
+    /// Number of cgroups that the passes found: memory, tasks, pressure.
     pub fn found(&self) -> [usize; 3] {
         [
             self.memory.as_ref().map_or(0, |pass| pass.all().len()),

@@ -98,7 +98,7 @@ impl<R: Reading> Pass<R> {
         Ok(())
     }
 
-    /// What the last pass found of a cgroup.
+    /// Reading of a cgroup in the last pass.
     pub(super) fn of(&self, id: CgroupId) -> Option<&R> {
         self.found.value(*self.at.get(&id)?)
     }

@@ -39,16 +39,16 @@ pub(super) struct Page {
     pub(super) ledger: Ledger,
 }
 
-/// What was learnt after the books were written.
+/// A note about something that came after the last write of the books.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Note {
     /// A record of the kernel.
     Seen(Record),
-    /// What the bundle of the container with this cgroup says.
+    /// Names from the bundle of the container with this cgroup.
     Named(CgroupId, Named),
 }
 
-/// What an agent left there since the machine was started.
+/// Files of an earlier agent since the machine was started.
 #[derive(Debug, Default)]
 pub(super) struct Left {
     pub(super) page: Option<Page>,
@@ -124,7 +124,7 @@ fn read(books: &Path) -> Option<Page> {
     read.inspect_err(|error| tracing::warn!(%error, books = %books.display(), "cannot read the books of the previous agent; counters start from zero")).ok()
 }
 
-/// Which boot of the machine this is.
+/// Id of this boot of the machine.
 pub(super) fn boot(host: &Host) -> io::Result<String> {
     let mut reader = Reader::default();
     let file = reader.read(&host.proc, "sys/kernel/random/boot_id").map_err(io::Error::other)?;

@@ -79,7 +79,7 @@ static HOOKS: &[(&str, Hook)] = &[
     ("count_living", Hook::Iterator("task")),
 ];
 
-/// How large the maps are.
+/// Sizes of the maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
     /// Cgroups that are there or went in the last ten seconds.
@@ -106,11 +106,11 @@ impl Sizes {
 /// How the feature is run.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How large the maps are.
+    /// Sizes of the maps.
     pub sizes: Sizes,
-    /// What limits the books.
+    /// Limits of the books.
     pub limits: ledger::Limits,
-    /// What containers belong to.
+    /// Pods that containers belong to.
     pub pods: Pods,
     /// Where state outlives the agent: one that is started again goes on counting where this one ended.
     pub pin: Option<Pin>,
@@ -234,12 +234,12 @@ impl Lifetime {
         Ok((self.upkeep.books().look(Ledger::audit), kernel))
     }
 
-    /// What was lost, by kind.
+    /// Dropped records and map entries, by kind.
     pub fn lost(&self) -> Vec<(&'static str, u64)> {
         self.upkeep.vitals().lost
     }
 
-    /// What the programs cost.
+    /// Cost of the programs.
     pub fn costs(&self) -> super::object::Costs {
         self.upkeep.vitals().costs
     }

@@ -10,7 +10,7 @@ use crate::{
     ids::CgroupId,
 };
 
-/// What the tasks of one cgroup have used, its own and not those of cgroups inside it. Only rises.
+/// Usage of one cgroup's own tasks, without those of cgroups inside it. Only rises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Usage {

@@ -2,12 +2,12 @@
 
 use std::{collections::HashMap, os::fd::OwnedFd, path::Path};
 
-/// Where a program is attached.
+/// Hook of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
     /// A tracepoint, with typed arguments.
     Tracepoint(&'static str),
-    /// Where a function of the kernel begins, with typed arguments.
+    /// Entry of a kernel function, with typed arguments.
     Function(&'static str),
     /// An iterator over all things of a kind: `task`.
     Iterator(&'static str),
@@ -33,14 +33,14 @@ impl Hook {
     }
 }
 
-/// What to load and how.
+/// Object to load, with its settings.
 #[derive(Debug)]
 pub struct Plan<'a> {
     /// The feature's name.
     pub name: &'static str,
     /// The compiled object.
     pub image: &'static [u8],
-    /// Its programs and where they go, in the order in which they are attached.
+    /// Programs and their hooks, in the order in which they are attached.
     pub hooks: &'static [(&'static str, Hook)],
     /// Values of its constants.
     pub constants: Vec<(&'static str, u32)>,

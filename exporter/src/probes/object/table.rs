@@ -30,7 +30,7 @@ impl Table {
         self.fd
     }
 
-    /// How many entries it can hold.
+    /// Maximum of entries.
     pub fn max_entries(&self) -> usize {
         self.max_entries
     }

@@ -20,17 +20,17 @@ use crate::{
     ids::CgroupId,
 };
 
-/// How long a cgroup may be unknown to `lifetime` before what it has is put on `other`, in seconds.
+/// Time for which a cgroup may be unknown to `lifetime` before its counts are added to `other`, in seconds.
 const CLAIM: f64 = 10.0;
-/// How long a row may be idle before its place is given away, in seconds.
+/// Time for which a row may be idle before it is removed, in seconds.
 const IDLE: f64 = 600.0;
-/// How long a workload keeps a peer that it has nothing to do with, in seconds.
+/// Time for which a workload keeps an idle peer, in seconds.
 const IDLE_OF_WORKLOAD: f64 = 3600.0;
 
-/// What an account has with one peer.
+/// Sums of an account with one peer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WithPeer {
-    /// What came of it.
+    /// Sums of its connections.
     pub sums: Peer,
     /// Since when, in seconds since the Unix epoch.
     pub created: f64,
@@ -101,10 +101,10 @@ impl Account {
     }
 }
 
-/// Where a container listens.
+/// A port on which a container listens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Listening {
-    /// What the kernel says of the sockets; `turned_away` is a sum that survives them.
+    /// Figures of the kernel about the sockets; `turned_away` is a sum that survives them.
     pub figures: Listener,
     /// Whether there is a socket now.
     pub there: bool,
@@ -113,11 +113,11 @@ pub struct Listening {
 /// A container's books.
 #[derive(Clone, Debug, Default)]
 pub struct Unit {
-    /// Its sums.
+    /// Sums of the unit.
     pub account: Account,
-    /// Where it listens, by port.
+    /// Listening sockets by port.
     pub listening: HashMap<u16, Listening>,
-    /// What its workload has not got yet, because it is not known yet.
+    /// Sums not yet added to the workload, because the workload is not known yet.
     waiting: Option<Account>,
 }
 
@@ -168,7 +168,7 @@ pub struct Book {
     gone: HashSet<CgroupId>,
     units: HashMap<UnitId, Unit>,
     workloads: HashMap<WorkloadRef, Account>,
-    /// What came to workloads since somebody asked; `None` while nobody does.
+    /// Additions to workloads since the last call of `came`; `None` while nobody calls it.
     came: Option<Vec<Came>>,
 }
 
@@ -349,7 +349,7 @@ impl Book {
         self.came.get_or_insert_default();
     }
 
-    /// What came to workloads since the last call.
+    /// Additions to workloads since the last call.
     pub fn came(&mut self) -> Vec<Came> {
         let Some(came) = &mut self.came else { return Vec::new() };
         let (known, waiting) =
@@ -453,7 +453,7 @@ impl Book {
         self.workloads.iter()
     }
 
-    /// How many rows of the kernel are known.
+    /// Number of known rows of the kernel's map.
     pub fn rows(&self) -> usize {
         self.rows.len()
     }

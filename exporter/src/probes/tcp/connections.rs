@@ -148,7 +148,7 @@ pub(super) fn emit(named: &Named, out: &mut Batch) {
     emit_topology(named, out);
 }
 
-/// What a row is about: direction, kind, namespace, name, port.
+/// Labels of a row: direction, kind, namespace, name, port.
 type Labels<'n> = (&'static str, &'static str, &'n str, &'n str, u16);
 
 /// Lines by their labels: workloads of the same name but of another kind are one row.

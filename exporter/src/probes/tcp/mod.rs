@@ -96,7 +96,7 @@ pub static CONTAINER_PEERS: Spec = Spec {
     build: |context| Ok(Box::new(Shows { at_work: start_once(context)?, what: What::ContainerPeers })),
 };
 
-/// The same by who is at the other side.
+/// The same by peer.
 pub static CONNECTIONS: Spec = Spec {
     name: "tcp_connections",
     about: "TCP connections of every workload by who is at the other side: workload, service, node, name, network; and who \
@@ -223,7 +223,7 @@ pub struct Tcp {
     losses: Table,
     living: Iterator,
     names: Names,
-    /// Where single connections are told, if they are.
+    /// Feeds for records of single connections, if any.
     followed: OnceLock<Feeds>,
     state: Mutex<State>,
 }
@@ -231,7 +231,7 @@ pub struct Tcp {
 #[derive(Debug)]
 struct State {
     book: Book,
-    /// Accounts by who is at the other side, and who says that.
+    /// Accounts by peer, and the resolver of peers.
     named: Option<(Named, Peers)>,
     peers: Entries<PeerKey, Peer>,
     meters: Entries<CgroupId, Meter>,
@@ -291,7 +291,7 @@ impl Tcp {
         Ok(self.books.look(|ledger| look(&state.book, ledger)))
     }
 
-    /// Keeps accounts by who is at the other side too, with so many for each workload and direction.
+    /// Also keeps accounts by peer, with a maximum per workload and direction.
     pub fn name_peers(&self, peers: &Peers, most: usize) {
         let mut state = self.state.lock();
         state.book.keep_what_comes();
@@ -301,7 +301,7 @@ impl Tcp {
         }
     }
 
-    /// Brings the books up to date and shows the accounts by who is at the other side.
+    /// Brings the books up to date and shows the accounts by peer.
     pub fn read_named<T>(&self, look: impl FnOnce(&Named) -> T) -> std::io::Result<Option<T>> {
         self.read(|_, _| ())?;
         Ok(self.state.lock().named.as_ref().map(|(named, _)| look(named)))
@@ -328,12 +328,12 @@ impl Tcp {
         self.object.ring("flows")
     }
 
-    /// What was lost, by kind.
+    /// Dropped records and map entries, by kind.
     pub fn lost(&self) -> Vec<(&'static str, u64)> {
         self.vitals().lost
     }
 
-    /// What the programs cost.
+    /// Cost of the programs.
     pub fn costs(&self) -> super::object::Costs {
         self.object.costs()
     }
@@ -448,7 +448,7 @@ fn start_once(context: &Context) -> Result<Arc<AtWork>, Unavailable> {
     })
 }
 
-/// Which part a slice shows.
+/// The part of the feature that a slice shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     Totals,

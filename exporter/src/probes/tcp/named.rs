@@ -18,13 +18,13 @@ use crate::{
     ids::CgroupId,
 };
 
-/// How long an account is kept that nothing comes to, in seconds.
+/// Time for which an idle account is kept, in seconds.
 const IDLE: f64 = 3600.0;
 
 /// Whom a workload has to do with.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Line {
-    /// Whether the other side asked for the connection.
+    /// Whether the peer opened the connection.
     pub inbound: bool,
     /// The other side.
     pub who: Who,
@@ -32,10 +32,10 @@ pub struct Line {
     pub port: u16,
 }
 
-/// What a workload has with somebody.
+/// Account of a workload with one peer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Account {
-    /// What came of it.
+    /// Sums of its connections.
     pub sums: Peer,
     /// Since when, in seconds since the Unix epoch.
     pub created: f64,
@@ -45,7 +45,7 @@ pub struct Account {
 /// Something came to a workload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Came {
-    /// Whose it is.
+    /// Unit and workload that it belongs to.
     pub whose: Whose,
     /// The cgroup that it came by.
     pub cgroup: CgroupId,
@@ -144,7 +144,7 @@ impl Named {
         self.workloads.iter()
     }
 
-    /// How often something went to `other` because a workload has as many others as it may.
+    /// Number of counts added to `other` because a workload has its maximum of peers.
     pub fn over(&self) -> u64 {
         self.over
     }
@@ -153,11 +153,11 @@ impl Named {
 /// One end of a connection, in the picture of who talks to whom.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Spot {
-    /// Its namespace, if it has one.
+    /// Namespace, if it has one.
     pub namespace: String,
-    /// Its kind: that of a workload, else one of [`crate::identity::peers::KINDS`].
+    /// Kind of the workload, else one of [`crate::identity::peers::KINDS`].
     pub kind: String,
-    /// Its name.
+    /// Name of the peer.
     pub name: String,
 }
 
@@ -172,7 +172,7 @@ impl Spot {
         Self { namespace: who.namespace.to_string(), kind: kind.to_owned(), name: name.to_string() }
     }
 
-    /// What it is called in edges: `shop/Deployment/web`, `world`.
+    /// Id in edges: `shop/Deployment/web`, `world`.
     pub fn id(&self) -> String {
         let parts = [&self.namespace, &self.kind, &self.name];
         let there: Vec<&str> = parts.into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
@@ -180,10 +180,10 @@ impl Spot {
     }
 }
 
-/// What goes from one spot to another.
+/// Connections from one spot to another.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Edge {
-    /// What came of connections.
+    /// Sums of the connections.
     pub sums: Peer,
     /// Since when, in seconds since the Unix epoch.
     pub created: f64,

@@ -48,12 +48,12 @@ impl PeerKey {
     }
 }
 
-/// Who is at the other side, and which service is asked for.
+/// Direction, address of the peer and port of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerId {
-    /// Whether the other side asked for the connection.
+    /// Whether the peer opened the connection.
     pub inbound: bool,
-    /// Its address, IPv4 as `::ffff:a.b.c.d`, or a prefix.
+    /// The peer's address, IPv4 as `::ffff:a.b.c.d`, or a prefix.
     pub address: Ipv6Addr,
     /// Port of the side that was asked; 0: all for whom there was no room.
     pub port: u16,
@@ -76,7 +76,7 @@ impl PeerId {
     }
 }
 
-/// What came of connections (`struct peer`). Only rises, but for `open`.
+/// Sums of connections with a peer (`struct peer`). Only rises, except `open`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Peer {
@@ -115,7 +115,7 @@ const _: () = {
 };
 
 impl Peer {
-    /// What came since an earlier state.
+    /// Difference from an earlier state.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut fields: [u64; PEER_FIELDS] = zerocopy::transmute!(*self);
@@ -163,7 +163,7 @@ impl Default for RawTimes {
 }
 
 impl RawTimes {
-    /// What came to a row since an earlier reading of it.
+    /// Difference from an earlier reading of the row.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Times {
         let since = |(now, earlier): (&u32, &u32)| u64::from(now.wrapping_sub(*earlier));
@@ -178,7 +178,7 @@ impl RawTimes {
     }
 }
 
-/// What a cgroup has beside its peers (`struct meter`).
+/// Counts of a cgroup that are not by peer (`struct meter`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Meter {
@@ -201,7 +201,7 @@ const _: () = {
     assert!(offset_of!(Meter, rtt) == 560);
 };
 
-/// Where sockets listen.
+/// Cgroup and port of listening sockets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct ListenerKey {
@@ -220,7 +220,7 @@ pub struct Listener {
     pub turned_away: u64,
     /// Of this pass over all sockets are the rest:
     pub pass: u64,
-    /// How many sockets.
+    /// Number of sockets.
     pub sockets: u32,
     /// Connections that the program has not accepted yet.
     pub waiting: u32,
@@ -266,7 +266,7 @@ const _: () = {
 /// One connection that ended or did not come about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flow {
-    /// Its owner.
+    /// Cgroup that owns it.
     pub cgroup: CgroupId,
     /// When it was asked for, in ns of the monotonic clock; 0: before we came.
     pub started_ns: u64,
@@ -292,7 +292,7 @@ pub struct Flow {
     pub outcome: &'static str,
     /// The process that connected or listens, as the kernel numbers it.
     pub process: u32,
-    /// Its name, at most 15 bytes.
+    /// Name of the process, at most 15 bytes.
     pub command: String,
     /// Smoothed round-trip time; 0: not known.
     pub rtt_us: u32,

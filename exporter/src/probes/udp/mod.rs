@@ -188,7 +188,7 @@ impl Udp {
         Ok(self.books.look(|ledger| look(&state.sums, ledger)))
     }
 
-    /// What the programs cost.
+    /// Cost of the programs.
     pub fn costs(&self) -> super::object::Costs {
         self.object.costs()
     }
@@ -200,7 +200,7 @@ impl Udp {
         Ok(())
     }
 
-    /// What the kernel has counted, by cgroup, for those who want to see cgroups.
+    /// Counts of the kernel, by cgroup.
     pub fn rows(&self) -> std::io::Result<HashMap<CgroupId, [u64; NUMBERS]>> {
         let mut rows = Entries::default();
         self.counts.read_all(self.counts.max_entries(), &mut rows)?;
