@@ -75,3 +75,56 @@ fn every_folder_of_a_slice_is_in_its_list() {
         }
     }
 }
+
+/// Files that open what [`kernfs`] does not read, below the roots of the host or of the agent's own.
+const OPENERS: [&str; 9] = [
+    "cli.rs",
+    "collectors/node_filesystem/space.rs",
+    "collectors/workload_backends/mod.rs",
+    "events/lines.rs",
+    "identity/folders.rs",
+    "probes/lifetime/archive.rs",
+    "probes/object.rs",
+    "probes/object/",
+    "probes/tcp/spaces.rs",
+];
+
+/// Product code of a file: what stands before its tests.
+fn product(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap_or_default()
+}
+
+fn sources(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") && !path.ends_with("tests.rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn only_those_that_are_listed_open_files_themselves() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut files, mut openers) = (Vec::new(), Vec::new());
+    sources(&root, &mut files);
+    assert!(files.len() > 200, "{}", files.len());
+    let opens = ["fs::read", "fs::File", "File::open", "OpenOptions::new", "fs::metadata", "fs::statfs", "fs::write"];
+    for path in files {
+        let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+        // What compares with golden files is test code though no attribute says so there.
+        if name != "collectors/golden.rs"
+            && opens.iter().any(|open| product(&std::fs::read_to_string(&path).unwrap()).contains(open))
+        {
+            openers.push(name);
+        }
+    }
+    let (known, others): (Vec<_>, Vec<_>) =
+        openers.into_iter().partition(|name| OPENERS.iter().any(|opener| name.starts_with(opener)));
+    assert!(others.is_empty(), "these open files by themselves: {others:?}");
+    for opener in OPENERS {
+        assert!(known.iter().any(|name| name.starts_with(opener)), "{opener} opens nothing any more");
+    }
+}

@@ -9,13 +9,16 @@ use anyhow::{Context as _, Result, bail};
 use metric::Catalog;
 use mixin::{Compiled, Counts, Set, Source};
 
-use crate::args::{Args, usage};
+use crate::args::{Args, Takes, usage};
 use crate::peers::{AMTOOL, PROMTOOL_2, PROMTOOL_NEW};
 use crate::skip::Skip;
 use crate::{cargo, debian, places, process};
 
 /// The command line.
-pub(crate) const USAGE: &str = "[--check] [--only NAME] [--catalog FILE]…\n[--catalog FILE]… --factor F --out DIR";
+pub(crate) const TAKES: Takes = Takes::Options(
+    &[("--check", ""), ("--only", "NAME"), ("--catalog", "FILE"), ("--factor", "F"), ("--out", "DIR")],
+    "",
+);
 
 /// Folders that hold generated files and nothing else.
 const GENERATED: [&str; 2] = ["alerts/generated", "docs/runbooks"];

@@ -40,104 +40,127 @@ mod vm;
 
 use std::process::ExitCode;
 
-use args::Args;
+use args::{Args, Takes};
+use clap::Command;
 
 /// One recipe of the command line.
 struct Recipe {
     name: &'static str,
-    usage: &'static str,
+    takes: Takes,
     about: &'static str,
     run: fn(&mut Args) -> anyhow::Result<()>,
 }
 
 const RECIPES: &[Recipe] = &[
-    Recipe { name: "setup", usage: "", about: "install what building and testing need", run: setup::run },
-    Recipe { name: "build", usage: "", about: "release binaries in target/release", run: tasks::build },
-    Recipe { name: "run", usage: "[FLAGS]", about: "build and start the agent", run: tasks::run },
+    Recipe { name: "setup", takes: Takes::Nothing, about: "install what building and testing need", run: setup::run },
+    Recipe { name: "build", takes: Takes::Nothing, about: "release binaries in target/release", run: tasks::build },
+    Recipe {
+        name: "run",
+        takes: Takes::Anything("flags of the agent"),
+        about: "build and start the agent",
+        run: tasks::run,
+    },
     Recipe {
         name: "demo",
-        usage: "[--once]",
+        takes: Takes::Options(&[("--once", "")], ""),
         about: "a shop on a real node, the agent, kube-state, Prometheus; without a node the agent alone",
         run: demo::run,
     },
-    Recipe { name: "test", usage: "[ARGS]", about: "cargo test --workspace", run: tasks::test },
+    Recipe {
+        name: "test",
+        takes: Takes::Anything("arguments of cargo test"),
+        about: "cargo test --workspace",
+        run: tasks::test,
+    },
     Recipe {
         name: "lint",
-        usage: "",
+        takes: Takes::Nothing,
         about: "formatting, structure, clippy and rustdoc, warnings are errors",
         run: tasks::lint,
     },
-    Recipe { name: "new", usage: new::USAGE, about: "a collector that compiles, to start from", run: new::run },
+    Recipe { name: "new", takes: new::TAKES, about: "a collector that compiles, to start from", run: new::run },
     Recipe {
         name: "deny",
-        usage: "",
+        takes: Takes::Nothing,
         about: "licences, second versions and advisories of dependencies",
         run: tasks::deny,
     },
     Recipe {
         name: "lines",
-        usage: lines::USAGE,
+        takes: lines::TAKES,
         about: "how much code there is, and how much of it stands in two places",
         run: lines::run,
     },
     Recipe {
         name: "structure",
-        usage: structure::USAGE,
+        takes: structure::TAKES,
         about: "import circles and imports from a higher layer: there are none",
         run: structure::run,
     },
-    Recipe { name: "docs", usage: "[--check]", about: "write the generated pages, or check them", run: tasks::docs },
-    Recipe { name: "alerts", usage: alerts::USAGE, about: "compile the alerts and test their rules", run: alerts::run },
+    Recipe {
+        name: "docs",
+        takes: Takes::Options(&[("--check", "")], ""),
+        about: "write the generated pages, or check them",
+        run: tasks::docs,
+    },
+    Recipe { name: "alerts", takes: alerts::TAKES, about: "compile the alerts and test their rules", run: alerts::run },
     Recipe {
         name: "bench",
-        usage: "[growth | network | join | kube-state] [--peers] [--real] [ARGS]",
+        takes: Takes::Anything("[growth | network | join | kube-state] [--peers] [--real] [ARGS]"),
         about: "what a scrape costs, how that grows, and what it costs the peers",
         run: tasks::bench,
     },
-    Recipe { name: "proof", usage: proof::USAGE, about: "prove what the eBPF programs count", run: proof::run },
-    Recipe { name: "fuzz", usage: "[SECONDS] [TARGET]…", about: "run every fuzz target", run: tasks::fuzz },
+    Recipe { name: "proof", takes: proof::TAKES, about: "prove what the eBPF programs count", run: proof::run },
+    Recipe {
+        name: "fuzz",
+        takes: Takes::Options(&[], "SECONDS, TARGETS"),
+        about: "run every fuzz target",
+        run: tasks::fuzz,
+    },
     Recipe {
         name: "ci",
-        usage: ci::USAGE,
+        takes: ci::TAKES,
         about: "everything: lint, tests, generated files, live checks",
         run: ci::run,
     },
-    Recipe { name: "cluster", usage: cluster::USAGE, about: "a real one-node Kubernetes", run: cluster::run },
+    Recipe { name: "cluster", takes: cluster::TAKES, about: "a real one-node Kubernetes", run: cluster::run },
     Recipe {
         name: "e2e-cluster",
-        usage: e2e::USAGE,
+        takes: e2e::TAKES,
         about: "kube-state before a real control plane: every kind, every state, every trouble",
         run: e2e::run,
     },
     Recipe {
         name: "peers",
-        usage: "",
+        takes: Takes::Nothing,
         about: "fetch Prometheus, Alertmanager, node_exporter and cAdvisor into the cache",
         run: peers::run,
     },
-    Recipe { name: "parity", usage: parity::USAGE, about: "compare the agent with what it replaces", run: parity::run },
+    Recipe { name: "parity", takes: parity::TAKES, about: "compare the agent with what it replaces", run: parity::run },
     Recipe {
         name: "conformance",
-        usage: "ksm FILE.jsonl\nsharding FILE.json\nconsumers [FILE.json]… [--write FILE]",
+        takes: Takes::Options(&[("--write", "FILE")], "ksm FILE.jsonl | sharding FILE.json | consumers FILE.json…"),
         about: "compare kube-state with recorded lines, or with what dashboards read",
         run: tasks::conformance,
     },
-    Recipe { name: "test-vm", usage: vm::USAGE, about: "the live checks on other kernels", run: vm::run },
+    Recipe { name: "test-vm", takes: vm::TAKES, about: "the live checks on other kernels", run: vm::run },
 ];
 
+/// The whole command line.
+fn command() -> Command {
+    let recipes = RECIPES.iter().map(|recipe| recipe.takes.command(recipe.name, recipe.about));
+    Command::new("cargo xtask")
+        .about("The project's recipes")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(recipes)
+}
+
 fn main() -> ExitCode {
-    let mut args = Args::from_env();
-    let name = args.positional().unwrap_or_else(|| "help".to_owned());
-    if matches!(name.as_str(), "help" | "--help" | "-h") {
-        return help();
-    }
-    let Some(recipe) = RECIPES.iter().find(|recipe| recipe.name == name) else {
-        let near = RECIPES.iter().map(|recipe| recipe.name).find(|known| strsim::damerau_levenshtein(known, &name) < 3);
-        let hint = near.map_or_else(String::new, |near| format!(", did you mean {near:?}?"));
-        eprintln!("error: unknown recipe {name:?}{hint}; `cargo xtask help` lists them");
-        return ExitCode::from(2);
-    };
-    match (recipe.run)(&mut args) {
+    let matches = command().get_matches_from(std::env::args_os());
+    let Some((name, matches)) = matches.subcommand() else { return ExitCode::from(2) };
+    let Some(recipe) = RECIPES.iter().find(|recipe| recipe.name == name) else { return ExitCode::from(2) };
+    match (recipe.run)(&mut Args::of(matches)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -146,13 +169,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn help() -> ExitCode {
-    println!("cargo xtask <recipe>\n");
-    for recipe in RECIPES {
-        println!("  {:<8} {}", recipe.name, recipe.about);
-        for line in recipe.usage.lines() {
-            println!("  {:<8}   {} {line}", "", recipe.name);
-        }
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_recipe_is_well_declared() {
+        super::command().debug_assert();
     }
-    ExitCode::SUCCESS
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 use self::rotation::Rotation;
-use crate::args::Args;
+use crate::args::{Args, Takes};
 use crate::checks;
 use crate::counts::Counts;
 use crate::skip::Skip;
@@ -42,7 +42,7 @@ struct Step {
     work: Box<dyn Fn(&mut Tally)>,
 }
 
-pub(crate) const USAGE: &str = "[--only NAME] [--part NAME | --nightly]";
+pub(crate) const TAKES: Takes = Takes::Options(&[("--only", "NAME"), ("--part", "NAME"), ("--nightly", "")], "");
 
 /// `cargo xtask ci [--only NAME] [--part NAME | --nightly]`: of the machines that are emulated one a run, the one that
 /// `--part` or `YAGURA_CI_PART` names, else the one whose turn it is; all of them, merged pages of memory and every fuzz

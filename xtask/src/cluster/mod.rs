@@ -17,14 +17,16 @@ pub(crate) use lifecycle::{kill_api, kill_kubelet, missing, start_api, start_kub
 pub(crate) use machine::{API, BOX_IMAGE, Cluster, KUBELET, NODE, Options};
 pub(crate) use teardown::{down, hierarchies};
 
-use crate::args::{Args, usage};
+use crate::args::{Args, Takes, usage};
 use crate::process;
 
-pub(crate) const USAGE: &str = "build\n\
+pub(crate) const TAKES: Takes = Takes::Anything(
+    "build\n\
     up [--no-node] [--no-controllers | --standalone] [--kubelet-cgroup-root PATH] [--api-flag FLAG]…\n\
     down\n\
     status\n\
-    kubectl [ARGS]";
+    kubectl [ARGS]",
+);
 
 /// `cargo xtask cluster …`
 pub(crate) fn run(args: &mut Args) -> Result<()> {

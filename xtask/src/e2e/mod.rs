@@ -19,12 +19,13 @@ use anyhow::{Context as _, Result};
 
 use self::size::{Size, options};
 use self::subject::Subject;
-use crate::args::{Args, usage};
+use crate::args::{Args, Takes, usage};
 use crate::cluster::{self, Cluster};
 use crate::debian;
 use crate::skip::Skip;
 
-pub(crate) const USAGE: &str = "[--reduced] [--pods NUMBER] [--scrapes NUMBER] [--keep]";
+pub(crate) const TAKES: Takes =
+    Takes::Options(&[("--reduced", ""), ("--pods", "NUMBER"), ("--scrapes", "NUMBER"), ("--keep", "")], "");
 
 /// Simulated nodes that run pods.
 const NODES: usize = 40;

@@ -13,12 +13,12 @@ use anyhow::{Context as _, Result};
 
 use self::copies::Copy;
 use self::text::Text;
-use crate::args::Args;
+use crate::args::{Args, Takes};
 use crate::places;
 use crate::source::modules::Program;
 use crate::source::{c_files, packages};
 
-pub(crate) const USAGE: &str = "[--root DIR] [--list]";
+pub(crate) const TAKES: Takes = Takes::Options(&[("--root", "DIR"), ("--list", "")], "");
 
 /// Packages that are no product: they run in this repository only.
 const TOOLS: &[&str] = &["testkit", "xtask"];

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::args::{Args, usage};
+use crate::args::{Args, Takes, usage};
 use crate::places;
 
-pub(crate) const USAGE: &str = "collector NAME";
+pub(crate) const TAKES: Takes = Takes::Options(&[], "collector NAME");
 
 const COLLECTOR: &str = include_str!("collector.rs.txt");
 

@@ -13,13 +13,20 @@ mod workload;
 
 use anyhow::Result;
 
-use crate::args::{Args, usage};
+use crate::args::{Args, Takes, usage};
 
-pub(crate) const USAGE: &str = "kubelet [--agent URL] [--keep] [--verbose] [--standalone | --vm]\n\
-    cadvisor [FILE.json] [--agent URL]\n\
-    node [--agent URL] [--verbose] | node --fixtures [--verbose]\n\
-    ksm [OBJECTS.jsonl]\n\
-    consumers [FILE.json]… [--write FILE]";
+pub(crate) const TAKES: Takes = Takes::Options(
+    &[
+        ("--agent", "URL"),
+        ("--keep", ""),
+        ("--verbose", ""),
+        ("--standalone", ""),
+        ("--vm", ""),
+        ("--fixtures", ""),
+        ("--write", "FILE"),
+    ],
+    "kubelet | cadvisor FILE.json | node | ksm OBJECTS.jsonl | consumers FILE.json…",
+);
 
 /// `cargo xtask parity …`
 pub(crate) fn run(args: &mut Args) -> Result<()> {

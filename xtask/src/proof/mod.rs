@@ -14,10 +14,11 @@ mod polling;
 use anyhow::Result;
 
 pub(crate) use self::lifetimes::check;
-use crate::args::{Args, usage};
+use crate::args::{Args, Takes, usage};
 use crate::{cargo, counterparts, process, setup};
 
-pub(crate) const USAGE: &str = "lifetimes [--count=N] [--seconds=N]\noom\npressure\nrestart\nNAME [ARGS]";
+pub(crate) const TAKES: Takes =
+    Takes::Anything("lifetimes [--count=N] [--seconds=N]\noom\npressure\nrestart\nNAME [ARGS]");
 
 /// Live tests that have a long version.
 const TESTS: &[&str] = &["oom", "pressure", "restart"];

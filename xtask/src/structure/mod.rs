@@ -22,12 +22,12 @@ use anyhow::{Context as _, Result, bail};
 
 use self::graph::Graph;
 use self::layers::Layers;
-use crate::args::Args;
+use crate::args::{Args, Takes};
 use crate::places;
 use crate::source::modules::Program;
 use crate::source::packages;
 
-pub(crate) const USAGE: &str = "[--root DIR] [--imports]";
+pub(crate) const TAKES: Takes = Takes::Options(&[("--root", "DIR"), ("--imports", "")], "");
 
 /// `cargo xtask structure [--root DIR] [--imports]`: fails when there is a circle, an import from a higher layer, or a file
 /// without a layer. `--root` looks at another checkout, `--imports` lists every import.

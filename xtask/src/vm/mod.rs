@@ -10,10 +10,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use self::kernel::{KERNELS, Kernel};
-use crate::args::{Args, usage};
+use crate::args::{Args, Takes, usage};
 pub(crate) use jobs::{check, parity, parts};
 
-pub(crate) const USAGE: &str = "[5.10|6.1|6.12|sid] [--script FILE]";
+pub(crate) const TAKES: Takes = Takes::Options(&[("--script", "FILE")], "5.10 | 6.1 | 6.12 | sid");
 
 /// `cargo xtask test-vm [KERNEL] [--script FILE]`: without a kernel, the tests on each and the kubelet's parity.
 pub(crate) fn run(args: &mut Args) -> Result<()> {
