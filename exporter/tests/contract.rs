@@ -1,4 +1,5 @@
 //! What holds for all declarations together.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are test code")]
 
 use std::collections::HashMap;
 
