@@ -15,6 +15,7 @@ mod ci;
 mod cluster;
 mod counterparts;
 mod counts;
+mod dashboards;
 mod debian;
 mod demo;
 mod e2e;
@@ -88,6 +89,12 @@ const RECIPES: &[Recipe] = &[
     },
     Recipe { name: "docs", usage: "[--check]", about: "write the generated pages, or check them", run: tasks::docs },
     Recipe { name: "alerts", usage: alerts::USAGE, about: "compile the alerts and test their rules", run: alerts::run },
+    Recipe {
+        name: "dashboards",
+        usage: dashboards::USAGE,
+        about: "make the boards for Grafana of their sources, and check them",
+        run: dashboards::run,
+    },
     Recipe {
         name: "bench",
         usage: "[growth | network | join | kube-state] [--peers] [--real] [ARGS]",
