@@ -75,7 +75,7 @@ fn finish(compiled: &Compiled, is_check: bool, only: &str) -> Result<()> {
 }
 
 /// What the programs print of themselves.
-fn printed() -> Result<Vec<Catalog>> {
+pub(crate) fn printed() -> Result<Vec<Catalog>> {
     let print = |program: &&str| {
         let mut command =
             cargo::command(&["run", "--quiet", "--package", program, "--bin", program, "--", "--print-catalog"]);
@@ -85,7 +85,8 @@ fn printed() -> Result<Vec<Catalog>> {
     PROGRAMS.iter().map(print).collect()
 }
 
-fn read(files: &[String]) -> Result<Vec<Catalog>> {
+/// Catalogues that a file each has.
+pub(crate) fn read(files: &[String]) -> Result<Vec<Catalog>> {
     let read = |file: &String| {
         let json = fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?;
         serde_json::from_str(&json).with_context(|| format!("{file} is no catalogue"))
@@ -93,7 +94,8 @@ fn read(files: &[String]) -> Result<Vec<Catalog>> {
     files.iter().map(read).collect()
 }
 
-fn set(catalogs: &[Catalog]) -> Result<Set> {
+/// The set of alerts, checked.
+pub(crate) fn set(catalogs: &[Catalog]) -> Result<Set> {
     let root = places::repo().join("alerts");
     let mut sources = Vec::new();
     for path in files(&root)? {
@@ -112,7 +114,7 @@ fn set(catalogs: &[Catalog]) -> Result<Set> {
 }
 
 /// All files below a folder, in order; none when it is not there.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     if !folder.is_dir() {
         return Ok(found);

@@ -15,6 +15,7 @@ mod ci;
 mod cluster;
 mod counterparts;
 mod counts;
+mod dashboards;
 mod debian;
 mod demo;
 mod e2e;
@@ -104,6 +105,12 @@ const RECIPES: &[Recipe] = &[
         run: tasks::docs,
     },
     Recipe { name: "alerts", takes: alerts::TAKES, about: "compile the alerts and test their rules", run: alerts::run },
+    Recipe {
+        name: "dashboards",
+        takes: dashboards::TAKES,
+        about: "make the boards for Grafana of their sources, and check them",
+        run: dashboards::run,
+    },
     Recipe {
         name: "bench",
         takes: Takes::Anything("[growth | network | join | kube-state] [--peers] [--real] [ARGS]"),

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod alert;
+pub mod board;
 pub mod catalog;
 mod period;
 mod problem;

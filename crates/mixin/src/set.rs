@@ -6,6 +6,7 @@ use metric::Catalog;
 use serde::Deserialize;
 
 use crate::alert::{self, Checked, Ground, Severity, harmless, quoted_labels};
+use crate::board::Watch;
 use crate::catalog::{Inputs, Known};
 use crate::query::{Query, scaled};
 use crate::rule::{self, Group, Recorded, Records, Rule};
@@ -46,6 +47,7 @@ struct Taken {
 pub struct Set {
     settings: Settings,
     inputs: Inputs,
+    known: Known,
     thresholds: Thresholds,
     records: Vec<Recorded>,
     alerts: Vec<Checked>,
@@ -114,14 +116,35 @@ impl Set {
             }
         }
         alerts.sort_by(|a, b| (&a.area, &a.source.alert).cmp(&(&b.area, &b.source.alert)));
-        let set = Self { settings, inputs, thresholds, records, alerts };
-        problems.extend(set.check_inputs(of("inputs.yaml")?, &known));
+        let set = Self { settings, inputs, known, thresholds, records, alerts };
+        problems.extend(set.check_inputs(of("inputs.yaml")?, &set.known));
         if problems.is_empty() {
             problems.extend(set.unused(of("thresholds.yaml")?));
         }
         problems.extend(set.twice());
         problems.sort();
         if problems.is_empty() { Ok(set) } else { Err(problems) }
+    }
+
+    /// Everything that a query may read, records of the set included.
+    pub fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// Limits by name.
+    pub fn thresholds(&self) -> &Thresholds {
+        &self.thresholds
+    }
+
+    /// Panels that alerts lead to.
+    pub fn watches(&self) -> Vec<Watch> {
+        let watch = |alert: &Checked| Watch {
+            alert: alert.source.alert.clone(),
+            uid: alert.source.dashboard.uid.clone(),
+            panel: alert.source.dashboard.panel.clone(),
+            limits: alert.thresholds.clone(),
+        };
+        self.alerts.iter().map(watch).collect()
     }
 
     /// Queries of inputs, and inputs that nothing reads.
