@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Folder, alone, host, on, owner_root, unable};
+use common::{Folder, alone, drops::Space, host, on, owner_root, unable};
 use yagura_exporter::{
     identity::names::NAMES,
     ids::CgroupId,
@@ -167,6 +167,55 @@ fn each_question(at: At, third: u8) {
     let address = std::net::Ipv4Addr::new(192, 0, 2, 9).to_ipv6_mapped();
     assert_eq!(NAMES.of(id, address).as_deref(), Some("www.example"));
     assert_eq!(NAMES.of(CgroupId(1), address), None, "another cgroup asked for nothing");
+}
+
+#[test]
+fn a_server_that_the_firewall_moves_to_another_port_has_its_questions_in_functions() {
+    behind_the_firewall(At::Functions, "dns-moved-f");
+}
+
+#[test]
+fn a_server_that_the_firewall_moves_to_another_port_has_its_questions_at_cgroups() {
+    behind_the_firewall(At::Cgroups, "dns-moved-c");
+}
+
+/// As in Docker's networks: 127.0.0.11:53 is another port of that address, by DNAT and SNAT.
+fn behind_the_firewall(at: At, purpose: &str) {
+    if let Some(reason) = unable().or_else(|| closed(at)) {
+        return testkit::skipped(&reason);
+    }
+    let alone = alone();
+    let space = Space::make(purpose);
+    let server = space.within(|| UdpSocket::bind("127.0.0.11:0").unwrap());
+    if let Err(reason) = space.move_port("127.0.0.11", 53, server.local_addr().unwrap().port()) {
+        return testkit::skipped(&format!("no packet can be moved to another port: {reason}"));
+    }
+    std::thread::spawn(move || {
+        let mut room = [0; 1500];
+        while let Ok((length, from)) = server.recv_from(&mut room) {
+            if let Some(answer) = answer(&room[..length], true) {
+                server.send_to(&answer, from).unwrap();
+            }
+        }
+    });
+    let folder = Folder::make(&owner_root().unwrap(), purpose);
+    let lifetime = on(Lifetime::start(&host(), &Options::default()));
+    let dns = on(Dns::start(&host(), lifetime.books(), &[at], false));
+    space.within(|| {
+        alone.within(&folder, || {
+            for _ in 0..20 {
+                // As glibc's and Go's resolvers ask.
+                let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+                socket.connect("127.0.0.11:53").unwrap();
+                socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+                socket.send(&query(0, 1)).unwrap();
+                socket.recv(&mut [0; 1500]).unwrap();
+            }
+        });
+    });
+    let counts = settled(&dns, &folder, |counts| counts.took.count() >= 20);
+    let [questions, answers] = [counts.queries.iter().sum::<u64>(), counts.answers.iter().sum()];
+    assert_eq!((questions, answers, counts.took.count(), counts.timeouts), (20, 20, 20, 0));
 }
 
 #[test]

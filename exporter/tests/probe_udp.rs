@@ -65,6 +65,37 @@ fn at_both_ends(at: At) {
 }
 
 #[test]
+fn headers_of_ipv6_are_no_bytes_of_the_program_in_functions() {
+    without_extensions(At::Functions);
+}
+
+#[test]
+fn headers_of_ipv6_are_no_bytes_of_the_program_at_cgroups() {
+    without_extensions(At::Cgroups);
+}
+
+fn without_extensions(at: At) {
+    if let Some(reason) = unable().or_else(|| closed(at)) {
+        return testkit::skipped(&reason);
+    }
+    let alone = alone();
+    let root = owner_root().unwrap();
+    let (from, to) = (Folder::make(&root, "udp-extended-from"), Folder::make(&root, "udp-extended-to"));
+    let lifetime = on(Lifetime::start(&host(), &Options::default()));
+    let udp = on(Udp::start(&host(), lifetime.books(), &[at], false));
+    let receiver = alone.within(&to, || UdpSocket::bind("[::1]:0").unwrap());
+    let sender = alone.within(&from, || UdpSocket::bind("[::1]:0").unwrap());
+    receiver.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    common::extend(&sender);
+    for _ in 0..10 {
+        sender.send_to(&[7; 100], receiver.local_addr().unwrap()).unwrap();
+        assert_eq!(receiver.recv(&mut [0; 1000]).unwrap(), 100);
+    }
+    assert_eq!(counted(&udp, &from), [10, 1000, 0, 0, 0]);
+    assert_eq!(counted(&udp, &to), [0, 0, 10, 1000, 0]);
+}
+
+#[test]
 fn large_sends_count_as_the_datagrams_that_they_become() {
     if let Some(reason) = unable() {
         return testkit::skipped(&reason);

@@ -20,8 +20,12 @@ struct bpf_sock {
 	__u32 src_ip6[4];
 	__u32 src_port;
 	__be16 dst_port;
+	__u16 : 16;
+	__u32 dst_ip4;
+	__u32 dst_ip6[4];
 };
 _Static_assert(__builtin_offsetof(struct bpf_sock, dst_port) == 48, "as in <linux/bpf.h>");
+_Static_assert(__builtin_offsetof(struct bpf_sock, dst_ip6) == 56, "as in <linux/bpf.h>");
 
 struct __sk_buff {
 	__u32 len;
@@ -58,6 +62,41 @@ struct __sk_buff {
 };
 _Static_assert(__builtin_offsetof(struct __sk_buff, gso_segs) == 164, "as in <linux/bpf.h>");
 _Static_assert(__builtin_offsetof(struct __sk_buff, sk) == 168, "as in <linux/bpf.h>");
+
+/* Extension headers of IPv6 that are looked through. */
+#define MOST_EXTENSIONS 4
+
+/*
+ * Where a packet of IPv6 with this first header has that of a protocol: behind all extension headers; 0 where that cannot
+ * be told, as behind the first fragment.
+ */
+static __always_inline __u32 behind_extensions(struct __sk_buff *skb, __u8 next, __u8 protocol)
+{
+	__u32 at = 40;
+	__u8 head[4];
+	int i;
+
+	for (i = 0; i <= MOST_EXTENSIONS; i++) {
+		if (next == protocol)
+			return at;
+		/* Hop by hop, routing, fragment, authentication, destination, mobility. */
+		if (next != 0 && next != 43 && next != 44 && next != 51 && next != 60 && next != 135)
+			return 0;
+		if (bpf_skb_load_bytes(skb, at, head, sizeof(head)))
+			return 0;
+		if (next == 44) {
+			if (head[2] || head[3] & 0xf8)
+				return 0;
+			at += 8;
+		} else if (next == 51) {
+			at += (head[1] + 2) * 4;
+		} else {
+			at += (head[1] + 1) * 8;
+		}
+		next = head[0];
+	}
+	return 0;
+}
 
 #define FIRST_BYTES 40
 

@@ -23,11 +23,12 @@ use super::{Alone, Folder, alone, host, on, owner_root};
 const EACH: u16 = 50;
 
 /// A network namespace with nothing but a loopback device, which is up. Removed when dropped.
-struct Space(String);
+pub(crate) struct Space(String);
 
 impl Space {
-    fn make() -> Self {
-        let name = format!("yagura-drops-{}", std::process::id());
+    /// Makes it; the purpose is part of its name.
+    pub(crate) fn make(purpose: &str) -> Self {
+        let name = format!("yagura-{purpose}-{}", std::process::id());
         run("ip", &["netns", "add", &name], "");
         let space = Self(name);
         run("ip", &["-n", &space.0, "link", "set", "lo", "up"], "");
@@ -35,7 +36,8 @@ impl Space {
     }
 
     /// Does something in it. Namespaces belong to threads, so another one does.
-    fn within<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+    /// Does something in it, on a thread of its own.
+    pub(crate) fn within<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
         let file = File::open(format!("/run/netns/{}", self.0)).unwrap();
         std::thread::scope(|scope| {
             let entered = scope.spawn(|| {
@@ -44,6 +46,30 @@ impl Space {
             });
             entered.join().unwrap()
         })
+    }
+}
+
+impl Space {
+    /// Has every datagram for one address and port go to another port of it, and answers come from the first, as Docker
+    /// does for the name server of a network. Fails with the reason where nothing can.
+    pub(crate) fn move_port(&self, address: &str, from: u16, to: u16) -> Result<(), String> {
+        let (from, to) = (from.to_string(), to.to_string());
+        let rules = [
+            ["OUTPUT", "-d", address, "--dport", &from, "-j", "DNAT", "--to-destination", &format!("{address}:{to}")]
+                .map(str::to_owned),
+            ["POSTROUTING", "-s", address, "--sport", &to, "-j", "SNAT", "--to-source", &format!(":{from}")]
+                .map(str::to_owned),
+        ];
+        for [chain, side, address, port, number, rest @ ..] in rules {
+            let mut command = Command::new("ip");
+            command.args(["netns", "exec", &self.0, "iptables", "-w", "-t", "nat", "-A", &chain, &side, &address]);
+            command.args(["-p", "udp", &port, &number]).args(rest);
+            let said = command.output().map_err(|error| format!("ip: {error}"))?;
+            if !said.status.success() {
+                return Err(format!("iptables: {}", String::from_utf8_lossy(&said.stderr).trim()));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -87,7 +113,7 @@ pub(crate) fn compare() -> (Vec<Line>, Option<String>) {
     let lifetime = on(Lifetime::start(&host(), &Options::default()));
     let drops = on(Drops::start(&host(), lifetime.books(), false));
     let tcp = on(Tcp::start(&host(), lifetime.books(), &tcp::Options::default()));
-    let space = Space::make();
+    let space = Space::make("drops");
     let before = drops.rows().unwrap();
     let nft = nft();
     if let Some(nft) = &nft {

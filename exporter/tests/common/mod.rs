@@ -80,6 +80,18 @@ pub(crate) fn cut_sends_up(socket: &std::net::UdpSocket, size: libc::c_int) {
     assert_eq!(failed, 0, "{}", std::io::Error::last_os_error());
 }
 
+/// Has each datagram of a socket of IPv6 carry a header of eight bytes with options for its destination, of which there
+/// are none.
+pub(crate) fn extend(socket: &std::net::UdpSocket) {
+    let header = [0_u8, 0, 1, 4, 0, 0, 0, 0];
+    let length = u32::try_from(header.len()).unwrap();
+    let descriptor = std::os::fd::AsRawFd::as_raw_fd(socket);
+    // SAFETY: the value is there for the time of the call.
+    let failed =
+        unsafe { libc::setsockopt(descriptor, libc::IPPROTO_IPV6, libc::IPV6_DSTOPTS, header.as_ptr().cast(), length) };
+    assert_eq!(failed, 0, "{}", std::io::Error::last_os_error());
+}
+
 /// A cgroup folder of the test's own, removed at the end.
 pub(crate) struct Folder(pub(crate) PathBuf);
 

@@ -143,14 +143,31 @@ static __always_inline int look(struct __sk_buff *skb, __u8 direction)
 	} else {
 		struct v6_header ip;
 
-		if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)) || ip.next != protocol)
+		if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)))
 			return ALLOW;
-		at = sizeof(ip);
-		end = at + bpf_ntohs(ip.payload);
+		at = behind_extensions(skb, ip.next, protocol);
+		if (!at)
+			return ALLOW;
+		end = sizeof(ip) + bpf_ntohs(ip.payload);
 		__builtin_memcpy(server, direction == DNS_SENT ? ip.to : ip.from, sizeof(server));
 	}
 	if (bpf_skb_load_bytes(skb, at, &ports, sizeof(ports)))
 		return ALLOW;
+	/*
+	 * The firewall may have sent the packet elsewhere by now, as it does for the name server of Docker's networks. Where the
+	 * program believes it to go, a socket that is connected knows.
+	 */
+	if (direction == DNS_SENT && protocol == IPPROTO_UDP && sk->dst_port) {
+		ports.to = sk->dst_port;
+		if (skb->protocol == bpf_htons(0x0800)) {
+			mapped(server, sk->dst_ip4);
+		} else {
+			server[0] = sk->dst_ip6[0];
+			server[1] = sk->dst_ip6[1];
+			server[2] = sk->dst_ip6[2];
+			server[3] = sk->dst_ip6[3];
+		}
+	}
 	if ((direction == DNS_SENT ? ports.to : ports.from) != bpf_htons(DNS_PORT))
 		return ALLOW;
 	if (protocol == IPPROTO_TCP) {

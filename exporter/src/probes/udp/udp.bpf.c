@@ -66,13 +66,20 @@ static __always_inline int is_udp(struct __sk_buff *skb)
 /* Bytes of the program: all but the headers. */
 static __always_inline __u32 payload(struct __sk_buff *skb)
 {
-	__u32 headers = 40 + 8;
+	__u32 headers;
 	__u8 first = 0;
 
 	if (skb->protocol == bpf_htons(0x0800)) {
 		if (bpf_skb_load_bytes(skb, 0, &first, 1))
 			return 0;
 		headers = (first & 0xf) * 4 + 8;
+	} else {
+		if (bpf_skb_load_bytes(skb, 6, &first, 1))
+			return 0;
+		headers = behind_extensions(skb, first, IPPROTO_UDP);
+		if (!headers)
+			return 0;
+		headers += 8;
 	}
 	return skb->len > headers ? skb->len - headers : 0;
 }
