@@ -8,7 +8,9 @@
 //! them; in our own view a sum over pods must not count the host, so they have no series there. To tell such pods apart
 //! takes `CAP_SYS_PTRACE`.
 //!
-//! Not included, as by cAdvisor: loopback and the host's ends of virtual cables (`veth…`, `docker…`, `nerdctl…`).
+//! Not included: loopback and the host's ends of virtual cables. In the cAdvisor view these are all that begin with `lo`,
+//! `veth`, `docker` or `nerdctl`, as in cAdvisor; in our own `lo`, `veth` with hexadecimal digits, `docker` and `nerdctl`
+//! with a number.
 
 mod bearer;
 mod metrics;
@@ -24,7 +26,7 @@ pub use self::sockets::SPEC as SOCKETS;
 use self::{
     bearer::{Doors, Space, bearers},
     metrics::{AsPod, cadvisor, own},
-    parse::{Interface, interfaces, is_ignored},
+    parse::{Interface, interfaces, is_ignored, is_inner},
 };
 use crate::{
     identity::Group,
@@ -162,7 +164,7 @@ fn emit_cadvisor(group: &Group, file: &[u8], out: &mut Batch) {
 fn emit_own(group: &Group, file: &[u8], out: &mut Batch) {
     let (namespace, pod) = called(group);
     let of = out.subject::<AsPod, 2>([&namespace, &pod]);
-    for Interface { name, receive, transmit } in interfaces(file).filter(|interface| !is_ignored(interface.name)) {
+    for Interface { name, receive, transmit } in interfaces(file).filter(|interface| !is_inner(interface.name)) {
         let name = text::text(name);
         for (direction, traffic) in [("receive", receive), ("transmit", transmit)] {
             out.put_of(&own::BYTES, of, [&name, direction], Bytes(traffic.bytes));

@@ -66,6 +66,18 @@ pub(super) fn is_ignored(name: &[u8]) -> bool {
         .any(|prefix| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes())))
 }
 
+/// Whether our own view leaves an interface out: loopback, and the host's ends of what leads into containers, by the names
+/// that runtimes give them. `lora0` and `dockerlan` are others.
+pub(super) fn is_inner(name: &[u8]) -> bool {
+    let numbered = |prefix: &[u8], is_part: fn(&u8) -> bool| {
+        name.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && rest.iter().all(is_part))
+    };
+    name == b"lo"
+        || numbered(b"veth", u8::is_ascii_hexdigit)
+        || numbered(b"docker", u8::is_ascii_digit)
+        || numbered(b"nerdctl", u8::is_ascii_digit)
+}
+
 /// Sockets of `tcp` or `tcp6` by state, in the order of [`TCP_STATES`].
 pub(super) fn tcp(file: &[u8]) -> [u64; TCP_STATES.len()] {
     let mut counts = [0; TCP_STATES.len()];
@@ -157,6 +169,16 @@ mod tests {
         }
         for name in ["eth0", "ens5", "cali123", "l", ""] {
             assert!(!is_ignored(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn our_own_view_takes_no_interface_for_another_by_its_first_letters() {
+        for name in ["lo", "veth1a2b3c4", "docker0", "nerdctl0"] {
+            assert!(is_inner(name.as_bytes()), "{name}");
+        }
+        for name in ["lora0", "local0", "lo0", "Lo", "docker_gwbridge", "dockerlan", "vethernet", "veth", "eth0", ""] {
+            assert!(!is_inner(name.as_bytes()), "{name}");
         }
     }
 
