@@ -8,14 +8,14 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use arc_swap::ArcSwap;
-use daemon::{Landing, Loaded, Page, Reply, ScrapeRequest, Server, Telemetry, Written};
+use daemon::{Landing, Loaded, Page, Reply, ScrapeRequest, Server, Telemetry, Troubles, Written};
 use expo::Encoder;
 use kernfs::{Budget, Host, Reader};
 use metric::{Batch, Limits};
 use parking_lot::Mutex;
 
 use crate::{
-    collectors,
+    check, collectors,
     config::{Config, is_called},
     events::{Feeds, lines},
     identity::{Layout, Peers, Pods, Tree},
@@ -61,6 +61,7 @@ pub struct App {
     telemetry: Telemetry,
     own: Arc<OwnMetrics>,
     known: Known,
+    config: Arc<Config>,
     budget: Arc<Budget>,
     mode: &'static str,
 }
@@ -108,6 +109,7 @@ impl App {
             books: Arc::default(),
             feeds: known.feeds.clone(),
             declared: slices::declared,
+            troubles: Troubles::default(),
         };
         known.feeds.set_listened(slices::all().filter(|spec| slices::wants(config, spec)).flat_map(Spec::listens));
         let (of_node, of_containers): (Vec<&'static Spec>, Vec<&'static Spec>) =
@@ -128,6 +130,7 @@ impl App {
             limits: Limits { per_family: config.series.per_family, total: config.series.per_page },
             own: Arc::clone(own),
             known: known.clone(),
+            config: Arc::clone(config),
             telemetry: telemetry.clone(),
             budget,
             mode: layout.mode().name(),
@@ -168,11 +171,20 @@ impl App {
         for (spec, lacks) in on {
             self.own.feature(spec.name, true, lacks.as_deref().unwrap_or_default());
         }
+        // One cause, such as a missing capability, can take away many.
+        let mut by_reason: Vec<(String, Vec<&str>)> = Vec::new();
         for Off { spec, reason } in off {
             self.own.feature(spec.name, false, &reason);
-            if spec.default_on {
-                tracing::info!(collector = spec.name, reason, "collector is off");
+            if !spec.default_on {
+                continue;
             }
+            match by_reason.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, names)) => names.push(spec.name),
+                None => by_reason.push((reason, vec![spec.name])),
+            }
+        }
+        for (reason, names) in by_reason {
+            tracing::info!(collectors = names.join(","), reason, "collectors are off");
         }
     }
 
@@ -214,6 +226,31 @@ impl App {
             Ok(report) => Reply::html(workloads::page(&batch, &report.others)),
             Err(error) => Reply::status(503, format!("{error}\n")),
         }
+    }
+
+    /// Whether the collectors of `collect[]` are on this page: one that is not would leave a page without its families,
+    /// and a scrape that seems to work.
+    fn check(&self, view: View, query: &[(String, String)]) -> Result<(), String> {
+        let values =
+            |key: &'static str| query.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_str());
+        if values("collect[]").next().is_some() && values("exclude[]").next().is_some() {
+            return Err("collect[] and exclude[] cannot be combined".to_owned());
+        }
+        for name in values("collect[]") {
+            let called: Vec<&Spec> = slices::all().filter(|spec| is_called(spec.name, name)).collect();
+            if called.is_empty() {
+                return Err(format!("missing collector: {name}{}", check::nearest(name)));
+            }
+            let Some(spec) = called.iter().find(|spec| spec.is_in(view)) else {
+                let places = View::ALL.into_iter().filter(|view| called.iter().any(|spec| spec.is_in(*view)));
+                let places: Vec<&str> = places.map(View::path).collect();
+                return Err(format!("collector {name} is not on this page; it is on {}", places.join(" and ")));
+            };
+            if !slices::wants(&self.config, spec) {
+                return Err(format!("disabled collector: {name}; --collector.{name} enables it"));
+            }
+        }
+        Ok(())
     }
 
     fn write(&self, view: View, request: &ScrapeRequest, out: &mut dyn Write) -> io::Result<Written> {
@@ -259,6 +296,10 @@ impl Page for ViewPage {
     fn write(&self, request: &ScrapeRequest, out: &mut dyn Write) -> io::Result<Written> {
         self.app.load_full().write(self.view, request, out)
     }
+
+    fn check(&self, query: &[(String, String)]) -> Result<(), String> {
+        self.app.load().check(self.view, query)
+    }
 }
 
 /// Serves until the process is told to end.
@@ -279,6 +320,7 @@ pub fn serve(loaded: &Loaded<Config>) -> Result<()> {
     }
     let app = Arc::new(ArcSwap::from_pointee(first));
     let (source, reloaded) = (loaded.source().clone(), Arc::clone(&app));
+    let (started, current) = (loaded.config.clone(), Mutex::new(loaded.config.clone()));
     let for_reload = telemetry.clone();
     let mut server = Server::new(&PROGRAM, loaded.config.web.clone(), telemetry);
     for (view, title, description) in VIEWS {
@@ -299,7 +341,13 @@ pub fn serve(loaded: &Loaded<Config>) -> Result<()> {
             let new = App::new(&config, &known, &for_reload, &own)?;
             known.set_up(&config);
             reloaded.store(Arc::new(new));
-            Ok(())
+            let mut current = current.lock();
+            let changes = source.changes(&started, &current, &config);
+            if current.log.level != config.log.level {
+                daemon::logs::set_level(&config.log.level)?;
+            }
+            *current = (*config).clone();
+            Ok(changes)
         })
         .run()
 }

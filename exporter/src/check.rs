@@ -9,13 +9,14 @@ use crate::{
     probes::object,
     slices,
     spec::View,
+    workloads,
 };
 
 /// What must hold of a configuration beyond the types.
 pub fn check(config: &Config) -> Result<(), Invalid> {
     config.web.check()?;
     config.log.check()?;
-    let taken = [View::Cadvisor.path(), View::Node.path()];
+    let taken = [View::Cadvisor.path(), View::Node.path(), workloads::PATH];
     if taken.contains(&config.web.telemetry_path.as_str()) {
         return Err(Invalid::new("web.telemetry_path", "this path is another view's"));
     }
@@ -45,17 +46,16 @@ pub fn check(config: &Config) -> Result<(), Invalid> {
     if config.probe.is_pinned() && !object::is_bpffs(&config.probe.pin) {
         return Err(Invalid::new("probe.pin", "not on a BPF file system: mount one (`mount -t bpf bpf /sys/fs/bpf`)"));
     }
+    if config.probe.is_pinned() && !config.probe.books.is_absolute() {
+        let what =
+            format!("`{}` is no absolute path; with probe.pin the books need a folder", config.probe.books.display());
+        return Err(Invalid::new("probe.books", what));
+    }
     if let Err((key, what)) = pods::check(&config.kubernetes) {
         return Err(Invalid::new(&format!("kubernetes.{key}"), what));
     }
     if let Err((key, what)) = peers::check(&config.peers) {
         return Err(Invalid::new(&format!("peers.{key}"), what));
-    }
-    let prices = [("cpu_hour", config.prices.cpu_hour), ("memory_gib_hour", config.prices.memory_gib_hour)];
-    for (key, price) in prices {
-        if !price.is_finite() || price < 0.0 {
-            return Err(Invalid::new(&format!("prices.{key}"), format!("{price} is no price")));
-        }
     }
     for (key, path) in [
         ("path.procfs", &config.path.procfs),
@@ -67,6 +67,12 @@ pub fn check(config: &Config) -> Result<(), Invalid> {
             return Err(Invalid::new(key, format!("cannot open {}: {error}", path.display())));
         }
     }
+    // A container's own tree, or a folder above the right one, would give empty pages.
+    let procfs = ["stat", "meminfo", "mounts", "self", "1"].map(|name| config.path.procfs.join(name));
+    if !procfs.iter().any(|path| path.exists()) {
+        let what = format!("{} is no procfs: it has neither stat nor meminfo", config.path.procfs.display());
+        return Err(Invalid::new("path.procfs", what));
+    }
     let host = Host::open(&config.path.procfs, &config.path.sysfs, &config.path.cgroupfs, &config.path.rootfs);
     let host = host.map_err(|error| Invalid::new("path", error.to_string()))?;
     Layout::find(&host, &mut Reader::default()).map_err(|error| Invalid::new("path.cgroupfs", error.to_string()))?;
@@ -74,7 +80,7 @@ pub fn check(config: &Config) -> Result<(), Invalid> {
 }
 
 /// "; did you mean `x`?" for the name that is most like the wrong one.
-fn nearest(wrong: &str) -> String {
+pub(crate) fn nearest(wrong: &str) -> String {
     let likeness = |name: &&str| strsim::jaro_winkler(name, wrong);
     let best = slices::all().map(|spec| spec.name).max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     best.filter(|name| likeness(name) > 0.8).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
@@ -83,14 +89,6 @@ fn nearest(wrong: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_price_below_zero_is_refused_by_its_key() {
-        let mut config = Config::default();
-        config.prices.memory_gib_hour = -0.1;
-        let invalid = check(&config).unwrap_err();
-        assert_eq!((invalid.key.as_str(), invalid.what.as_str()), ("prices.memory_gib_hour", "-0.1 is no price"));
-    }
 
     #[test]
     fn a_folder_without_cgroups_is_refused_by_its_key() {

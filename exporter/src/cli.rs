@@ -8,11 +8,12 @@ use std::{
 use anyhow::{Context as _, Result};
 use daemon::{Cli, Loaded};
 
-use crate::{catalog, check, config::Config, node_exporter, program::PROGRAM, rbac, slices};
+use crate::{cadvisor, catalog, check, config::Config, node_exporter, program::PROGRAM, rbac, slices};
 
 /// The configuration of this process. Ends the process when it is asked to print something, or when something is wrong.
 pub fn parse() -> Loaded<Config> {
-    let args = node_exporter::translated(std::env::args_os()).unwrap_or_else(|refusal| {
+    let args = cadvisor::translated(std::env::args_os());
+    let args = args.and_then(|args| node_exporter::translated(args.into_iter())).unwrap_or_else(|refusal| {
         let _ = writeln!(std::io::stderr(), "{}: {refusal}", PROGRAM.name);
         std::process::exit(2);
     });
@@ -29,6 +30,10 @@ pub fn parse() -> Loaded<Config> {
         .arg(docs("docs.check"))
         .after_help(after_help())
         .renamed(&[("security.keep_capabilities", "privilege.keep_capabilities")])
+        .switches(slices::all().flat_map(|spec| {
+            let short = spec.name.strip_prefix("node_").unwrap_or(spec.name);
+            [format!("collector.{}", spec.name), format!("collector.{short}")]
+        }))
         .check(check::check)
         .parse_args(args);
     if loaded.matches.get_flag("print-catalog") {

@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod books;
+pub mod cadvisor;
 pub mod catalog;
 pub mod check;
 pub mod cli;

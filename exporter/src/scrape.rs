@@ -6,12 +6,15 @@
 //! deadline is left out and named.
 
 use std::{
-    any::Any,
-    panic::{AssertUnwindSafe, catch_unwind},
+    collections::BTreeMap,
     sync::Arc,
     time::{Instant, SystemTime},
 };
 
+use daemon::{
+    Troubles,
+    panics::{Panic, guarded},
+};
 use expo::Exposition;
 use kernfs::{Host, ReadError, Reader};
 use metric::Batch;
@@ -48,6 +51,7 @@ pub struct Engine {
     host: Arc<Host>,
     tree: Tree,
     reader: Reader,
+    troubles: Troubles,
 }
 
 impl Engine {
@@ -68,7 +72,7 @@ impl Engine {
             }
         }
         let host = Arc::clone(&context.host);
-        Self { slots, off, host, tree, reader: Reader::default() }
+        Self { slots, off, host, tree, reader: Reader::default(), troubles: context.troubles.clone() }
     }
 
     /// Slices that are on.
@@ -101,7 +105,7 @@ impl Engine {
         asked: impl Fn(&Spec) -> bool,
         batch: &mut Batch,
     ) -> Report {
-        let Self { slots, host, tree, reader, .. } = self;
+        let Self { slots, host, tree, reader, troubles, .. } = self;
         batch.clear();
         match view {
             View::Cadvisor => {
@@ -116,7 +120,7 @@ impl Engine {
         }
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
         let mut report = Report { at: now, figures: tree.figures(), ..Report::default() };
-        let mut problems = Vec::new();
+        let (mut problems, mut failures) = (Vec::new(), Vec::new());
         let mut others = Exposition::default();
         for slot in slots.iter_mut().filter(|slot| slot.spec.is_in(view) && asked(slot.spec)) {
             let started = Instant::now();
@@ -136,14 +140,16 @@ impl Engine {
                     others: &mut others,
                     absent: false,
                 };
-                let result = catch_unwind(AssertUnwindSafe(|| slot.collector.collect(&mut scrape)));
+                let result = guarded(|| slot.collector.collect(&mut scrape));
                 let absent = scrape.absent;
                 if !matches!(result, Ok(Ok(()))) {
                     batch.rollback(&mark);
                     others.families.truncate(others_before);
                 }
                 let before = slot.lacks.clone();
-                let outcome = match slot.judge(view, result, &mut problems) {
+                let (outcome, failure) = slot.judge(view, result, &mut problems, troubles);
+                failures.extend(failure);
+                let outcome = match outcome {
                     Outcome::Complete if absent => Outcome::Absent,
                     outcome => outcome,
                 };
@@ -154,6 +160,7 @@ impl Engine {
             };
             report.runs.push(Run { collector: slot.spec.name, took: started.elapsed(), outcome });
         }
+        say(failures, view, troubles);
         others.families.retain(|other| batch.families().all(|ours| ours.name != other.name));
         report.others = others;
         report.dropped = batch.dropped().map(|(desc, lost)| (desc.name, lost)).collect();
@@ -161,50 +168,95 @@ impl Engine {
     }
 }
 
+/// A collector that has begun to fail.
+struct Failure {
+    collector: &'static str,
+    cause: String,
+    error: String,
+    lacks: String,
+    outcome: Outcome,
+}
+
+/// Says what has begun to fail, once a cause.
+fn say(failures: Vec<Failure>, view: View, troubles: &Troubles) {
+    let mut by_cause: BTreeMap<String, Vec<Failure>> = BTreeMap::new();
+    for failure in failures {
+        by_cause.entry(failure.cause.clone()).or_default().push(failure);
+    }
+    for (cause, failures) in by_cause {
+        let mut is_new = false;
+        for failure in &failures {
+            is_new |= troubles.begun(&who(failure.collector, view), &cause);
+        }
+        let names: Vec<&str> = failures.iter().map(|failure| failure.collector).collect();
+        let (collector, path) = (names.join(","), view.path());
+        let Some(Failure { error, lacks, outcome, .. }) = failures.into_iter().next() else { continue };
+        if is_new {
+            tracing::warn!(collector, view = path, error, lacks, ?outcome, "collector failed");
+        } else {
+            tracing::debug!(collector, view = path, error, "collector failed for the same cause as others");
+        }
+    }
+}
+
+/// A collector in a view, as problems know it.
+fn who(collector: &str, view: View) -> String {
+    format!("{collector} at {}", view.path())
+}
+
+/// What a failure comes from: for want of descriptors, memory or a right many collectors fail at once, each at another
+/// file.
+fn cause(error: &ReadError, lacks: &str) -> String {
+    match error.source.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => error.source.to_string(),
+        Some(libc::EACCES | libc::EPERM) if !lacks.is_empty() => lacks.to_owned(),
+        _ => daemon::chain(error),
+    }
+}
+
 impl Slot {
-    /// Logs when a failure starts and when it ends; in between it is only counted.
+    /// Takes note of how a run went. A failure that begins is given back, one that ends is said if nobody else fails of
+    /// that cause; in between they are only counted.
     fn judge(
         &mut self,
         view: View,
-        result: Result<Result<(), ReadError>, Box<dyn Any + Send>>,
+        result: Result<Result<(), ReadError>, Panic>,
         problems: &mut Vec<ReadError>,
-    ) -> Outcome {
+        troubles: &Troubles,
+    ) -> (Outcome, Option<Failure>) {
         let refused = |error: &ReadError| error.source.kind() == std::io::ErrorKind::PermissionDenied;
         let is_refused = matches!(&result, Ok(Err(error)) if refused(error)) || problems.iter().any(refused);
-        let (outcome, error) = match result {
-            Ok(Ok(())) => match problems.first() {
-                None => (Outcome::Complete, None),
-                Some(first) => (Outcome::Partial(problems.len()), Some(daemon::chain(first))),
-            },
-            Ok(Err(error)) => (Outcome::Failed, Some(daemon::chain(&error))),
-            Err(panic) => (Outcome::Failed, Some(panic_text(&*panic))),
-        };
-        problems.clear();
-        let collector = self.spec.name;
-        let path = view.path();
         if is_refused && self.lacks.is_empty() {
             self.lacks = self.spec.remedy();
         }
-        match (&error, self.failing.contains(&view)) {
-            (Some(error), false) => {
-                tracing::warn!(collector, view = path, error, lacks = self.lacks, ?outcome, "collector failed");
+        let said = |error: &ReadError| (daemon::chain(error), cause(error, &self.lacks));
+        let (outcome, error) = match result {
+            Ok(Ok(())) => match problems.first() {
+                None => (Outcome::Complete, None),
+                Some(first) => (Outcome::Partial(problems.len()), Some(said(first))),
+            },
+            Ok(Err(error)) => (Outcome::Failed, Some(said(&error))),
+            Err(panic) => (Outcome::Failed, Some((panic.to_string(), panic.to_string()))),
+        };
+        problems.clear();
+        let collector = self.spec.name;
+        match (error, self.failing.contains(&view)) {
+            (Some((error, cause)), false) => {
                 self.failing.push(view);
+                let failure = Failure { collector, cause, error, lacks: self.lacks.clone(), outcome: outcome.clone() };
+                return (outcome, Some(failure));
             }
             (None, true) => {
-                tracing::info!(collector, view = path, "collector works again");
                 self.failing.retain(|failing| *failing != view);
                 if self.failing.is_empty() {
                     self.lacks.clear();
                 }
+                if let Some(all) = troubles.ended(&who(collector, view)) {
+                    tracing::info!(collector = all.join(", "), "collector works again");
+                }
             }
             _ => {}
         }
-        outcome
+        (outcome, None)
     }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("panic: {}", text.unwrap_or_else(|| "without a message".into()))
 }

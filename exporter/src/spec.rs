@@ -7,6 +7,7 @@ use std::{
 };
 
 use caps::Capability;
+use daemon::Troubles;
 use expo::Exposition;
 use kernfs::{Host, ReadError, Reader};
 use metric::{Batch, Desc, NeedEntry};
@@ -170,13 +171,16 @@ pub struct Context {
     pub declared: fn(View) -> HashSet<&'static str>,
     /// The books, once the slice that keeps them is built.
     pub books: Arc<OnceLock<Books>>,
+    /// Problems of collectors that go on, by cause.
+    pub troubles: Troubles,
 }
 
 impl Context {
     /// Of a machine that belongs to no cluster.
     pub fn alone(host: Arc<Host>, config: impl Into<Arc<Config>>) -> Self {
         let (config, pods, peers) = (config.into(), Pods::default(), Peers::default());
-        Self { host, config, pods, peers, feeds: Feeds::default(), declared: |_| HashSet::new(), books: Arc::default() }
+        let (feeds, books, troubles) = (Feeds::default(), Arc::default(), Troubles::default());
+        Self { host, config, pods, peers, feeds, declared: |_| HashSet::new(), books, troubles }
     }
 
     /// The books, for slices that count by the same cgroups.

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Result;
 use arc_swap::ArcSwap;
-use daemon::{CancellationToken, Landing, Telemetry};
+use daemon::{CancellationToken, Changes, Landing, Telemetry, Troubles};
 use kubernetes::{Access, Api, Manner, NoAccess, Trouble};
 use metric::Batch;
 use serde::Deserialize;
@@ -56,7 +56,10 @@ impl Setup {
     /// Reads the configuration file, and checks it with the flags.
     pub fn load(given: &Flags) -> Result<Self, BadFlags> {
         let (flags, text) = with_file(given)?;
-        let config = flags.check()?;
+        let config = flags.check().map_err(|wrong| match (&given.config, &text) {
+            (Some(path), Some(text)) => wrong.placed(path, text),
+            _ => wrong,
+        })?;
         let custom = flags.custom().load()?;
         Ok(Self { flags, config, text, custom })
     }
@@ -66,6 +69,8 @@ impl Setup {
 pub struct App {
     /// As given on the command line.
     given: Flags,
+    /// The flags with the file over them, as at the start.
+    started: Flags,
     setup: ArcSwap<Setup>,
     own: OwnMetrics,
     telemetry: Telemetry,
@@ -90,6 +95,7 @@ impl App {
             shard: watch::Sender::new(setup.config.shard),
             own: OwnMetrics::default(),
             given,
+            started: setup.flags.clone(),
             telemetry,
             pace,
             api: OnceLock::new(),
@@ -146,9 +152,7 @@ impl App {
     /// Puts the metrics about the program.
     pub fn emit(&self, out: &mut Batch) {
         self.own.emit(self.engine.get(), self.shard(), PROGRAM.revision.unwrap_or(""), out);
-        if self.setup.load().flags.custom() != Source::None {
-            own_metrics::emit_definitions(self.follower.counts(), out);
-        }
+        own_metrics::emit_definitions(self.follower.counts(), out);
     }
 
     /// Whether answers are compressed for who wants that.
@@ -181,6 +185,7 @@ impl App {
             turns: Arc::new(Semaphore::new(LISTS)),
             pace: self.pace,
             streams: begun,
+            troubles: Troubles::default(),
         };
         let engine = Engine::new(common, Ledger::default(), stop.clone());
         let setup = self.setup.load_full();
@@ -288,7 +293,7 @@ impl App {
     }
 
     /// Reads the configuration again and takes it over if it is good. To be called where blocking is allowed.
-    pub fn reload(&self) -> Result<()> {
+    pub fn reload(&self) -> Result<Changes> {
         let setup = Setup::load(&self.given);
         let setup = setup.inspect_err(|error| match error {
             BadFlags::Custom(bad) => self.own.not_loaded("customresourceconfig", &bad.0.file.display().to_string()),
@@ -302,15 +307,9 @@ impl App {
         if let Some(api) = self.api.get() {
             api.replace(&setup.config.access)?;
         }
-        for (changed, differs) in [
-            ("addresses and TLS", before.flags.web() != setup.flags.web()),
-            ("addresses and TLS of the telemetry port", before.flags.telemetry_web() != setup.flags.telemetry_web()),
-            ("workload metrics", before.config.workloads != setup.config.workloads),
-            ("pod and pod namespace of the shard", before.config.pod != setup.config.pod),
-        ] {
-            if differs {
-                tracing::warn!(changed, "configuration change ignored until restart");
-            }
+        let mut changes = before.flags.changes(&self.started, &setup.flags);
+        if before.custom.text != setup.custom.text {
+            changes.effective.push("custom resources".to_owned());
         }
         if setup.config.pod.is_none() {
             self.shard.send_if_modified(|shard| std::mem::replace(shard, setup.config.shard) != setup.config.shard);
@@ -322,7 +321,7 @@ impl App {
         }
         self.follower.reconfigure(setup.custom.config.clone());
         self.note_loaded();
-        Ok(())
+        Ok(changes)
     }
 
     fn note_loaded(&self) {
@@ -350,10 +349,15 @@ impl App {
             if now == seen {
                 continue;
             }
+            let changed = now.iter().filter(|stamp| !seen.contains(stamp));
+            let files: Vec<PathBuf> = changed.map(|(path, _)| path.clone()).collect();
             seen = now;
             let app = Arc::clone(&self);
             match tokio::task::spawn_blocking(move || app.reload()).await {
-                Ok(Ok(())) => tracing::info!("configuration reloaded"),
+                Ok(Ok(changes)) => {
+                    tracing::debug!(?files, "files changed");
+                    changes.say();
+                }
                 Ok(Err(error)) => {
                     tracing::error!(error = %format!("{error:#}"), "new configuration is bad, the old one stays");
                 }

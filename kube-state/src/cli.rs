@@ -23,7 +23,7 @@ use crate::{
 /// The flags of this process, with a configuration that was checked. Ends the process when it is asked to print
 /// something, and with status 2 and one line on stderr when something is wrong.
 pub fn parse() -> Flags {
-    let flags = Flags::parse();
+    let flags = Flags::try_parse().unwrap_or_else(|error| daemon::suggested(error, &Flags::command(), &[]).exit());
     let pages = |action: fn(&Path, &str) -> Result<()>, folder: &Path| {
         pages().iter().try_for_each(|(name, text)| action(&folder.join(name), text))
     };

@@ -7,6 +7,7 @@ mod file;
 mod flag;
 mod page;
 mod parts;
+mod rules;
 mod subcommand;
 mod table;
 #[cfg(test)]

@@ -158,7 +158,7 @@ impl OwnMetrics {
     /// Puts everything.
     pub fn emit(&self, engine: Option<&Engine>, shard: Shard, revision: &str, out: &mut Batch) {
         let version = concat!("v", env!("CARGO_PKG_VERSION"));
-        out.put(&BUILD, ["", "", goarch(), std::env::consts::OS, "", revision, "", version], 1_u8);
+        out.put(&BUILD, ["", "", Program::goarch(), std::env::consts::OS, "", revision, "", version], 1_u8);
         out.put(&ORDINAL, [itoa::Buffer::new().format(shard.ordinal())], shard.ordinal());
         out.put(&SHARDS, [], shard.total());
         for file in &*self.files.lock() {
@@ -180,7 +180,7 @@ impl OwnMetrics {
     }
 }
 
-/// Emits outcomes of the definitions of custom kinds.
+/// Emits outcomes of the definitions of custom kinds; zeros while nobody asks for any, as upstream does.
 pub fn emit_definitions(counts: custom::Counts, out: &mut Batch) {
     out.put(&DEFINITIONS_ADDED, [], counts.added);
     out.put(&DEFINITIONS_UPDATED, [], counts.updated);
@@ -263,16 +263,6 @@ pub fn catalog(program: &Program) -> Catalog {
 fn hash(text: &[u8]) -> f64 {
     let digest = Md5::digest(text);
     digest.iter().take(6).rev().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte)) as f64
-}
-
-const fn goarch() -> &'static str {
-    if cfg!(target_arch = "x86_64") {
-        "amd64"
-    } else if cfg!(target_arch = "aarch64") {
-        "arm64"
-    } else {
-        std::env::consts::ARCH
-    }
 }
 
 fn now() -> f64 {

@@ -6,11 +6,11 @@
 //! server no longer knows that place, there is a new list. Until then the series stay, and their age says so.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
+use daemon::{Troubles, panics::guarded};
 use kubernetes::{Answer, Api, Elements, Event, Identity, Lines, Query, Trouble, What};
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
@@ -73,6 +73,8 @@ pub struct Common {
     pub pace: Pace,
     /// Whether the server knows streaming lists.
     pub streams: bool,
+    /// Problems that go on, by cause.
+    pub troubles: Troubles,
 }
 
 /// One watch.
@@ -94,6 +96,13 @@ pub struct Watch {
     was_of_use: bool,
     column: TypeColumn,
     scratch: Vec<u8>,
+}
+
+impl Drop for Watch {
+    /// A watch that is given up has no problem any more.
+    fn drop(&mut self) {
+        drop(self.common.troubles.ended(&self.who()));
+    }
 }
 
 /// What an event meant for the watch.
@@ -219,15 +228,40 @@ impl Watch {
         if is_ordinary && failures < 2 {
             tracing::debug!(kind = %self.target.kind, reason = %daemon::chain(trouble), "watch ended");
         } else if self.status.set_trouble(Some(daemon::chain(trouble))) {
-            tracing::warn!(kind = %self.target.kind, path = self.target.path, error = %daemon::chain(trouble), "cannot list or watch; known objects are kept, retrying");
+            self.say(trouble);
         }
         backoff(pace, failures)
     }
 
     fn is_well(&self) {
         if self.status.set_trouble(None) {
-            tracing::info!(kind = %self.target.kind, "watching again");
+            if let Some(all) = self.common.troubles.ended(&self.who()) {
+                tracing::info!(watches = all.join(","), "watching again");
+            }
         }
+    }
+
+    /// Says a problem, once for all watches that have it.
+    fn say(&self, trouble: &Trouble) {
+        let (kind, path) = (&self.target.kind, &self.target.path);
+        let error = daemon::chain(trouble);
+        let hint = match trouble.code() {
+            Some(401) => "; check the credentials",
+            Some(403) => "; --print-rbac prints the rights that are needed",
+            _ => "",
+        };
+        // A refusal names the kind that it is about.
+        let cause = trouble.code().map_or_else(|| error.clone(), |code| code.to_string());
+        if self.common.troubles.begun(&self.who(), &cause) {
+            tracing::warn!(%kind, path, error, "cannot list or watch; known objects are kept, retrying{hint}; watches with the same problem are on the landing page");
+        } else {
+            tracing::debug!(%kind, path, error, "cannot list or watch for the same cause as others");
+        }
+    }
+
+    /// This watch, as problems know it: kinds are watched in several namespaces.
+    fn who(&self) -> String {
+        self.target.path.to_string()
     }
 
     /// Lists in pages.
@@ -442,7 +476,7 @@ impl Watch {
             return;
         }
         let (render, rows) = (&self.target.render, &mut self.rows);
-        let rendered = catch_unwind(AssertUnwindSafe(|| render.render(object, rows)));
+        let rendered = guarded(|| render.render(object, rows));
         match rendered {
             Ok(Ok(())) => {
                 for family in self.rows.spoiled() {
@@ -457,9 +491,9 @@ impl Watch {
                 self.counts.unreadable.fetch_add(1, Relaxed);
                 tracing::debug!(kind = %self.target.kind, error = %daemon::chain(&error), "cannot parse an object; it is left out");
             }
-            Err(_) => {
+            Err(panic) => {
                 self.counts.unreadable.fetch_add(1, Relaxed);
-                tracing::error!(kind = %self.target.kind, "parsing an object panicked; it is left out");
+                tracing::error!(kind = %self.target.kind, error = %panic, "parsing an object panicked; it is left out");
                 self.rows = Rows::new(Arc::clone(&self.target.options));
             }
         }

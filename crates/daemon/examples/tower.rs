@@ -131,6 +131,7 @@ fn serve(loaded: Loaded<Settings>) -> anyhow::Result<()> {
     let source = loaded.source().clone();
     let telemetry = Telemetry::new(&PROGRAM);
     let settings = loaded.config;
+    let started = settings.clone();
     Server::new(&PROGRAM, settings.web.clone(), telemetry.clone())
         .page("/metrics", "Containers", "Each fact once, with namespace, pod and container.", Telemetries(telemetry))
         .page(
@@ -152,7 +153,8 @@ fn serve(loaded: Loaded<Settings>) -> anyhow::Result<()> {
         .reload(move || {
             let settings = source.load()?;
             tracing::info!(series = settings.series, "read again");
-            Ok(())
+            daemon::logs::set_level(&settings.log.level)?;
+            Ok(source.changes(&started, &started, &settings))
         })
         .run()
 }

@@ -7,7 +7,7 @@ use hyper_util::{
     server::conn::auto,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -20,6 +20,9 @@ use crate::{
     telemetry::Closing,
     web::Web,
 };
+
+/// Bytes of a plain request that are taken after it was refused.
+const MOST_SCRAP: usize = 64 << 10;
 
 /// Accepts connections until `stop`. When the process has no file descriptors left it closes an idle connection, waits
 /// and goes on.
@@ -95,7 +98,14 @@ async fn serve(
         let client = Client { peer, is_certified: false };
         return serve_http(socket, client, shared, &web, activity, stop).await;
     };
-    let handshake = tokio_rustls::TlsAcceptor::from(tls).accept(socket);
+    let handshake = async {
+        let mut socket = socket;
+        if speaks_http(&socket).await? {
+            answer_http(&mut socket).await?;
+            return Ok(None);
+        }
+        tokio_rustls::TlsAcceptor::from(tls).accept(socket).await.map(Some)
+    };
     let handshake = tokio::time::timeout(shared.limits.handshake, handshake);
     let shaken = tokio::select! {
         shaken = handshake => shaken,
@@ -103,7 +113,11 @@ async fn serve(
         () = stop.cancelled() => return,
     };
     match shaken {
-        Ok(Ok(socket)) => {
+        Ok(Ok(None)) => {
+            shared.telemetry.tls_failed("not_tls");
+            tracing::debug!(%peer, "plain HTTP at the TLS port, answered with 400");
+        }
+        Ok(Ok(Some(socket))) => {
             let has_certificate = socket.get_ref().1.peer_certificates().is_some_and(|chain| !chain.is_empty());
             let client = Client { peer, is_certified: web.verifies_clients && has_certificate };
             serve_http(socket, client, shared, &web, activity, stop).await;
@@ -114,6 +128,35 @@ async fn serve(
         }
         Err(_) => shared.telemetry.tls_failed("timeout"),
     }
+}
+
+/// Whether the client begins with a method of HTTP, as one does that was given `http://` for `https://`. A TLS record
+/// begins with no letter.
+async fn speaks_http(socket: &TcpStream) -> io::Result<bool> {
+    let mut first = [0];
+    let read = socket.peek(&mut first).await?;
+    Ok(read == 1 && first.iter().all(u8::is_ascii_uppercase))
+}
+
+/// Says in plain HTTP that this port takes TLS, and takes what the client still sends, so that it sees the answer.
+async fn answer_http(socket: &mut TcpStream) -> io::Result<()> {
+    const TEXT: &str = "Client sent an HTTP request to an HTTPS server; write https:// instead of http://\n";
+    let head = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n";
+    let answer = format!("{head}Content-Length: {}\r\n\r\n{TEXT}", TEXT.len());
+    socket.write_all(answer.as_bytes()).await?;
+    socket.shutdown().await?;
+    let mut scrap = [0; 4096];
+    let rest = async {
+        let mut left = MOST_SCRAP;
+        while left > 0 {
+            match socket.read(&mut scrap).await {
+                Ok(read) if read > 0 => left = left.saturating_sub(read),
+                _ => break,
+            }
+        }
+    };
+    drop(tokio::time::timeout(Duration::from_secs(1), rest).await);
+    Ok(())
 }
 
 /// A closed set of words for why a handshake failed.

@@ -10,6 +10,7 @@ use std::{
     io::Write as _,
     marker::PhantomData,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, parser::ValueSource};
@@ -18,9 +19,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
+    changes::Changes,
     invalid::Invalid,
     program::Program,
     schema::{self, Knob, Shape},
+    suggest::suggested,
     yaml::{self, ConfigError},
 };
 
@@ -37,6 +40,7 @@ pub struct Cli<T> {
     knobs: Vec<Knob>,
     check: fn(&T) -> Result<(), Invalid>,
     renamed: Renamed,
+    switches: Vec<String>,
     settings: PhantomData<fn() -> T>,
 }
 
@@ -58,6 +62,7 @@ pub struct Loaded<T> {
 pub struct Source<T> {
     file: Option<PathBuf>,
     overrides: Vec<Override>,
+    knobs: Arc<[Knob]>,
     check: fn(&T) -> Result<(), Invalid>,
     renamed: Renamed,
 }
@@ -65,8 +70,8 @@ pub struct Source<T> {
 // Derived, it would ask for a `T` that can be cloned.
 impl<T> Clone for Source<T> {
     fn clone(&self) -> Self {
-        let (file, overrides) = (self.file.clone(), self.overrides.clone());
-        Self { file, overrides, check: self.check, renamed: self.renamed }
+        let (file, overrides, knobs) = (self.file.clone(), self.overrides.clone(), Arc::clone(&self.knobs));
+        Self { file, overrides, knobs, check: self.check, renamed: self.renamed }
     }
 }
 
@@ -109,7 +114,7 @@ impl<T: Settings> Cli<T> {
         for knob in &knobs {
             command = command.args(flags(knob));
         }
-        Self { program, command, knobs, check: |_| Ok(()), renamed: &[], settings: PhantomData }
+        Self { program, command, knobs, check: |_| Ok(()), renamed: &[], switches: Vec::new(), settings: PhantomData }
     }
 
     /// Adds a flag of the program's own, such as `--print-catalog`.
@@ -126,7 +131,12 @@ impl<T: Settings> Cli<T> {
         self
     }
 
-    /// The check of values beyond their types. Errors are shown with the line of their key.
+    /// The flags of options, with their keys.
+    pub fn flags(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.knobs.iter().filter_map(|knob| Some((knob.flag.as_deref()?, knob.key.as_str())))
+    }
+
+    /// The check of values beyond what the schema says of each. Errors are shown with the line of their key.
     #[must_use]
     pub fn check(mut self, check: fn(&T) -> Result<(), Invalid>) -> Self {
         self.check = check;
@@ -137,6 +147,13 @@ impl<T: Settings> Cli<T> {
     #[must_use]
     pub fn renamed(mut self, options: &'static [(&'static str, &'static str)]) -> Self {
         self.renamed = options;
+        self
+    }
+
+    /// Flags that the program turns into others before they get here: what they are called is suggested too.
+    #[must_use]
+    pub fn switches(mut self, flags: impl IntoIterator<Item = String>) -> Self {
+        self.switches.extend(flags);
         self
     }
 
@@ -171,14 +188,15 @@ impl<T: Settings> Cli<T> {
     ) -> Result<Loaded<T>, CliError> {
         let args: Vec<OsString> = args.into_iter().collect();
         refuse_renamed(self.renamed, &args)?;
-        let matches = self.command.try_get_matches_from(args)?;
+        let matches = self.command.clone().try_get_matches_from(args);
+        let matches = matches.map_err(|error| suggested(error, &self.command, &self.switches))?;
         let mut overrides = Vec::new();
         for knob in &self.knobs {
             overrides.extend(from_environment(knob, &env)?);
             overrides.extend(from_flag(knob, &matches)?);
         }
         let file = matches.get_one::<PathBuf>("config.file").cloned();
-        let source = Source { file, overrides, check: self.check, renamed: self.renamed };
+        let source = Source { file, overrides, knobs: self.knobs.into(), check: self.check, renamed: self.renamed };
         Ok(Loaded { config: source.load()?, matches, source })
     }
 }
@@ -211,6 +229,25 @@ impl<T: Settings> Source<T> {
         self.file.as_deref()
     }
 
+    /// Options whose values differ: those that take effect at once between `current` and `new`, those that wait for a
+    /// restart between `started` and `new`.
+    pub fn changes(&self, started: &T, current: &T, new: &T) -> Changes {
+        let [started, current, new] =
+            [started, current, new].map(|config| serde_json::to_value(config).unwrap_or_default());
+        let mut changes = Changes::default();
+        for knob in &*self.knobs {
+            let (before, of) = if knob.after_restart {
+                (&started, &mut changes.after_restart)
+            } else {
+                (&current, &mut changes.effective)
+            };
+            if knob.of(before) != knob.of(&new) {
+                of.push(knob.key.clone());
+            }
+        }
+        changes
+    }
+
     /// Reads the file again, under the same flags and environment.
     pub fn load(&self) -> Result<T, CliError> {
         let mut merged = serde_json::to_value(T::default()).unwrap_or_default();
@@ -222,10 +259,27 @@ impl<T: Settings> Source<T> {
                     return Err(ConfigError::of_key(file, text, old, format!("is called {new} now")).into());
                 }
             }
+            let wrong = |knob: &Knob, what| ConfigError::of_key(file, text, &knob.key, what);
+            for knob in &*self.knobs {
+                let Some(value) = knob.of(&present) else { continue };
+                knob.check(value).map_err(|what| wrong(knob, what))?;
+            }
             let typed: T = yaml::parse_yaml(text, file)?;
-            schema::overlay(&mut merged, &present, &serde_json::to_value(typed).unwrap_or_default());
+            let typed = serde_json::to_value(typed).unwrap_or_default();
+            // JSON has no `.nan` and no `.inf`.
+            let is_endless = |knob: &&Knob| {
+                knob.shape == Shape::Number && !knob.optional && knob.of(&typed).is_some_and(Value::is_null)
+            };
+            if let Some(knob) = self.knobs.iter().find(is_endless) {
+                return Err(wrong(knob, "must be a finite number".to_owned()).into());
+            }
+            schema::overlay(&mut merged, &present, &typed);
         }
         for over in &self.overrides {
+            let knob = self.knobs.iter().find(|knob| knob.key == over.key);
+            if let Some(Err(what)) = knob.map(|knob| knob.check(&over.value)) {
+                return Err(CliError::Override { said_by: over.said_by.clone(), what });
+            }
             schema::put(&mut merged, &over.key, over.value.clone());
             if let Err(error) = T::deserialize(&merged) {
                 return Err(CliError::Override { said_by: over.said_by.clone(), what: error.to_string() });

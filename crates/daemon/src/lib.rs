@@ -4,7 +4,7 @@
 //!
 //! ```no_run
 //! use std::io::{self, Write};
-//! use daemon::{Cli, Loaded, LogArgs, Page, Program, ScrapeRequest, Server, Telemetry, WebArgs, Written};
+//! use daemon::{Changes, Cli, Loaded, LogArgs, Page, Program, ScrapeRequest, Server, Telemetry, WebArgs, Written};
 //!
 //! static PROGRAM: Program =
 //!     Program { name: "answer", prefix: "answer", about: "Serves the answer.", version: "1.0.0", revision: None };
@@ -35,15 +35,17 @@
 //!     let source = loaded.source().clone();
 //!     Server::new(&PROGRAM, loaded.config.web, Telemetry::new(&PROGRAM))
 //!         .page("/metrics", "Metrics", "The answer.", Answer)
-//!         .reload(move || Ok(drop(source.load()?)))
+//!         .reload(move || source.load().map(|_| Changes::default()).map_err(Into::into))
 //!         .run()
 //! }
 //! ```
 
 mod accept;
+mod allowed;
 mod args;
 mod bound;
 mod chain;
+mod changes;
 mod cli;
 mod connection;
 mod connections;
@@ -58,6 +60,7 @@ mod limits;
 mod listen;
 pub mod logs;
 mod page;
+pub mod panics;
 mod period;
 mod pool;
 mod process;
@@ -70,13 +73,16 @@ mod server;
 mod shared;
 mod sheet;
 mod stream;
+mod suggest;
 mod telemetry;
+mod troubles;
 mod web;
 mod yaml;
 
 pub use args::{WebArgs, WebConfigFile};
 pub use bound::Bound;
 pub use chain::chain;
+pub use changes::Changes;
 pub use cli::{Cli, CliError, Loaded, Settings, Source, print};
 pub use frame::Link;
 pub use handler::{Answer, Method, Request, Stream};
@@ -92,6 +98,8 @@ pub use reference::{options_reference, options_schema};
 pub use server::Server;
 pub use sheet::{Sheet, sheet_page};
 pub use stream::BodyWriter;
+pub use suggest::suggested;
 pub use telemetry::{Telemetry, TelemetryError};
 pub use tokio_util::sync::CancellationToken;
+pub use troubles::Troubles;
 pub use yaml::{ConfigError, load_yaml, parse_yaml};

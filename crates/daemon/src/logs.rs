@@ -3,6 +3,7 @@
 use std::{
     fmt,
     io::{IsTerminal as _, Write as _},
+    sync::OnceLock,
 };
 
 use schemars::JsonSchema;
@@ -17,7 +18,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::{chain::chain, invalid::Invalid};
+use crate::{chain::chain, invalid::Invalid, panics};
 
 /// Format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +36,7 @@ pub enum LogFormat {
 #[serde(default, deny_unknown_fields)]
 pub struct LogArgs {
     /// Format of log lines.
+    #[schemars(extend("x-restart" = true))]
     pub format: LogFormat,
     /// Minimum level: error, warn, info, debug, trace; or directives like `info,daemon=debug`.
     #[schemars(extend("x-env" = "YAGURA_LOG"))]
@@ -54,24 +56,44 @@ impl LogArgs {
     }
 }
 
-/// Starts logging to stderr. The second call in a process does nothing.
+/// Starts logging to stderr, panics too. The second call in a process does nothing.
 pub fn start(args: &LogArgs) -> Result<(), Invalid> {
     let filter = filter(&args.level).map_err(|what| Invalid::new("log.level", what))?;
     // A line that cannot be written is lost. The library would say so on stderr, and panic, for that is what failed.
-    let builder =
-        tracing_subscriber::fmt().log_internal_errors(false).with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().log_internal_errors(false).with_writer(std::io::stderr);
     let started = match args.format {
         LogFormat::Json => {
             let json = builder.json().flatten_event(true).with_current_span(false).with_timer(Rfc3339);
-            json.try_init()
+            let json = json.with_env_filter(filter).with_filter_reloading();
+            let handle = json.reload_handle();
+            json.try_init().inspect(|()| drop(LEVEL.set(Box::new(move |filter| drop(handle.reload(filter))))))
         }
         LogFormat::Logfmt => {
             let colours = std::io::stderr().is_terminal();
-            builder.fmt_fields(LogfmtFields).event_format(Logfmt { colours }).try_init()
+            let logfmt = builder.fmt_fields(LogfmtFields).event_format(Logfmt { colours });
+            let logfmt = logfmt.with_env_filter(filter).with_filter_reloading();
+            let handle = logfmt.reload_handle();
+            logfmt.try_init().inspect(|()| drop(LEVEL.set(Box::new(move |filter| drop(handle.reload(filter))))))
         }
     };
+    panics::log_panics();
     if started.is_err() {
         drop(writeln!(std::io::stderr(), "logging was started before"));
+    }
+    Ok(())
+}
+
+/// Takes another filter from now on.
+type SetFilter = Box<dyn Fn(EnvFilter) + Send + Sync>;
+
+/// Changes the filter of the process, once logging has started.
+static LEVEL: OnceLock<SetFilter> = OnceLock::new();
+
+/// Logs from this level on from now on. Does nothing while logging has not started.
+pub fn set_level(level: &str) -> Result<(), Invalid> {
+    let filter = filter(level).map_err(|what| Invalid::new("log.level", what))?;
+    if let Some(set) = LEVEL.get() {
+        set(filter);
     }
     Ok(())
 }
@@ -82,6 +104,10 @@ pub(crate) fn filter(level: &str) -> Result<EnvFilter, String> {
     let known = ["error", "warn", "info", "debug", "trace", "off"];
     if !level.contains(['=', ',']) && !known.contains(&level.to_ascii_lowercase().as_str()) {
         return Err(format!("`{level}` is no level; levels are {}", known.join(", ")));
+    }
+    let is_directive = |part: &str| part.contains('=') || known.contains(&part.to_ascii_lowercase().as_str());
+    if let Some(part) = level.split(',').map(str::trim).find(|part| !part.contains('[') && !is_directive(part)) {
+        return Err(format!("`{part}` is no level and no target=level; levels are {}", known.join(", ")));
     }
     EnvFilter::try_new(format!("{libraries},{level}")).map_err(|error| error.to_string())
 }
@@ -154,6 +180,7 @@ struct Fields<'writer> {
 
 impl Fields<'_> {
     fn put(&mut self, field: &Field, value: &str) {
+        let value = &*panics::without_build_paths(value);
         let name = if field.name() == "message" { "msg" } else { field.name() };
         let bare = !value.is_empty() && value.bytes().all(|b| b > b' ' && b != b'"' && b != b'=' && b != 0x7f);
         let written =
@@ -223,7 +250,7 @@ mod tests {
         for good in ["info", "WARN", "info,daemon=debug", "off"] {
             assert!(filter(good).is_ok(), "{good}");
         }
-        for bad in ["", "loud", "daemon=loud"] {
+        for bad in ["", "loud", "daemon=loud", "infor,daemon=debug", "info,,warn", "info,daemon"] {
             assert!(filter(bad).is_err(), "{bad}");
         }
     }

@@ -43,6 +43,13 @@ pub trait Page: Send + Sync + 'static {
     /// error, which is to be passed on.
     fn write(&self, request: &ScrapeRequest, out: &mut dyn Write) -> io::Result<Written>;
 
+    /// Whether the query asks for something that the page has; the error says what it has not, and is answered with
+    /// status 400. Must not block.
+    fn check(&self, query: &[(String, String)]) -> Result<(), String> {
+        let _ = query;
+        Ok(())
+    }
+
     /// The format of an answer to a request with this `Accept` header. A page that cannot be written in every format
     /// gives one of its own.
     fn format(&self, accept: Option<&str>) -> Format {
@@ -58,6 +65,10 @@ pub trait Page: Send + Sync + 'static {
 impl<P: Page + ?Sized> Page for Arc<P> {
     fn write(&self, request: &ScrapeRequest, out: &mut dyn Write) -> io::Result<Written> {
         (**self).write(request, out)
+    }
+
+    fn check(&self, query: &[(String, String)]) -> Result<(), String> {
+        (**self).check(query)
     }
 
     fn format(&self, accept: Option<&str>) -> Format {

@@ -18,6 +18,9 @@ pub struct NoPeriod;
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
 impl Period {
+    /// More than anybody waits.
+    pub const LONGEST: Self = Self::seconds(365 * 86_400);
+
     /// So many seconds.
     pub const fn seconds(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))

@@ -18,6 +18,26 @@ pub struct Program {
 }
 
 impl Program {
+    /// The processor's architecture in the words of Go, which dashboards of Prometheus' programs know.
+    pub const fn goarch() -> &'static str {
+        if cfg!(target_arch = "x86_64") {
+            "amd64"
+        } else if cfg!(target_arch = "x86") {
+            "386"
+        } else if cfg!(target_arch = "aarch64") {
+            "arm64"
+        } else if cfg!(all(target_arch = "powerpc64", target_endian = "little")) {
+            "ppc64le"
+        } else if cfg!(target_arch = "powerpc64") {
+            "ppc64"
+        } else if cfg!(target_arch = "loongarch64") {
+            "loong64"
+        } else {
+            // As in Go: arm, riscv64, s390x.
+            std::env::consts::ARCH
+        }
+    }
+
     /// Version and commit, for people.
     pub fn long_version(&self) -> String {
         match self.revision {

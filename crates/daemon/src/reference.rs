@@ -57,6 +57,12 @@ fn describe(page: &mut String, knob: &Knob) {
         }
         None => {}
     }
+    if knob.after_restart {
+        let _ = writeln!(page, "- Takes effect: after a restart");
+    }
+    if let Some(allowed) = knob.allowed.in_words() {
+        let _ = writeln!(page, "- Allowed: {allowed}");
+    }
     if let Some(env) = &knob.env {
         let _ = writeln!(page, "- Environment: `{env}`");
     }

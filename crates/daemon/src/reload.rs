@@ -6,7 +6,11 @@ use sd_notify::NotifyState;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::shared::{ReloadAsked, Shared};
+use crate::{
+    changes::Changes,
+    panics::guarded,
+    shared::{ReloadAsked, Shared},
+};
 
 /// Reloads, one at a time, until `stop`.
 pub(crate) async fn reload_when_asked(
@@ -34,17 +38,19 @@ pub(crate) async fn reload_when_asked(
     }
 }
 
-async fn reload(shared: &Arc<Shared>) -> Result<(), String> {
+async fn reload(shared: &Arc<Shared>) -> Result<Changes, String> {
     let work = Arc::clone(shared);
     let done = tokio::task::spawn_blocking(move || {
-        work.reload.as_ref().map_or(Ok(()), |reload| reload()).map_err(|error| format!("{error:#}"))?;
-        work.web.reload().map_err(|error| error.to_string())
+        let reload = || work.reload.as_ref().map_or_else(|| Ok(Changes::default()), |reload| reload());
+        let changes = guarded(reload).map_err(|panic| panic.to_string())?.map_err(|error| format!("{error:#}"))?;
+        work.web.reload().map_err(|error| error.to_string())?;
+        Ok(changes)
     });
     let result = done.await.unwrap_or_else(|_| Err("reload panicked, the old configuration stays".to_owned()));
     match &result {
-        Ok(()) => {
+        Ok(changes) => {
             shared.telemetry.config().succeeded();
-            tracing::info!("configuration reloaded");
+            changes.say();
         }
         Err(error) => {
             shared.telemetry.config().failed();

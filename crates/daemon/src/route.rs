@@ -3,7 +3,6 @@
 use std::{
     convert::Infallible,
     net::IpAddr,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -22,6 +21,7 @@ use crate::{
     handler::{self, Handler},
     landing,
     page::{self, Page, Reply, ScrapeRequest},
+    panics::guarded,
     program::Program,
     shared::{Plain, ReloadAsked, Route, Shared},
     stream::{self, Ended, PageBody, Part, Sink},
@@ -169,6 +169,11 @@ async fn dispatch(shared: &Arc<Shared>, method: &Method, headers: &HeaderMap, mu
 }
 
 async fn routed(shared: &Arc<Shared>, route: &Arc<Route>, head_only: bool, asked: Asked) -> Answer {
+    if let Route::Page(_, page) = &**route
+        && let Err(wrong) = page.check(&asked.query)
+    {
+        return status(StatusCode::BAD_REQUEST, format!("{wrong}\n"));
+    }
     if let (Route::Page(_, page), true) = (&**route, head_only) {
         let (format, encoding) = (page.format(asked.accept.as_deref()), page.encoding(asked.encoding));
         return with_headers(Response::new(PageBody::whole("")), format.content_type(), encoding);
@@ -211,14 +216,17 @@ async fn handled(
     let held = Arc::clone(&turn);
     let started = shared.handler_pool.run(move || {
         let _held = held;
-        match catch_unwind(AssertUnwindSafe(|| handler(&request))) {
+        match guarded(|| handler(&request)) {
             Ok(handler::Answer::Whole(reply)) => drop(decide.send(Decided::Whole(reply))),
             Ok(handler::Answer::Streamed(stream)) => {
                 if decide.send(Decided::Streamed(stream.content_type)).is_ok() {
                     job.write(stream, parts);
                 }
             }
-            Err(_) => drop(decide.send(Decided::Whole(Reply::status(500, "internal error\n")))),
+            Err(panic) => {
+                tracing::error!(path = job.path, error = %panic, "handler panicked");
+                drop(decide.send(Decided::Whole(Reply::status(500, "internal error; the log says which\n"))));
+            }
         }
     });
     if started.is_err() {
@@ -266,9 +274,9 @@ impl Streaming {
                 telemetry.stream_failed(path, "error");
                 tracing::error!(path, error = %error, "stream failed and was cut");
             }
-            Ended::Panicked => {
+            Ended::Panicked(panic) => {
                 telemetry.stream_failed(path, "panic");
-                tracing::error!(path, "stream panicked and was cut");
+                tracing::error!(path, error = %panic, "stream panicked and was cut");
             }
             Ended::Abandoned => tracing::debug!(path, "client left the stream, or took nothing of it for too long"),
         }
@@ -284,10 +292,13 @@ fn packing(asked: Encoding, content_type: &str) -> Encoding {
 
 async fn plain(shared: &Arc<Shared>, answer: Arc<Plain>, turn: OwnedSemaphorePermit, asked: Asked) -> Answer {
     let (done, reply) = oneshot::channel();
-    let Asked { query, encoding, deadline, .. } = asked;
+    let Asked { path, query, encoding, deadline, .. } = asked;
     let started = shared.pool.run(move || {
-        let reply = catch_unwind(AssertUnwindSafe(|| answer(&query)));
-        drop(done.send(reply.unwrap_or_else(|_| Reply::status(500, "internal error\n"))));
+        let reply = guarded(|| answer(&query)).unwrap_or_else(|panic| {
+            tracing::error!(path, error = %panic, "page panicked");
+            Reply::status(500, "internal error; the log says which\n")
+        });
+        drop(done.send(reply));
         drop(turn);
     });
     if started.is_err() {
@@ -367,9 +378,9 @@ impl Scrape {
                 telemetry.page_failed(path, "error");
                 tracing::error!(path, error = %error, "cannot write page");
             }
-            Ended::Panicked => {
+            Ended::Panicked(panic) => {
                 telemetry.page_failed(path, "panic");
-                tracing::error!(path, "page panicked");
+                tracing::error!(path, error = %panic, "page panicked");
             }
             Ended::Abandoned => {
                 telemetry.page_failed(path, "abandoned");
@@ -399,7 +410,7 @@ async fn reload(shared: &Arc<Shared>, method: &Method) -> Answer {
         return status(StatusCode::SERVICE_UNAVAILABLE, "shutting down\n");
     }
     match result.await {
-        Ok(Ok(())) => status(StatusCode::OK, "reloaded\n"),
+        Ok(Ok(changes)) => status(StatusCode::OK, changes.in_words()),
         Ok(Err(error)) => status(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
         Err(_) => status(StatusCode::SERVICE_UNAVAILABLE, "shutting down\n"),
     }

@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::allowed::Allowed;
+
 /// The kind of values that an option takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -42,6 +44,22 @@ pub(crate) struct Knob {
     pub(crate) about: String,
     /// `duration` and the like.
     pub(crate) format: Option<String>,
+    /// The values that it takes beyond its type.
+    pub(crate) allowed: Allowed,
+    /// Whether another value takes effect only after a restart.
+    pub(crate) after_restart: bool,
+}
+
+impl Knob {
+    /// Its value in a configuration; `None` where that does not have it.
+    pub(crate) fn of<'v>(&self, config: &'v Value) -> Option<&'v Value> {
+        self.key.split('.').try_fold(config, |inner, part| inner.get(part))
+    }
+
+    /// Whether it may have this value; the error says what is wrong with it.
+    pub(crate) fn check(&self, value: &Value) -> Result<(), String> {
+        if *value == self.default { Ok(()) } else { self.allowed.check(value) }
+    }
 }
 
 /// A section of the file and what it is for, by dotted key; the root has the empty key.
@@ -96,6 +114,8 @@ impl<'a> Reader<'a> {
             default: default.clone(),
             about: text(property, "description").or_else(|| text(schema, "description")).unwrap_or_default(),
             format: text(schema, "format"),
+            allowed: Allowed::of(property, schema),
+            after_restart: property.get("x-restart") == Some(&Value::Bool(true)),
         });
     }
 

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     args::WebArgs,
     bound::{Background, Bound},
+    changes::Changes,
     connections::Connections,
     handler::{Answer, Request},
     landing::{Endpoint, Landing},
@@ -106,9 +107,10 @@ impl Server {
         self
     }
 
-    /// The reload on SIGHUP and `/-/reload`: read the configuration, and take it over only if it is good. May block.
+    /// The reload on SIGHUP and `/-/reload`: read the configuration, take it over only if it is good, and say what changed.
+    /// May block.
     #[must_use]
-    pub fn reload(mut self, reload: impl Fn() -> anyhow::Result<()> + Send + Sync + 'static) -> Self {
+    pub fn reload(mut self, reload: impl Fn() -> anyhow::Result<Changes> + Send + Sync + 'static) -> Self {
         self.reload = Some(Arc::new(reload));
         self
     }

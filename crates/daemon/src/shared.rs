@@ -6,6 +6,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    changes::Changes,
     connections::Connections,
     handler::Handler,
     landing::{Endpoint, Landing},
@@ -21,7 +22,7 @@ use crate::{
 pub(crate) type Guard =
     dyn Fn(String, Option<String>) -> Pin<Box<dyn Future<Output = Result<(), u16>> + Send>> + Send + Sync;
 pub(crate) type Readiness = dyn Fn() -> Result<(), String> + Send + Sync;
-pub(crate) type Reload = dyn Fn() -> anyhow::Result<()> + Send + Sync;
+pub(crate) type Reload = dyn Fn() -> anyhow::Result<Changes> + Send + Sync;
 /// The function that answers a small request; gets the decoded query.
 pub(crate) type Plain = dyn Fn(&[(String, String)]) -> Reply + Send + Sync;
 
@@ -36,7 +37,7 @@ pub(crate) enum Route {
 }
 
 /// Somebody wants a reload, and may want to know how it went.
-pub(crate) struct ReloadAsked(pub(crate) Option<oneshot::Sender<Result<(), String>>>);
+pub(crate) struct ReloadAsked(pub(crate) Option<oneshot::Sender<Result<Changes, String>>>);
 
 /// State that all connections share.
 pub(crate) struct Shared {

@@ -3,7 +3,6 @@
 
 use std::{
     io::{self, Write},
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
         Arc,
@@ -19,7 +18,10 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::{runtime::Handle, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::page::{Page, ScrapeRequest, Written};
+use crate::{
+    page::{Page, ScrapeRequest, Written},
+    panics::{Panic, guarded},
+};
 
 /// Size of the pieces that go to the socket.
 const CHUNK: usize = 64 * 1024;
@@ -46,7 +48,7 @@ pub(crate) enum Ended {
     /// The client is gone, or reads too slowly.
     Abandoned,
     /// The page panicked.
-    Panicked,
+    Panicked(Panic),
 }
 
 /// The two ends of a body.
@@ -99,7 +101,7 @@ fn write(
         Ok(out) => out,
         Err(error) => return Ended::Failed(error),
     };
-    match catch_unwind(AssertUnwindSafe(|| body(&mut out, &gone))) {
+    match guarded(|| body(&mut out, &gone)) {
         Ok(Ok(written)) => match out.finish().and_then(Chunks::end) {
             Ok(bytes) => Ended::Whole(written, bytes),
             Err(_) => Ended::Abandoned,
@@ -111,9 +113,9 @@ fn write(
             fail(&failed, error);
             Ended::Failed(io::Error::other(said))
         }
-        Err(_) => {
+        Err(panic) => {
             fail(&failed, io::Error::other("the page panicked"));
-            Ended::Panicked
+            Ended::Panicked(panic)
         }
     }
 }

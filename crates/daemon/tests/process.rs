@@ -91,6 +91,31 @@ fn sighup_reloads_and_a_bad_configuration_changes_nothing() {
 }
 
 #[test]
+fn a_reload_says_what_changed_what_waits_for_a_restart_and_that_nothing_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tower.yaml");
+    std::fs::write(&file, "series: 5\n").unwrap();
+    let mut tower = Tower::start(&[&format!("--config.file={}", file.display()), "--web.enable-lifecycle"]);
+    let reload = |text: &str, tower: &Tower| {
+        std::fs::write(&file, text).unwrap();
+        let answer = fetch(tower.address, "POST", "/-/reload", &[("Content-Length", "0")]);
+        assert_eq!(answer.status, 200);
+        answer.text()
+    };
+    assert_eq!(reload("series: 5\n", &tower), "reloaded; no option changed\n");
+    tower.wait_for_line("configuration reloaded; no option changed");
+    assert_eq!(reload("series: 6\nlog: {level: debug}\n", &tower), "reloaded\nchanged: log.level, series\n");
+    let line = tower.wait_for_line("configuration reloaded");
+    assert!(line.contains("changed=log.level,series"), "{line}");
+    // The level holds from now on.
+    tower.wait_for_line("level=debug");
+    let said = reload("series: 5\nweb: {max_requests: 3}\nlog: {format: json}\n", &tower);
+    assert_eq!(said, "reloaded\nneeds a restart: log.format, web.max_requests\n");
+    let line = tower.wait_for_line("take effect only after a restart");
+    assert!(line.contains("level=warn") && line.contains("changed=log.format,web.max_requests"), "{line}");
+}
+
+#[test]
 fn reload_over_http_is_off_by_default() {
     let tower = Tower::start(&[]);
     assert_eq!(fetch(tower.address, "POST", "/-/reload", &[("Content-Length", "0")]).status, 403);

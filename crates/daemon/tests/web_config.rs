@@ -112,8 +112,9 @@ fn tls_serves_with_files_beside_the_configuration_and_with_inline_ones() {
         let response = Client::of(&authority).get(server.address, "/metrics").unwrap();
         assert_eq!((response.status, response.body), (200, lab::lines_text(3)));
         let mut plain = lab::connect(server.address);
-        let refused = lab::exchange(&mut plain, "GET", "/metrics", &[]);
-        assert!(refused.map_or(true, |response| response.status != 200), "no plain HTTP on a TLS port");
+        let refused = lab::exchange(&mut plain, "GET", "/metrics", &[]).unwrap();
+        assert_eq!(refused.status, 400, "no plain HTTP on a TLS port");
+        assert!(refused.text().contains("write https:// instead of http://"), "{}", refused.text());
         wait_for("the failure to be counted", || {
             server.metric("lab_tls_errors_total", &[("reason", "not_tls")]) == 1.0
         });

@@ -135,7 +135,13 @@ pub(crate) fn net_folder(host: &Host) -> &'static str {
 /// A file that is there and makes no sense.
 pub(crate) fn malformed(dir: &Dir, name: &str, why: impl Into<String>) -> ReadError {
     let path: PathBuf = dir.join(name);
-    ReadError { path, source: io::Error::new(io::ErrorKind::InvalidData, why.into()) }
+    let why = why.into();
+    // procfs takes a file that it cannot read for a bug of its own, and says where in its code.
+    let why = match why.split_once('\n') {
+        Some((place, why)) if place.starts_with("bug at ") => why.lines().next().unwrap_or_default().to_owned(),
+        _ => why,
+    };
+    ReadError { path, source: io::Error::new(io::ErrorKind::InvalidData, why) }
 }
 
 /// An attribute of sysfs, trimmed. `None` when it is not there, and when the driver does not answer: attributes of a

@@ -21,6 +21,8 @@ pub struct Config {
     pub path: Paths,
     /// Collectors.
     pub collector: Collectors,
+    /// The cAdvisor view.
+    pub cadvisor: Cadvisor,
     /// eBPF programs.
     pub probe: Probes,
     /// Event records.
@@ -126,6 +128,31 @@ pub struct Collectors {
     pub vmstat: node::Vmstat,
 }
 
+/// The cAdvisor view.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cadvisor {
+    /// Cgroups with rows in the cAdvisor view. `kubelet`: those of a kubelet's page, which are the machine, `kubepods`, the
+    /// kubelet's own service and what is below them. `containers`: the machine and containers. `all`: every cgroup, as
+    /// cAdvisor on its own. `auto`: as `kubelet` where `kubepods` exists, else as `all`.
+    pub cgroups: CgroupRows,
+}
+
+/// Cgroups with rows in the cAdvisor view.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CgroupRows {
+    /// As a kubelet where there is one, else all.
+    #[default]
+    Auto,
+    /// Those of a kubelet's page.
+    Kubelet,
+    /// The machine and containers.
+    Containers,
+    /// All.
+    All,
+}
+
 /// eBPF programs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -160,12 +187,14 @@ impl Probes {
 pub struct Events {
     /// File for one line of JSON per TCP connection that ended or failed to open; appended to. `-` is the standard output.
     /// Empty: off, and no records are made.
+    #[schemars(extend("format" = "output-file", "x-restart" = true))]
     pub flows: PathBuf,
     /// Record one connection in N, picked at random. Each record has N as `sampled`.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 1_000_000), extend("x-restart" = true))]
     pub flows_sample: u32,
     /// File for one line of JSON per program that is started; appended to. `-` is the standard output. A line has the
     /// file and the thread's name, no arguments. Empty: off, and no records are made.
+    #[schemars(extend("format" = "output-file", "x-restart" = true))]
     pub starts: PathBuf,
 }
 
@@ -183,9 +212,10 @@ pub struct Kubernetes {
     /// Send no requests to Kubernetes: names of pods come from OCI bundles only.
     pub disable: bool,
     /// Name of this machine's Node object. In a pod, set it from `spec.nodeName`.
-    #[schemars(extend("x-env" = "NODE_NAME"))]
+    #[schemars(extend("x-env" = "NODE_NAME", "format" = "hostname"))]
     pub node: String,
     /// Kubeconfig for an agent outside a pod. Empty: the pod's service account, if there is one.
+    #[schemars(extend("format" = "file"))]
     pub kubeconfig: PathBuf,
     /// The node's kubelet.
     pub kubelet: Kubelet,
@@ -206,6 +236,7 @@ pub struct Kubernetes {
 pub struct Kubelet {
     /// Address of the kubelet, such as `https://127.0.0.1:10250`; used while the API server is unreachable or none is
     /// given. Empty: never used.
+    #[schemars(extend("format" = "uri"))]
     pub url: String,
     /// Do not verify the kubelet's certificate. Kubelets use self-signed certificates by default.
     pub insecure: bool,
@@ -217,16 +248,20 @@ pub struct Kubelet {
 pub struct Peers {
     /// Addresses of yagura-kube-state, such as `http://yagura-kube-state:8080`; with shards, name each shard. Empty:
     /// peers that are neither on this node nor looked up by name are shown as node, cidr, private or world.
+    #[schemars(extend("format" = "uri"))]
     pub url: Vec<String>,
     /// CA certificates for the server. Empty: the system's.
+    #[schemars(extend("format" = "file"))]
     pub ca_file: PathBuf,
     /// File with a bearer token for the server.
+    #[schemars(extend("format" = "file"))]
     pub token_file: PathBuf,
     /// Do not verify the server's certificate.
     pub insecure: bool,
     /// Named networks: `office=192.0.2.0/24`. An address gets the name of the smallest network that contains it.
     pub networks: Vec<String>,
     /// Maximum of peers per workload and direction. Further peers are counted as `other`.
+    #[schemars(range(min = 0, max = 100_000))]
     pub per_workload: usize,
 }
 
@@ -250,8 +285,10 @@ pub struct Prices {
     /// Currency of the prices, such as EUR.
     pub currency: String,
     /// Price of a CPU for an hour.
+    #[schemars(range(min = 0.0, max = 1e9))]
     pub cpu_hour: f64,
     /// Price of a GiB of memory for an hour.
+    #[schemars(range(min = 0.0, max = 1e9))]
     pub memory_gib_hour: f64,
 }
 
@@ -260,8 +297,10 @@ pub struct Prices {
 #[serde(default, deny_unknown_fields)]
 pub struct Series {
     /// Maximum of samples per family; further ones are dropped and counted.
+    #[schemars(range(min = 1, max = 100_000_000))]
     pub per_family: usize,
     /// Maximum of samples per page; further ones are dropped and counted.
+    #[schemars(range(min = 1, max = 100_000_000))]
     pub per_page: usize,
 }
 
@@ -277,6 +316,7 @@ impl Default for Series {
 pub struct Files {
     /// Maximum of kernel files kept open between scrapes; never more than three quarters of the process's limit.
     /// Reading a file that is not kept costs about five times as much.
+    #[schemars(range(min = 0, max = 10_000_000))]
     pub kept: usize,
 }
 
@@ -292,6 +332,7 @@ impl Default for Files {
 pub struct Privilege {
     /// Keep all capabilities that the process was started with. Without it, capabilities that no collector needs are
     /// dropped at the start, so a reloaded configuration cannot enable eBPF programs if none was enabled before.
+    #[schemars(extend("x-restart" = true))]
     pub keep_capabilities: bool,
 }
 

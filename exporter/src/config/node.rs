@@ -200,6 +200,7 @@ pub struct Filesystem {
     pub fs_types_include: Pattern,
     /// Timeout of statfs per mount. A mount over it gets `device_error` and is not queried again until it has answered;
     /// other mounts are shown.
+    #[schemars(extend("x-minimum" = "1ms", "x-maximum" = "1h"))]
     pub mount_timeout: Period,
 }
 

@@ -2,8 +2,15 @@
 
 use jiff::tz::TimeZone;
 
-use super::table::Flags;
+use std::path::Path;
+
+use daemon::{Changes, ConfigError};
 use kubernetes::Access;
+
+use super::{
+    rules,
+    table::{self, Flags},
+};
 
 use crate::{
     custom,
@@ -97,21 +104,78 @@ pub enum BadFlags {
     /// Two ways to say which namespaces.
     #[error("--namespaces, --namespace-selector: only one of them can say which namespaces are watched")]
     NamesAndSelector,
-    /// A ratio that is none.
-    #[error("--auto-gomemlimit-ratio: {0} is not above 0 and at most 1")]
-    MemoryRatio(f64),
+    /// A value that a flag cannot have.
+    #[error("--{flag}: {what}")]
+    Flag {
+        /// Its flag.
+        flag: &'static str,
+        /// What is wrong with the value.
+        what: String,
+    },
 }
 
+impl BadFlags {
+    /// The same, with the place in the configuration file if the value stands there.
+    pub fn placed(self, path: &Path, text: &str) -> Self {
+        let (flags, what) = match &self {
+            Self::Flag { flag, what } => (*flag, what.clone()),
+            Self::Selection { flag, source } => (*flag, daemon::chain(source)),
+            Self::Shard(error) => ("shard, --total-shards", error.to_string()),
+            _ => return self,
+        };
+        let named = flags.split(", ").map(|flag| flag.trim_start_matches('-'));
+        let keys = named.filter_map(|name| table::all().find(|flag| flag.name == name)).flat_map(|flag| flag.keys);
+        let mut placed = keys.map(|key| ConfigError::of_key(path, text, key, what.clone()));
+        placed.find(|error| error.place.is_some()).map_or(self, Self::File)
+    }
+}
+
+/// Flags whose values are taken once, at the start.
+const AFTER_RESTART: [&str; 19] = [
+    "auth-filter",
+    "host",
+    "log.format",
+    "log.level",
+    "peers",
+    "pod",
+    "pod-lifetimes",
+    "pod-namespace",
+    "pod-workloads",
+    "port",
+    "server-idle-timeout",
+    "server-read-header-timeout",
+    "server-write-timeout",
+    "telemetry-host",
+    "telemetry-port",
+    "tls-config",
+    "workload-kinds",
+    "workload-owner",
+    "workload-requests",
+];
+
 impl Flags {
+    /// What differs in `new` from what is in effect; `started` is what the process has begun with.
+    pub fn changes(&self, started: &Self, new: &Self) -> Changes {
+        let (mut current, mut started, mut new) = (self.clone(), started.clone(), new.clone());
+        let mut changes = Changes::default();
+        for flag in table::all() {
+            let (before, of) = if AFTER_RESTART.contains(&flag.name) {
+                (&mut started, &mut changes.after_restart)
+            } else {
+                (&mut current, &mut changes.effective)
+            };
+            if flag.written(before) != flag.written(&mut new) {
+                of.push(flag.name.to_owned());
+            }
+        }
+        changes
+    }
+
     /// Checks the flags against each other, and builds what they name.
     pub fn check(&self) -> Result<Config, BadFlags> {
         let at = |flag| move |source| BadFlags::Selection { flag, source };
-        if !(self.auto_gomemlimit_ratio > 0.0 && self.auto_gomemlimit_ratio <= 1.0) {
-            return Err(BadFlags::MemoryRatio(self.auto_gomemlimit_ratio));
-        }
+        rules::check(self)?;
         self.web().check()?;
-        self.telemetry_web().check()?;
-        self.log().check()?;
         let kinds = &self.resources;
         if !self.node.is_empty() && kinds.iter().any(|kind| kind != "pods") {
             return Err(BadFlags::NodeWithOtherKinds);
@@ -154,10 +218,7 @@ impl Flags {
             label_selectors: Selectors::parse(&self.label_selector).map_err(at("label-selector"))?,
             field_selectors: Selectors::parse(&self.field_selector).map_err(at("field-selector"))?,
             without_namespaces: self.namespaces_denylist.clone(),
-            access: Access::api_server(
-                self.kubeconfig.clone(),
-                Some(self.apiserver.clone()).filter(|address| !address.is_empty()),
-            ),
+            access: rules::access(self),
             object_limit: Some(self.object_limit).filter(|limit| *limit > 0),
             from_cache: self.use_apiserver_cache,
             pod: (!self.pod.is_empty() && !self.pod_namespace.is_empty())

@@ -125,6 +125,24 @@ impl<T> Flag<T> {
         Ok(())
     }
 
+    /// Its value, as it may be written; nothing for flags that are passed over.
+    pub(super) fn written(&self, flags: &mut T) -> String {
+        match self.value {
+            Value::Switch(to) => to(flags).to_string(),
+            Value::Text(to) | Value::Word(_, to) | Value::Keys(to) => to(flags).clone(),
+            Value::Path(to) => to(flags).as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
+            Value::Names(to) | Value::List(to) => to(flags).join(","),
+            Value::Selectors(to) => to(flags).join(" "),
+            Value::Port(to) => to(flags).to_string(),
+            Value::Count(to) => to(flags).to_string(),
+            Value::Limit(to) => to(flags).to_string(),
+            Value::Ratio(to) => to(flags).to_string(),
+            Value::Time(to) => to(flags).as_nanos().to_string(),
+            Value::Level(to) => to(flags).to_string(),
+            Value::IgnoredSwitch | Value::Ignored(_) => String::new(),
+        }
+    }
+
     /// Reads the value that the file has. One that is null leaves the flag as it is.
     pub(super) fn read<'de, D: Deserializer<'de>>(&self, file: D) -> Result<Setting<T>, D::Error> {
         Ok(match self.value {

@@ -1,8 +1,11 @@
 //! Converts flags to the settings of parts that know no flags: log, servers, custom resources.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs as _},
+    time::Duration,
+};
 
-use daemon::{Limits, LogArgs, LogFormat, WebArgs, WebConfigFile};
+use daemon::{Limits, LogArgs, LogFormat, Period, WebArgs, WebConfigFile};
 
 use super::table::Flags;
 use crate::custom;
@@ -51,12 +54,17 @@ impl Flags {
     /// Times of the server of objects.
     pub fn limits(&self) -> Limits {
         Limits {
-            headers: self.server_read_header_timeout,
-            idle: self.server_idle_timeout,
-            write: self.server_write_timeout,
+            headers: limit(self.server_read_header_timeout),
+            idle: limit(self.server_idle_timeout),
+            write: limit(self.server_write_timeout),
             ..Limits::default()
         }
     }
+}
+
+/// A time of zero is none, as Go's servers have it.
+fn limit(time: Duration) -> Duration {
+    if time.is_zero() { Period::LONGEST.0 } else { time.min(Period::LONGEST.0) }
 }
 
 /// The address that a host and a port mean. A host may be a name, of whose addresses one of IPv4 goes first; what has no

@@ -185,26 +185,13 @@ const DIFFERENT: &[(&str, &str)] = &[
 /// The value of a flag as the record has it.
 fn recorded(flag: &Flag<Flags>, flags: &mut Flags) -> String {
     match flag.value {
-        Value::Switch(to) => to(flags).to_string(),
-        Value::Text(to) | Value::Word(_, to) => to(flags).clone(),
-        Value::Path(to) => to(flags).as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
-        Value::Names(to) | Value::List(to) => {
+        Value::Names(to) => {
             let mut names = to(flags).clone();
-            if matches!(flag.value, Value::Names(_)) {
-                names.sort_unstable();
-                names.dedup();
-            }
+            names.sort_unstable();
+            names.dedup();
             names.join(",")
         }
-        Value::Keys(to) => to(flags).clone(),
-        Value::Selectors(to) => to(flags).join(" "),
-        Value::Port(to) => to(flags).to_string(),
-        Value::Count(to) => to(flags).to_string(),
-        Value::Limit(to) => to(flags).to_string(),
-        Value::Ratio(to) => to(flags).to_string(),
-        Value::Time(to) => to(flags).as_nanos().to_string(),
-        Value::Level(to) => to(flags).to_string(),
-        Value::IgnoredSwitch | Value::Ignored(_) => String::new(),
+        _ => flag.written(flags),
     }
 }
 
@@ -309,4 +296,124 @@ fn an_empty_text_is_as_good_as_none() {
         flags(&["--config=", "--kubeconfig=", "--tls-config=", "--custom-resource-state-config-file=", "--apiserver="]);
     assert_eq!(empty, flags(&[]));
     assert!(with_file(&empty).unwrap().1.is_none());
+}
+
+#[test]
+fn a_value_that_a_flag_cannot_have_is_refused_by_flag_or_by_its_place_in_the_file() {
+    let refused = |args: &[&str]| daemon::chain(&flags(args).check().unwrap_err());
+    for (args, expected) in [
+        (&["--kubeconfig=/no/such"][..], "--kubeconfig: cannot use the kubeconfig /no/such: "),
+        (&["--apiserver=ftp://a"], "--apiserver: \"ftp://a\" is no address of a server"),
+        (&["--namespaces=Prod"], "--namespaces: \"Prod\" is no name of a namespace"),
+        (&["--node=a b", "--resources=pods"], "--node: \"a b\" is no name of an object"),
+        (&["--pod=a-0"], "--pod: needs --pod-namespace"),
+        (&["--telemetry-port=8080"], "--telemetry-port: 8080 is the port of --port too"),
+        (&["--host=no such host"], "--host: `no such host:8080` is no address"),
+        (&["--log.level=loud"], "--log.level: `loud` is no level"),
+        (&["--label-selector=pods=a in (b"], "--label-selector: cannot read the selector \"a in (b\""),
+        (&["--total-shards=0"], "--shard, --total-shards: shard 0 is not among 0 shards"),
+    ] {
+        let said = refused(args);
+        assert!(said.starts_with(expected), "{args:?}: {said}");
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().display();
+    for (text, expected) in [
+        ("port: 1\nnamespaces: [Prod]\n", ":2:1: key namespaces: \"Prod\" is no name of a namespace"),
+        ("auto_gomemlimit_ratio: .nan\n", ":1:1: key auto_gomemlimit_ratio: NaN is not above 0 and at most 1"),
+        ("kubeconfig: /no/such\n", ":1:1: key kubeconfig: cannot use the kubeconfig /no/such: "),
+        ("resources: [pod]\n", ":1:1: key resources: kind \"pod\" is not known"),
+        ("total_shards: 2\nshard: 2\n", ":2:1: key shard: shard 2 is not among 2 shards"),
+    ] {
+        std::fs::write(file.path(), text).unwrap();
+        let given = Flags { config: Some(file.path().to_owned()), ..flags(&[]) };
+        let said = daemon::chain(&crate::app::Setup::load(&given).unwrap_err());
+        assert!(said.starts_with(&format!("{path}{expected}")), "{text}: {said}");
+    }
+}
+
+#[test]
+fn no_value_of_any_flag_ends_in_a_panic() {
+    let values = [
+        "",
+        " ",
+        "0",
+        "-1",
+        "1",
+        "nan",
+        "inf",
+        "1e309",
+        "18446744073709551616",
+        "localhost:6443",
+        "https://",
+        "http://a b",
+        "https://[::1",
+        "/",
+        "/dev/null",
+        "/no/such",
+        "\u{3000}",
+        "é",
+        "a\nb",
+        "(",
+        "[",
+        "*",
+        ":1",
+        "true",
+        "%zz",
+        "a=b",
+        "=",
+        ",",
+        "--",
+        "..",
+        "a=[",
+        "pods=[*",
+        "pods=(",
+        "9999999999h",
+        "-1s",
+        "0s",
+    ];
+    let long = "a".repeat(70_000);
+    for flag in table::all() {
+        for value in values.into_iter().chain([long.as_str()]) {
+            let Ok(flags) = Flags::try_parse_from(["x", &format!("--{}={value}", flag.name)]) else { continue };
+            let _ = crate::app::Setup::load(&flags);
+            let _ = flags.limits();
+        }
+    }
+}
+
+#[test]
+fn a_timeout_of_zero_is_none_as_in_go() {
+    let limits =
+        flags(&["--server-idle-timeout=0", "--server-read-header-timeout=0s", "--server-write-timeout=1s"]).limits();
+    assert!(limits.idle > Duration::from_hours(24) && limits.headers > Duration::from_hours(24));
+    assert_eq!(limits.write, Duration::from_secs(1));
+}
+
+#[test]
+fn each_flag_that_takes_text_has_a_rule_or_is_read_by_somebody_who_says_what_is_wrong() {
+    let read = [
+        "metric-allowlist",
+        "metric-annotations-allowlist",
+        "metric-denylist",
+        "metric-labels-allowlist",
+        "metric-opt-in-list",
+        "resources",
+        "workload-owner",
+        "workload-kinds",
+        "config",
+        "tls-config",
+        "custom-resource-state-config",
+        "custom-resource-state-config-file",
+        "docs.write",
+        "docs.check",
+    ];
+    for flag in table::all() {
+        let is_open = matches!(
+            flag.value,
+            Value::Text(_) | Value::Path(_) | Value::Names(_) | Value::List(_) | Value::Keys(_) | Value::Selectors(_)
+        );
+        let has_rule = rules::RULES.iter().any(|(name, _)| *name == flag.name);
+        assert!(!is_open || has_rule || read.contains(&flag.name), "--{}", flag.name);
+    }
 }

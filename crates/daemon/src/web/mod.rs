@@ -90,10 +90,13 @@ impl Current {
         match loaded {
             Ok(mut web) => {
                 web.auth.take_over(&self.web.load().auth);
+                let is_new = seen.files != stamps(&web.files);
                 seen.files = stamps(&web.files);
                 self.web.store(Arc::new(web));
                 self.telemetry.web_config().succeeded();
-                tracing::info!(file = %path.display(), "web configuration reloaded");
+                if is_new {
+                    tracing::info!(file = %path.display(), "web configuration reloaded");
+                }
                 Ok(())
             }
             Err(error) => {

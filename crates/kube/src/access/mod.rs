@@ -110,14 +110,18 @@ impl Access {
         Self::Address { url, credentials: Credentials { authority, token, insecure } }
     }
 
+    /// Whether the files that it names can be read and hold what they should. Asks nobody, and starts no plugin.
+    pub fn check(&self) -> Result<(), NoAccess> {
+        let Settings { config, authority, identity, .. } = self.settings()?;
+        named(&config)?;
+        trust::tls(&config, authority.as_ref(), identity.as_ref()).map(drop)
+    }
+
     /// Prepares requests in the name of `agent`. Reads files, and asks nobody yet.
     pub(crate) fn way(&self, agent: &'static str) -> Result<Way, NoAccess> {
         let Settings { mut config, authority, identity, token, proxy, files } = self.settings()?;
         config.headers.push((USER_AGENT, HeaderValue::from_static(agent)));
-        if let Some(name) = &config.tls_server_name {
-            let is_name = rustls_pki_types::ServerName::try_from(name.as_str()).is_ok();
-            is_name.then_some(()).ok_or_else(|| NoAccess::ServerName { name: name.clone() })?;
-        }
+        named(&config)?;
         let proxy = match proxy {
             Proxy::Given(proxy) => Some(proxy),
             Proxy::Never => None,
@@ -150,6 +154,16 @@ impl Access {
             },
             Self::Address { url, credentials } => credentials.settings(url),
         }
+    }
+}
+
+/// Whether the name that the server's certificate must have can be one.
+fn named(config: &Config) -> Result<(), NoAccess> {
+    match &config.tls_server_name {
+        Some(name) if rustls_pki_types::ServerName::try_from(name.as_str()).is_err() => {
+            Err(NoAccess::ServerName { name: name.clone() })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -109,7 +109,7 @@ fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 
 impl Collector for NodeScrape {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
-        let labels = ["", std::env::consts::ARCH, std::env::consts::OS, "", "", "", env!("CARGO_PKG_VERSION")];
+        let labels = ["", daemon::Program::goarch(), std::env::consts::OS, "", "", "", env!("CARGO_PKG_VERSION")];
         scrape.out.put(&BUILD, labels, true);
         if self.with_process {
             emit_process(&ProcessUsage::now(), scrape.out);

@@ -20,7 +20,7 @@ use std::{
 };
 
 use kernfs::{Host, Reader};
-use kubernetes::{Credentials, Load, WorkloadRef};
+use kubernetes::{Access, Credentials, Load, NoAccess, WorkloadRef};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -189,11 +189,16 @@ pub fn check(config: &config::Peers) -> Result<(), (&'static str, String)> {
     if let Some(text) = config.networks.iter().find(|text| Network::parse(text).is_none()) {
         return Err(("networks", format!("cannot read {text:?}: it is written office=192.0.2.0/24")));
     }
-    let is_url = |url: &&String| !(url.starts_with("http://") || url.starts_with("https://"));
-    match config.url.iter().find(is_url) {
-        Some(url) => Err(("url", format!("{url:?} does not begin with http:// or https://"))),
-        None => Ok(()),
+    for url in &config.url {
+        let access = Access::Address { url: url.clone(), credentials: setup::credentials(config) };
+        if let Err(error) = access.check() {
+            // What is wrong with an address was found before.
+            let key = if config.ca_file.as_os_str().is_empty() { "token_file" } else { "ca_file" };
+            let key = if matches!(error, NoAccess::Token { .. }) { "token_file" } else { key };
+            return Err((key, daemon::chain(&error)));
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -225,11 +230,21 @@ mod tests {
 
     #[test]
     fn options_that_cannot_be_read_are_said() {
-        let with = |url: &str, network: &str| {
-            check(&config::Peers { url: vec![url.into()], networks: vec![network.into()], ..config::Peers::default() })
+        let peers = |network: &str| config::Peers {
+            url: vec!["https://kube-state:8080".into()],
+            networks: vec![network.into()],
+            ..config::Peers::default()
         };
-        assert!(with("http://kube-state:8080", "a=10.0.0.0/8").is_ok());
-        assert_eq!(with("kube-state:8080", "a=10.0.0.0/8").unwrap_err().0, "url");
-        assert_eq!(with("http://kube-state:8080", "10.0.0.0/8").unwrap_err().0, "networks");
+        assert_eq!(check(&peers("a=10.0.0.0/8")), Ok(()));
+        assert_eq!(check(&peers("10.0.0.0/8")).unwrap_err().0, "networks");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "no certificate\n").unwrap();
+        let with_authority = config::Peers { ca_file: file.path().into(), ..peers("a=10.0.0.0/8") };
+        let (key, what) = check(&with_authority).unwrap_err();
+        assert!(key == "ca_file" && what.contains("has no certificate in PEM form"), "{key}: {what}");
+        std::fs::write(&file, "a\u{1}b").unwrap();
+        let with_token = config::Peers { token_file: file.path().into(), ..peers("a=10.0.0.0/8") };
+        let (key, what) = check(&with_token).unwrap_err();
+        assert!(key == "token_file" && what.contains("has characters that no token has"), "{key}: {what}");
     }
 }

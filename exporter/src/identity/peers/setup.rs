@@ -5,16 +5,16 @@ use kubernetes::Credentials;
 use super::{Peers, Servers, Told, directory::Directory, networks::Network, poll};
 use crate::config;
 
+/// As whom the servers are asked.
+pub(super) fn credentials(config: &config::Peers) -> Credentials {
+    let file = |path: &std::path::Path| (!path.as_os_str().is_empty()).then(|| path.to_owned());
+    Credentials { authority: file(&config.ca_file), token: file(&config.token_file), insecure: config.insecure }
+}
+
 impl Peers {
     /// Asks those whom the configuration names from now on. What is known stays while they are the same.
     pub fn set_up(&self, config: &config::Peers, node: &str) {
-        let file = |path: &std::path::Path| (!path.as_os_str().is_empty()).then(|| path.to_owned());
-        let credentials = Credentials {
-            authority: file(&config.ca_file),
-            token: file(&config.token_file),
-            insecure: config.insecure,
-        };
-        let servers = Servers { urls: config.url.clone(), credentials };
+        let servers = Servers { urls: config.url.clone(), credentials: credentials(config) };
         {
             let mut state = self.0.state.lock();
             state.networks = config.networks.iter().filter_map(|text| Network::parse(text)).collect();

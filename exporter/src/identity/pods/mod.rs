@@ -292,12 +292,15 @@ pub fn check(config: &config::Kubernetes) -> Result<(), (&'static str, String)> 
             return Err((key, format!("cannot read {text:?}: {how}")));
         }
     }
-    match config.workload_kinds.iter().find(|text| OwnerKind::parse(text).is_none()) {
-        Some(text) => {
-            Err(("workload_kinds", format!("cannot read {text:?}: it is written TaskRun=taskruns.v1.tekton.dev")))
-        }
-        None => Ok(()),
+    if let Some(text) = config.workload_kinds.iter().find(|text| OwnerKind::parse(text).is_none()) {
+        return Err(("workload_kinds", format!("cannot read {text:?}: it is written TaskRun=taskruns.v1.tekton.dev")));
     }
+    // In a pod, the files of the service account are not the user's to choose.
+    if !config.disable && !config.kubeconfig.as_os_str().is_empty() {
+        let access = Access::api_server(Some(config.kubeconfig.clone()), None);
+        access.check().map_err(|error| ("kubeconfig", daemon::chain(&error)))?;
+    }
+    Ok(())
 }
 
 /// The rights that a configuration needs in the cluster.
