@@ -117,7 +117,8 @@ impl App {
         let engine = |specs: &[&'static Spec]| -> Result<Engine> {
             let tree = Tree::new(Arc::clone(&host), Arc::clone(&layout), Arc::clone(&budget))
                 .context("cannot open the cgroup hierarchies")?
-                .with_pods(&known.pods);
+                .with_pods(&known.pods)
+                .with_rows(config.cadvisor.cgroups);
             Ok(Engine::new(specs, |spec| slices::wants(config, spec), &context, tree))
         };
         let (containers, node) = (engine(&of_containers)?, engine(&of_node)?);

@@ -67,7 +67,7 @@ fn main() {
     measure(
         "yagura-exporter",
         agent,
-        &["--web.listen-address={address}", "--log.level=warn"],
+        &["--web.listen-address={address}", "--log.level=warn", "--cadvisor.cgroups=all"],
         &["/metrics/cadvisor", "/metrics", "/metrics/node"],
     );
     if let Some(path) = std::env::var_os("CADVISOR") {

@@ -11,6 +11,17 @@ pub struct Counted {
     pub pressure: Option<CountedPressure>,
 }
 
+/// Figures of one cgroup that a collector of this scrape has read from files, for those that run after it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Read {
+    /// CPU time, in seconds.
+    pub cpu: Option<f64>,
+    /// How often a period of its quota ended throttled; `None` also where it has no quota.
+    pub throttled: Option<u64>,
+    /// Memory, in bytes.
+    pub memory: Option<u64>,
+}
+
 /// Of the files `memory.*`, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CountedMemory {

@@ -7,7 +7,7 @@ use kubernetes::WorkloadRef;
 use metric::Of;
 
 use super::{
-    counted::Counted,
+    counted::{Counted, Read},
     folders::Folders,
     layout::{Controller, Layout},
     limits::{Asked, CpuLimits, CpusetLimits, Limits, MemoryLimits},
@@ -70,8 +70,15 @@ pub struct Group {
     /// Subject in the batch of the running scrape, under our own labels. Only containers and services have one,
     /// and of two that would bear the same labels only the younger.
     pub own: Option<Of<AsContainer>>,
+    /// Whether it is a workload with others inside it. It has no row of its own in our view any more, since what the
+    /// kernel says of it is what it says of those inside too.
+    pub(super) holds: bool,
+    /// Whether it has the row of what a workload that holds others uses besides them.
+    pub(super) is_rest: bool,
     /// Counters from eBPF iterators for the running scrape.
     pub counted: Counted,
+    /// Figures that a collector of the running scrape has read.
+    pub known: Read,
     pub(super) workload: Option<WorkloadRef>,
     /// Version of the knowledge of pods with which the workload was looked up.
     pub(super) workload_as_of: u64,
@@ -248,6 +255,11 @@ impl Group {
         for folders in std::iter::once(&mut self.folders).chain(inner) {
             folders.forget_absent();
         }
+    }
+
+    /// Whether it has a row in our view, where what the kernel says of one row is not part of another.
+    pub(super) fn has_own_row(&self) -> bool {
+        self.is_rest || (self.is_workload() && !self.holds)
     }
 
     /// Whether this is a container in the wide sense: something that runs processes for somebody.

@@ -19,7 +19,7 @@ mod rows;
 mod tree;
 mod watch;
 
-pub use counted::{Counted, CountedMemory, CountedPressure, CountedTasks};
+pub use counted::{Counted, CountedMemory, CountedPressure, CountedTasks, Read};
 pub use group::{Group, GroupKind, Labels, Pid};
 pub use layout::{Controller, Layout, LayoutError, Mode, Version};
 pub use limits::{CpuLimits, CpusetLimits, MemoryLimits};

@@ -5,7 +5,7 @@
 //! Nothing runs between scrapes.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -17,7 +17,7 @@ use metric::{Batch, Of};
 
 use super::{
     bundle,
-    counted::Counted,
+    counted::{Counted, Read},
     folders::Folders,
     group::{Group, GroupKind, Labels, Members},
     layout::Layout,
@@ -28,9 +28,45 @@ use super::{
     rows::{AsCadvisor, AsContainer},
     watch::{Change, Watch},
 };
+use crate::config::CgroupRows;
 
 /// Interval of walks over the hierarchies, in addition to the changes that inotify reports.
 const WALK_EVERY: Duration = Duration::from_mins(1);
+
+/// Services that a kubelet runs in; what it shows of the machine besides pods.
+const KUBELETS: [&str; 8] = [
+    "/kubelet.service",
+    "/k3s.service",
+    "/k3s-agent.service",
+    "/rke2-server.service",
+    "/rke2-agent.service",
+    "/k0scontroller.service",
+    "/k0sworker.service",
+    "/snap.microk8s.daemon-kubelite.service",
+];
+
+/// The cgroups that have rows under cAdvisor's labels, besides the machine.
+enum Shown {
+    All,
+    Containers,
+    /// These and what is below them.
+    Below(Vec<Box<str>>),
+}
+
+impl Shown {
+    fn is_among(&self, group: &Group) -> bool {
+        let is_below =
+            |root: &str| group.path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        match self {
+            Self::All => true,
+            _ if group.kind == GroupKind::Root => true,
+            Self::Containers => matches!(group.kind, GroupKind::Container | GroupKind::Sandbox),
+            Self::Below(roots) => {
+                (group.container_id.is_some() && group.pod_uid.is_some()) || roots.iter().any(|root| is_below(root))
+            }
+        }
+    }
+}
 
 /// Number of scrapes in which a container's bundle is looked for.
 const BUNDLE_SCRAPES: u8 = 5;
@@ -62,6 +98,9 @@ pub struct Tree {
     pods: HashMap<Box<str>, (String, String)>,
     /// Image of sandboxes whose bundles do not name it; looked up at first need, and again after each walk.
     sandbox_image: Option<String>,
+    /// Workloads with others inside them.
+    holders: BTreeSet<Box<str>>,
+    rows: CgroupRows,
     watch: Option<Watch>,
     last_walk: Option<Instant>,
     generation: u64,
@@ -98,6 +137,8 @@ impl Tree {
             known: Pods::default(),
             pods: HashMap::new(),
             sandbox_image: None,
+            holders: BTreeSet::new(),
+            rows: CgroupRows::All,
             watch,
             last_walk: None,
             generation: 0,
@@ -110,6 +151,13 @@ impl Tree {
     #[must_use]
     pub fn with_pods(mut self, pods: &Pods) -> Self {
         self.known = pods.clone();
+        self
+    }
+
+    /// Has these cgroups shown under cAdvisor's labels.
+    #[must_use]
+    pub fn with_rows(mut self, rows: CgroupRows) -> Self {
+        self.rows = rows;
         self
     }
 
@@ -136,6 +184,7 @@ impl Tree {
         }
         let walked = self.last_walk == Some(now);
         self.name_the_unnamed(reader, walked);
+        self.find_rests();
         self.find_workloads();
         self.figures.groups = self.groups.len();
         self.figures.watching = self.watch.is_some();
@@ -164,15 +213,44 @@ impl Tree {
     /// Registers each cgroup in the batch under cAdvisor's labels.
     pub fn as_cadvisor(&mut self, out: &mut Batch) {
         let is_told = self.known.is_on();
+        let roots = self.shown_roots();
         for group in self.groups.values_mut() {
             let Labels { container, id, image, name, namespace, pod } = &group.labels;
             let labels = [container, id, image, name, namespace, pod];
-            group.cadvisor =
-                (!(is_told && group.awaits_name())).then(|| out.subject::<AsCadvisor, 6>(labels.map(String::as_str)));
+            let is_shown = roots.is_among(group) && !(is_told && group.awaits_name());
+            group.cadvisor = is_shown.then(|| out.subject::<AsCadvisor, 6>(labels.map(String::as_str)));
             group.own = None;
             group.counted = Counted::default();
+            group.known = Read::default();
             group.members.forget();
         }
+    }
+
+    /// The cgroups that have rows under cAdvisor's labels.
+    fn shown_roots(&self) -> Shown {
+        if !matches!(self.rows, CgroupRows::Auto | CgroupRows::Kubelet) {
+            return if self.rows == CgroupRows::All { Shown::All } else { Shown::Containers };
+        }
+        let is_outermost = |group: &&Group| {
+            let mut above = path::parent(&group.path);
+            while above != "/" {
+                // A kubelet in a container is not this machine's.
+                if matches!(path::place(above), Place::Pods(_) | Place::Container(_) | Place::Inner { .. }) {
+                    return false;
+                }
+                above = path::parent(above);
+            }
+            true
+        };
+        let pods = self.groups.values().filter(|group| group.kind == GroupKind::Pods).filter(is_outermost);
+        let mut roots: Vec<Box<str>> = pods.map(|group| group.path.clone()).collect();
+        if roots.is_empty() && self.rows == CgroupRows::Auto {
+            return Shown::All;
+        }
+        let services = self.groups.values().filter(|group| group.kind == GroupKind::Service);
+        let kubelets = services.filter(|group| KUBELETS.iter().any(|name| group.path.ends_with(name)));
+        roots.extend(kubelets.map(|group| group.path.clone()));
+        Shown::Below(roots)
     }
 
     /// Registers each container and service in the batch under our own labels. Of two that bear the same, as when a
@@ -186,8 +264,9 @@ impl Tree {
             group.cadvisor = None;
             group.own = None;
             group.counted = Counted::default();
+            group.known = Read::default();
             group.members.forget();
-            if !group.is_workload() || (is_told && group.awaits_name()) {
+            if !group.has_own_row() || (is_told && group.awaits_name()) {
                 continue;
             }
             let Labels { container, name, namespace, pod, .. } = &group.labels;
@@ -200,6 +279,47 @@ impl Tree {
                 let (workload, kind) = group.workload.as_ref().map_or(("", ""), |of| (&of.name, of.kind));
                 let subject: Of<AsContainer> = out.subject::<AsContainer, 5>([namespace, pod, called, workload, kind]);
                 group.own = Some(subject);
+            }
+        }
+    }
+
+    /// Takes note of the workloads that a new one is inside of.
+    fn note_holders(&mut self, path: &str) {
+        let mut above = path::parent(path);
+        while above != "/" {
+            if let Some(group) = self.groups.get_mut(above).filter(|group| group.is_workload() && !group.holds) {
+                group.holds = true;
+                self.holders.insert(above.into());
+            }
+            above = path::parent(above);
+        }
+    }
+
+    /// Finds the cgroups that have what workloads that hold others use besides them: the outermost in each without a
+    /// workload inside. Processes are in no other, since the kernel keeps those of a cgroup whose resources it splits
+    /// in cgroups below.
+    fn find_rests(&mut self) {
+        let groups = &self.groups;
+        self.holders.retain(|holder| groups.contains_key(holder));
+        for holder in &self.holders {
+            let below = format!("{holder}/");
+            let inside = self.groups.range_mut(Box::from(below.as_str())..);
+            let inside: Vec<&mut Group> =
+                inside.take_while(|(path, _)| path.starts_with(&below)).map(|(_, group)| group).collect();
+            let workloads: Vec<Box<str>> =
+                inside.iter().filter(|group| group.is_workload()).map(|group| group.path.clone()).collect();
+            let mut within: Option<Box<str>> = None;
+            for group in inside {
+                let is_inside = |outer: &str| group.path.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
+                let holds_one = workloads
+                    .iter()
+                    .any(|inner| inner.strip_prefix(&*group.path).is_some_and(|rest| rest.starts_with('/')));
+                let is_covered =
+                    within.as_deref().is_some_and(is_inside) || workloads.iter().any(|outer| is_inside(outer));
+                group.is_rest = group.kind == GroupKind::Slice && !holds_one && !is_covered;
+                if group.is_rest {
+                    within = Some(group.path.clone());
+                }
             }
         }
     }
@@ -289,7 +409,10 @@ impl Tree {
             created: self.created(path),
             cadvisor: None,
             own: None,
+            holds: false,
+            is_rest: false,
             counted: Counted::default(),
+            known: Read::default(),
             workload: None,
             workload_as_of: 0,
             pod_uid: pod_uid.map(String::into_boxed_str),
@@ -302,7 +425,11 @@ impl Tree {
             limits: Limits::default(),
             members: Members::default(),
         };
+        let is_workload = group.is_workload();
         self.groups.insert(path.into(), group);
+        if is_workload {
+            self.note_holders(path);
+        }
     }
 
     /// The oldest time that the cgroup's folders bear, and no older than the boot. The machine's own were mounted a while
@@ -388,7 +515,7 @@ impl Tree {
     fn find_workloads(&mut self) {
         let changes = self.known.changes();
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-        for group in self.groups.values_mut().filter(|group| group.is_workload()) {
+        for group in self.groups.values_mut().filter(|group| group.has_own_row()) {
             if group.workload.is_some() && group.workload_as_of == changes {
                 continue;
             }
@@ -452,5 +579,112 @@ mod tests {
         fs::remove_dir_all(root.path().join("cgroup/shop")).unwrap();
         tree.removed("/shop", &mut reader);
         assert_eq!(paths(&mut tree), ["/", "/shop-2", "/shop-2/a", "/shop.slice"]);
+    }
+
+    /// A tree of cgroups below folders of these names, with rows in our view.
+    fn tree_of(root: &std::path::Path, folders: &[&str]) -> (Tree, Reader) {
+        for name in ["proc/1", "sys", "rootfs"] {
+            fs::create_dir_all(root.join(name)).unwrap();
+        }
+        for name in folders {
+            fs::create_dir_all(root.join("cgroup").join(name)).unwrap();
+        }
+        fs::write(root.join("cgroup/cgroup.controllers"), "cpu memory\n").unwrap();
+        let host = Arc::new(Host::below(root).unwrap());
+        let mut reader = Reader::default();
+        let layout = Arc::new(Layout::find(&host, &mut reader).unwrap());
+        let mut tree = Tree::new(Arc::clone(&host), layout, Budget::new(100)).unwrap();
+        tree.refresh(&mut reader, Instant::now());
+        (tree, reader)
+    }
+
+    fn own_rows(tree: &mut Tree) -> Vec<String> {
+        tree.as_containers(&mut Batch::default());
+        tree.groups().filter(|group| group.own.is_some()).map(|group| group.path.to_string()).collect()
+    }
+
+    fn cadvisor_rows(tree: &mut Tree) -> Vec<String> {
+        tree.as_cadvisor(&mut Batch::default());
+        tree.groups().filter(|group| group.cadvisor.is_some()).map(|group| group.path.to_string()).collect()
+    }
+
+    #[test]
+    fn no_row_of_our_view_is_inside_another() {
+        let root = tempfile::tempdir().unwrap();
+        let id = "0".repeat(64);
+        let libpod = format!("system.slice/haproxy.service/libpod-payload-{id}/inner");
+        let (mut tree, mut reader) = tree_of(
+            root.path(),
+            &[
+                &libpod,
+                "system.slice/haproxy.service/runtime/deep",
+                "system.slice/cron.service",
+                "machine.slice/machine-a.scope/payload/system.slice/nginx.service",
+                "machine.slice/machine-a.scope/payload/idle.slice",
+                "machine.slice/machine-a.scope/supervisor",
+                "user.slice/user-1.slice/user@1.service/app.slice/player.service",
+                "user.slice/user-1.slice/user@1.service/init.scope",
+            ],
+        );
+        let expected = [
+            "/machine.slice/machine-a.scope/payload/idle.slice".to_owned(),
+            "/machine.slice/machine-a.scope/payload/system.slice/nginx.service".to_owned(),
+            "/machine.slice/machine-a.scope/supervisor".to_owned(),
+            "/system.slice/cron.service".to_owned(),
+            format!("/system.slice/haproxy.service/libpod-payload-{id}"),
+            "/system.slice/haproxy.service/runtime".to_owned(),
+            "/user.slice/user-1.slice/user@1.service/app.slice/player.service".to_owned(),
+            "/user.slice/user-1.slice/user@1.service/init.scope".to_owned(),
+        ];
+        assert_eq!(own_rows(&mut tree), expected);
+        // What was in a container that has gone is in the service's counters for ever: it gets no row again.
+        fs::remove_dir_all(root.path().join(format!("cgroup/system.slice/haproxy.service/libpod-payload-{id}")))
+            .unwrap();
+        tree.removed(&format!("/system.slice/haproxy.service/libpod-payload-{id}"), &mut reader);
+        tree.refresh(&mut reader, Instant::now());
+        let rows = own_rows(&mut tree);
+        assert!(!rows.contains(&"/system.slice/haproxy.service".to_owned()), "{rows:?}");
+        assert!(rows.contains(&"/system.slice/haproxy.service/runtime".to_owned()), "{rows:?}");
+    }
+
+    #[test]
+    fn where_a_kubelet_is_the_cadvisor_view_has_what_a_kubelet_has() {
+        let root = tempfile::tempdir().unwrap();
+        let uid = "0f3b1a2c_9d8e_4f7a_b6c5_112233445566";
+        let pod = format!("kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{uid}.slice");
+        let id = "1".repeat(64);
+        let container = format!("{pod}/cri-containerd-{id}.scope");
+        let docker = format!("system.slice/docker-{id}.scope");
+        let folders =
+            [container.as_str(), "system.slice/kubelet.service/x", "system.slice/cron.service", &docker, "user.slice"];
+        let (tree, _) = tree_of(root.path(), &folders);
+        let with = |rows, tree: Tree| {
+            let mut tree = tree.with_rows(rows);
+            (cadvisor_rows(&mut tree), tree)
+        };
+        let (all, tree) = with(CgroupRows::All, tree);
+        assert!(all.contains(&"/user.slice".to_owned()) && all.len() == 11, "{all:?}");
+        let (auto, tree) = with(CgroupRows::Auto, tree);
+        let shown = [
+            "/".to_owned(),
+            "/kubepods.slice".to_owned(),
+            "/kubepods.slice/kubepods-burstable.slice".to_owned(),
+            format!("/{pod}"),
+            format!("/{container}"),
+            "/system.slice/kubelet.service".to_owned(),
+            "/system.slice/kubelet.service/x".to_owned(),
+        ];
+        assert_eq!(auto, shown);
+        let (kubelet, tree) = with(CgroupRows::Kubelet, tree);
+        assert_eq!(kubelet, shown);
+        let (containers, _) = with(CgroupRows::Containers, tree);
+        assert_eq!(containers, ["/".to_owned(), format!("/{container}"), format!("/{docker}")]);
+
+        // A machine whose only kubelet is in a container, as kind's are, shows all.
+        let desktop = tempfile::tempdir().unwrap();
+        let inside = format!("docker/{id}/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod{uid}.slice");
+        let (tree, _) = tree_of(desktop.path(), &[inside.as_str(), "system.slice/cron.service"]);
+        let (auto, _) = with(CgroupRows::Auto, tree);
+        assert!(auto.contains(&"/system.slice/cron.service".to_owned()), "{auto:?}");
     }
 }

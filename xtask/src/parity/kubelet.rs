@@ -26,16 +26,21 @@ pub(super) fn run(args: &mut Args) -> Result<()> {
     let verbose = args.flag("--verbose");
     let options = if args.flag("--standalone") { Options::standalone() } else { Options::default() };
     let report = on_cluster(&options, after, |machine, way| {
-        let agent = Agent::from_args(args, &[])?;
+        let agent = Agent::from_args(args, &flags())?;
         args.finish()?;
         measure(machine, way, &agent)
     })?;
     judge(&report, verbose)
 }
 
+/// A kubelet that is in no cgroup of its own, as these are, shows every cgroup.
+fn flags() -> [String; 1] {
+    ["--cadvisor.cgroups=all".to_owned()]
+}
+
 /// The comparison with the built agent, as a check.
 pub(crate) fn check() -> Result<()> {
-    let compare = |machine: &Cluster, way| measure(machine, way, &Agent::start(&agent::binary()?, &[])?);
+    let compare = |machine: &Cluster, way| measure(machine, way, &Agent::start(&agent::binary()?, &flags())?);
     judge(&on_cluster(&Options::default(), After::Remove, compare)?, false)
 }
 
