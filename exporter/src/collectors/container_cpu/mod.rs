@@ -84,6 +84,8 @@ impl ContainerCpu {
         if layout.version(Controller::Cpu) == Some(Version::V2) {
             let file = group.read(layout, Controller::Cpu, "cpu.stat", reader)?;
             let (time, bandwidth) = file.map(parse::cpu_stat_v2).unwrap_or_default();
+            group.known.cpu = time.usage.map(|usage| usage.0);
+            group.known.throttled = Some(bandwidth.throttled_periods);
             return Ok((time, limited.then_some(bandwidth)));
         }
         let time = self.time_v1(group, layout, reader)?;
@@ -91,6 +93,8 @@ impl ContainerCpu {
         if limited {
             bandwidth = group.read(layout, Controller::Cpu, "cpu.stat", reader)?.map(parse::cpu_stat_v1);
         }
+        group.known.cpu = time.usage.map(|usage| usage.0);
+        group.known.throttled = bandwidth.map(|bandwidth| bandwidth.throttled_periods);
         Ok((time, bandwidth))
     }
 

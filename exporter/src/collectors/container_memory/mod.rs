@@ -73,7 +73,10 @@ impl Collector for ContainerMemory {
                 _ => read_v1(group, &layout, reader, &mut self.known, *now),
             };
             match read {
-                Ok(Some(memory)) => emit(group, &memory, out),
+                Ok(Some(memory)) => {
+                    group.known.memory = Some(memory.usage);
+                    emit(group, &memory, out);
+                }
                 Ok(None) => {}
                 Err(problem) => problems.push(problem),
             }

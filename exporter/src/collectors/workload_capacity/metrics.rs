@@ -33,7 +33,7 @@ pub(super) static EVICTED: Family<Count, 0, AsWorkload> =
     Family::gauge("workload_pods_evicted", "Pods of the workload that the node evicted and that are still there.", &[]);
 pub(super) static OVER_CPU_REQUEST: Family<Count, 0, AsWorkload> = Family::gauge(
     "workload_pods_over_cpu_request",
-    "Pods of the workload that used more CPU time than they ask for, since the scrape before.",
+    "Pods of the workload that use more CPU time than they ask for, over 10 seconds at least, whoever scrapes.",
     &[],
 );
 pub(super) static OVER_MEMORY_REQUEST: Family<Count, 0, AsWorkload> = Family::gauge(
@@ -48,7 +48,7 @@ pub(super) static NEAR_MEMORY_LIMIT: Family<Count, 0, AsWorkload> = Family::gaug
 );
 pub(super) static THROTTLED: Family<Count, 0, AsWorkload> = Family::gauge(
     "workload_pods_throttled",
-    "Pods of the workload with a container that was throttled since the scrape before.",
+    "Pods of the workload with a container that was throttled in the last minute or since the scrape before.",
     &[],
 );
 pub(super) static CPU_REQUESTED: Family<Seconds, 0, AsWorkload> = Family::counter(

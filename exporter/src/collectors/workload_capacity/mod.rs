@@ -43,15 +43,56 @@ const LONGEST_GAP: f64 = 300.0;
 const RETAIN: f64 = 3600.0;
 const HOUR: f64 = 3600.0;
 const GIB: f64 = 1_073_741_824.0;
+/// The least time over which CPU in use is measured, in seconds.
+const WINDOW: f64 = 10.0;
+/// How long a container counts as throttled after it was, in seconds.
+const THROTTLED_FOR: f64 = 60.0;
 /// What part of its limit is near it.
 const NEAR: f64 = 0.9;
 
 struct Capacity {
     pods: Pods,
     sums: BTreeMap<WorkloadRef, Sums>,
-    cpu: PerGroup<parse::CpuStat>,
+    cpu: PerGroup<Seen>,
     scraped: Option<f64>,
     prices: Prices,
+}
+
+/// What was seen of a container's CPU. Whoever scrapes, and however often, moves no window of another: a rate is taken
+/// over [`WINDOW`] at least, and a container counts as throttled for [`THROTTLED_FOR`].
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Seen {
+    stat: parse::CpuStat,
+    /// Time and CPU time at the beginning of the window.
+    base: (f64, f64),
+    /// Those that will be the next beginning.
+    next: (f64, f64),
+    /// When throttling was last seen to have risen.
+    throttled: Option<f64>,
+}
+
+impl Seen {
+    fn first(stat: parse::CpuStat, now: f64) -> Self {
+        let point = (now, stat.usage);
+        Self { stat, base: point, next: point, throttled: None }
+    }
+
+    /// What is seen now, and the CPUs in use; none before there is a window.
+    fn again(mut self, stat: parse::CpuStat, now: f64) -> (Self, Option<f64>) {
+        if stat.throttled > self.stat.throttled {
+            self.throttled = Some(now);
+        }
+        self.stat = stat;
+        if now - self.next.0 >= WINDOW {
+            (self.base, self.next) = (self.next, (now, stat.usage));
+        }
+        let (since, before) = self.base;
+        (self, (now > since).then(|| (stat.usage - before).max(0.0) / (now - since)))
+    }
+
+    fn is_throttled(&self, now: f64) -> bool {
+        self.throttled.is_some_and(|when| now - when < THROTTLED_FOR)
+    }
 }
 
 /// What rises.
@@ -72,6 +113,8 @@ struct Sums {
 struct Use {
     /// CPU time since the scrape before, in seconds.
     cpu: f64,
+    /// CPUs in use.
+    cpus: f64,
     memory: f64,
     throttled: bool,
     near_memory_limit: bool,
@@ -130,7 +173,7 @@ impl Collector for Capacity {
         let mut contacts: BTreeMap<WorkloadRef, Vec<String>> = BTreeMap::new();
         self.pods.each(|pod, whose| {
             let used = uses.get(&((*pod.namespace).to_owned(), (*pod.name).to_owned())).copied().unwrap_or_default();
-            wants.entry(pod.workload.clone()).or_default().add(pod, used, passed);
+            wants.entry(pod.workload.clone()).or_default().add(pod, used);
             let WorkloadRef { namespace, name, kind } = &pod.workload;
             rows.push([namespace, &pod.name, name, *kind, pod.phase].map(|text: &str| text.to_owned()));
             labels.push(pod.labels.iter().map(|value| (**value).to_owned()).collect());
@@ -152,18 +195,18 @@ impl Collector for Capacity {
 
 impl Capacity {
     fn usage(&mut self, group: &mut Group, layout: &Layout, reader: &mut Reader, now: f64) -> Result<Use, ReadError> {
-        let file = group.read(layout, Controller::Cpu, "cpu.stat", reader)?;
-        let mut stat = file.map(parse::cpu_stat).unwrap_or_default();
-        if layout.version(Controller::Cpu) != Some(Version::V2) {
-            let usage = group.read(layout, Controller::Cpuacct, "cpuacct.usage", reader)?.and_then(text::only_number);
-            stat.usage = usage.unwrap_or(0) as f64 / 1e9;
-        }
+        let seen = self.cpu.of(group).copied();
+        let stat = cpu(group, layout, reader, seen)?;
         // A container that was not seen before is younger than the last scrape, or the agent is.
-        let before = self.cpu.of(group).copied();
-        self.cpu.remember(group, stat);
-        let before = before.unwrap_or(if self.sums.is_empty() { stat } else { parse::CpuStat::default() });
-        let memory = if let Some(counted) = group.counted.memory {
-            Some(counted.usage)
+        let begun = if self.sums.is_empty() { stat } else { parse::CpuStat::default() };
+        let before = seen.map_or(begun, |seen| seen.stat);
+        let (seen, cpus) = match seen {
+            Some(seen) => seen.again(stat, now),
+            None => (Seen { stat: before, ..Seen::first(stat, now) }.again(stat, now).0, None),
+        };
+        self.cpu.remember(group, seen);
+        let memory = if let Some(usage) = group.known.memory.or(group.counted.memory.map(|counted| counted.usage)) {
+            Some(usage)
         } else {
             let v2 = layout.version(Controller::Memory) == Some(Version::V2);
             let name = if v2 { "memory.current" } else { "memory.usage_in_bytes" };
@@ -173,8 +216,9 @@ impl Capacity {
         let limit = group.memory_limits(layout, reader, now)?.and_then(|limits| limits.limit);
         Ok(Use {
             cpu: (stat.usage - before.usage).max(0.0),
+            cpus: cpus.unwrap_or(0.0),
             memory,
-            throttled: stat.throttled > before.throttled,
+            throttled: seen.is_throttled(now),
             near_memory_limit: limit.is_some_and(|limit| memory >= limit.0 as f64 * NEAR),
         })
     }
@@ -210,9 +254,30 @@ impl Capacity {
     }
 }
 
+/// Time used and throttling: what this scrape has read already, else of files.
+fn cpu(
+    group: &mut Group,
+    layout: &Layout,
+    reader: &mut Reader,
+    seen: Option<Seen>,
+) -> Result<parse::CpuStat, ReadError> {
+    if let Some(usage) = group.known.cpu {
+        let throttled = group.known.throttled.or(seen.map(|seen| seen.stat.throttled)).unwrap_or(0);
+        return Ok(parse::CpuStat { usage, throttled });
+    }
+    let file = group.read(layout, Controller::Cpu, "cpu.stat", reader)?;
+    let mut stat = file.map(parse::cpu_stat).unwrap_or_default();
+    if layout.version(Controller::Cpu) != Some(Version::V2) {
+        let usage = group.read(layout, Controller::Cpuacct, "cpuacct.usage", reader)?.and_then(text::only_number);
+        stat.usage = usage.unwrap_or(0) as f64 / 1e9;
+    }
+    Ok(stat)
+}
+
 impl Use {
     fn add(&mut self, more: Self) {
         self.cpu += more.cpu;
+        self.cpus += more.cpus;
         self.memory += more.memory;
         self.throttled |= more.throttled;
         self.near_memory_limit |= more.near_memory_limit;
@@ -230,7 +295,7 @@ fn requests(pod: &Pod) -> (Option<f64>, Option<f64>) {
 }
 
 impl Want {
-    fn add(&mut self, pod: &Pod, used: Use, passed: f64) {
+    fn add(&mut self, pod: &Pod, used: Use) {
         if let Some(slot) = self.phases.iter_mut().find(|(phase, _)| *phase == pod.phase || phase.is_empty()) {
             *slot = (pod.phase, slot.1 + 1);
         }
@@ -240,7 +305,7 @@ impl Want {
         }
         self.running = true;
         let (cpu, memory) = requests(pod);
-        self.over_cpu += u64::from(cpu.is_some_and(|cpu| passed > 0.0 && used.cpu / passed > cpu));
+        self.over_cpu += u64::from(cpu.is_some_and(|cpu| used.cpus > cpu));
         self.over_memory += u64::from(memory.is_some_and(|memory| used.memory > memory));
         self.near_memory_limit += u64::from(used.near_memory_limit);
         self.throttled += u64::from(used.throttled);
@@ -357,16 +422,30 @@ mod tests {
     #[test]
     fn pods_in_want_are_counted() {
         let mut want = Want::default();
-        let much = Use { cpu: 8.0, memory: 2e6, throttled: true, near_memory_limit: true };
-        want.add(&pod("Running", ""), much, 10.0);
-        want.add(&pod("Running", ""), Use { cpu: 7.0, ..Use::default() }, 10.0);
-        want.add(&pod("Running", ""), much, 0.0);
-        want.add(&pod("Failed", "Evicted"), much, 10.0);
+        let much = Use { cpus: 0.8, memory: 2e6, throttled: true, near_memory_limit: true, ..Use::default() };
+        want.add(&pod("Running", ""), much);
+        want.add(&pod("Running", ""), Use { cpus: 0.7, ..Use::default() });
+        want.add(&pod("Running", ""), Use { cpus: 0.0, ..much });
+        want.add(&pod("Failed", "Evicted"), much);
         assert_eq!(
             want.phases.iter().filter(|(_, count)| *count > 0).collect::<Vec<_>>(),
             [&("Running", 3), &("Failed", 1)]
         );
         let counts = [want.evicted, want.over_cpu, want.over_memory, want.near_memory_limit, want.throttled];
         assert_eq!(counts, [1, 1, 2, 2, 2]);
+    }
+
+    #[test]
+    fn who_looks_in_between_takes_nothing_from_a_scraper() {
+        let stat = |usage: f64, throttled| parse::CpuStat { usage, throttled };
+        let seen = Seen::first(stat(100.0, 5), 0.0);
+        let (seen, cpus) = seen.again(stat(130.0, 6), 15.0);
+        assert_eq!((cpus, seen.is_throttled(15.0)), (Some(2.0), true));
+        // A page for people a second after a scrape, and the next scrape.
+        let (seen, cpus) = seen.again(stat(130.0, 6), 16.0);
+        assert_eq!((cpus, seen.is_throttled(16.0)), (Some(30.0 / 16.0), true));
+        let (seen, cpus) = seen.again(stat(145.0, 6), 30.0);
+        assert_eq!((cpus, seen.is_throttled(30.0)), (Some(1.0), true));
+        assert!(!seen.is_throttled(75.0));
     }
 }
