@@ -115,9 +115,10 @@ static __always_inline __u32 checked(__u32 length)
 static __always_inline int look(struct __sk_buff *skb, __u8 direction)
 {
 	struct bpf_sock *sk = skb->sk;
-	__u32 at, end, length, server[4];
+	__u32 at, end, length, server[4], peer[5];
 	struct dns_packet *packet;
 	struct ports ports;
+	__be16 peer_port;
 	__u8 protocol, words;
 
 	if (is_other_tcp(skb, bpf_htons(DNS_PORT)) || !sk)
@@ -132,6 +133,13 @@ static __always_inline int look(struct __sk_buff *skb, __u8 direction)
 		return ALLOW;
 	}
 	protocol = sk->protocol;
+	/* Read one by one, at offsets that are known: verifiers let nobody count from the socket's address. */
+	peer[0] = *(volatile __u32 *)&sk->dst_ip6[0];
+	peer[1] = *(volatile __u32 *)&sk->dst_ip6[1];
+	peer[2] = *(volatile __u32 *)&sk->dst_ip6[2];
+	peer[3] = *(volatile __u32 *)&sk->dst_ip6[3];
+	peer[4] = *(volatile __u32 *)&sk->dst_ip4;
+	peer_port = sk->dst_port;
 	if (skb->protocol == bpf_htons(0x0800)) {
 		struct v4_header ip;
 
@@ -157,15 +165,12 @@ static __always_inline int look(struct __sk_buff *skb, __u8 direction)
 	 * The firewall may have sent the packet elsewhere by now, as it does for the name server of Docker's networks. Where the
 	 * program believes it to go, a socket that is connected knows.
 	 */
-	if (direction == DNS_SENT && protocol == IPPROTO_UDP && sk->dst_port) {
-		ports.to = sk->dst_port;
+	if (direction == DNS_SENT && protocol == IPPROTO_UDP && peer_port) {
+		ports.to = peer_port;
 		if (skb->protocol == bpf_htons(0x0800)) {
-			mapped(server, sk->dst_ip4);
+			mapped(server, peer[4]);
 		} else {
-			server[0] = sk->dst_ip6[0];
-			server[1] = sk->dst_ip6[1];
-			server[2] = sk->dst_ip6[2];
-			server[3] = sk->dst_ip6[3];
+			__builtin_memcpy(server, peer, sizeof(server));
 		}
 	}
 	if ((direction == DNS_SENT ? ports.to : ports.from) != bpf_htons(DNS_PORT))
