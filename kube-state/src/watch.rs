@@ -234,10 +234,10 @@ impl Watch {
     }
 
     fn is_well(&self) {
-        if self.status.set_trouble(None) {
-            if let Some(all) = self.common.troubles.ended(&self.who()) {
-                tracing::info!(watches = all.join(","), "watching again");
-            }
+        if self.status.set_trouble(None)
+            && let Some(all) = self.common.troubles.ended(&self.who())
+        {
+            tracing::info!(watches = all.join(","), "watching again");
         }
     }
 
@@ -261,7 +261,7 @@ impl Watch {
 
     /// This watch, as problems know it: kinds are watched in several namespaces.
     fn who(&self) -> String {
-        self.target.path.to_string()
+        self.target.path.clone()
     }
 
     /// Lists in pages.

@@ -108,6 +108,7 @@ fn a_reload_says_what_changed_what_waits_for_a_restart_and_that_nothing_did() {
     let line = tower.wait_for_line("configuration reloaded");
     assert!(line.contains("changed=log.level,series"), "{line}");
     // The level holds from now on.
+    assert_eq!(fetch(tower.address, "GET", "/metrics", &[]).status, 200);
     tower.wait_for_line("level=debug");
     let said = reload("series: 5\nweb: {max_requests: 3}\nlog: {format: json}\n", &tower);
     assert_eq!(said, "reloaded\nneeds a restart: log.format, web.max_requests\n");

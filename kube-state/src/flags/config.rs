@@ -116,6 +116,7 @@ pub enum BadFlags {
 
 impl BadFlags {
     /// The same, with the place in the configuration file if the value stands there.
+    #[must_use]
     pub fn placed(self, path: &Path, text: &str) -> Self {
         let (flags, what) = match &self {
             Self::Flag { flag, what } => (*flag, what.clone()),
