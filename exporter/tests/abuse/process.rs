@@ -30,6 +30,7 @@ fn behind(shell: &str, root: &Path) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("{shell}; exec \"$0\" \"$@\"")]).arg(program().get_program());
     command.arg(format!("--path.cgroupfs={}", root.join("cgroup").display()));
+    command.arg("--cadvisor.cgroups=all");
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
