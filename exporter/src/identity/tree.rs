@@ -24,10 +24,11 @@ use super::{
     limits::Limits,
     path::{self, Place},
     pause,
-    pods::{self, Ask, Pods},
+    pods::{self, Ask, PodName, Pods},
     rows::{AsCadvisor, AsContainer},
     watch::{Change, Watch},
 };
+use crate::ids::{ContainerId, PodUid};
 
 /// Interval of walks over the hierarchies, in addition to the changes that inotify reports.
 const WALK_EVERY: Duration = Duration::from_mins(1);
@@ -58,8 +59,8 @@ pub struct Tree {
     groups: BTreeMap<Box<str>, Group>,
     /// Pods as known from Kubernetes.
     known: Pods,
-    /// Pod uid → (namespace, name), from the bundles of its containers.
-    pods: HashMap<Box<str>, (String, String)>,
+    /// Names of pods, from the bundles of their containers.
+    pods: HashMap<PodUid, PodName>,
     /// Image of sandboxes whose bundles do not name it; looked up at first need, and again after each walk.
     sandbox_image: Option<String>,
     watch: Option<Watch>,
@@ -212,13 +213,12 @@ impl Tree {
         }
         let generation = self.generation;
         self.groups.retain(|_, group| group.seen == generation);
-        let mut uids: HashSet<&str> = HashSet::new();
         for group in self.groups.values_mut() {
             group.inner.retain(|(_, seen, _)| *seen == generation);
             group.forget_absent();
         }
-        uids.extend(self.groups.values().filter_map(|group| group.pod_uid.as_deref()));
-        self.pods.retain(|uid, _| uids.contains(&**uid));
+        let uids: HashSet<&PodUid> = self.groups.values().filter_map(Group::pod_uid).collect();
+        self.pods.retain(|uid, _| uids.contains(uid));
         self.sandbox_image = None;
     }
 
@@ -281,7 +281,8 @@ impl Tree {
                 (kind, container.pod.map(|uid| uid.canonical()), Some(container.id))
             }
         };
-        let labels = Labels { id: path.to_owned(), name: container_id.unwrap_or("").to_owned(), ..Labels::default() };
+        let name = container_id.map_or("", |id| id.0).to_owned();
+        let labels = Labels { id: path.to_owned(), name, ..Labels::default() };
         let group = Group {
             path: path.into(),
             kind,
@@ -292,8 +293,8 @@ impl Tree {
             counted: Counted::default(),
             workload: None,
             workload_as_of: 0,
-            pod_uid: pod_uid.map(String::into_boxed_str),
-            container_id: container_id.map(Box::from),
+            pod_uid,
+            container_id: container_id.map(|id| id.boxed()),
             silent: 0,
             named: container_id.is_none() && kind != GroupKind::Pod,
             seen: generation,
@@ -350,7 +351,7 @@ impl Tree {
                 continue;
             }
             group.silent = group.silent.saturating_add(1);
-            let Some(mut named) = bundle::find(&self.host, reader, id) else { continue };
+            let Some(mut named) = bundle::find(&self.host, reader, id.borrowed()) else { continue };
             group.named = true;
             if named.sandbox {
                 group.kind = GroupKind::Sandbox;
@@ -362,7 +363,8 @@ impl Tree {
             if let Some(uid) = &group.pod_uid
                 && !named.pod.is_empty()
             {
-                self.pods.insert(uid.clone(), (named.namespace.clone(), named.pod.clone()));
+                let name = PodName { namespace: named.namespace.clone(), name: named.pod.clone() };
+                self.pods.insert(uid.clone(), name);
             }
             let Labels { container, image, name, namespace, pod, .. } = &mut group.labels;
             (*container, *image, *name, *namespace, *pod) =
@@ -370,16 +372,16 @@ impl Tree {
         }
         for group in self.groups.values_mut().filter(|group| !group.named) {
             if let Some(uid) = &group.pod_uid
-                && let Some((namespace, pod)) = self.pods.get(uid)
+                && let Some(known) = self.pods.get(uid)
             {
-                group.labels.namespace.clone_from(namespace);
-                group.labels.pod.clone_from(pod);
+                group.labels.namespace.clone_from(&known.namespace);
+                group.labels.pod.clone_from(&known.name);
                 group.named = group.kind == GroupKind::Pod;
             } else if let Some(uid) = &group.pod_uid {
                 let Group { labels, container_id, .. } = group;
-                let is_container = container_id.is_some();
-                let found = self.known.with_pod(uid, |pod| names_from(pod, container_id.as_deref(), labels));
-                group.named = found.is_some_and(|found| found || !is_container);
+                let id = container_id.as_ref().map(ContainerId::borrowed);
+                let found = self.known.with_pod(uid.borrowed(), |pod| names_from(pod, id, labels));
+                group.named = found.is_some_and(|found| found || group.container_id.is_none());
             }
         }
     }
@@ -402,8 +404,8 @@ impl Tree {
                 continue;
             };
             let Labels { namespace, pod, .. } = &group.labels;
-            let named = (!pod.is_empty()).then_some((namespace.as_str(), pod.as_str()));
-            let ask = Ask { uid, named, age: now - group.created, gone: false };
+            let named = (!pod.is_empty()).then_some(PodName { namespace: namespace.as_str(), name: pod.as_str() });
+            let ask = Ask { uid: uid.borrowed(), named, age: now - group.created, gone: false };
             group.workload = self.known.workload_of(ask).or_else(|| group.workload.take());
         }
     }
@@ -411,7 +413,7 @@ impl Tree {
 
 /// Names a container or a pod after what Kubernetes says. True if it was told which container this is; a sandbox is
 /// never told of, nor is a container that has only just begun.
-fn names_from(pod: &pods::Pod, id: Option<&str>, labels: &mut Labels) -> bool {
+fn names_from(pod: &pods::Pod, id: Option<ContainerId<&str>>, labels: &mut Labels) -> bool {
     (*pod.namespace).clone_into(&mut labels.namespace);
     (*pod.name).clone_into(&mut labels.pod);
     let Some(container) = id.and_then(|id| pod.container(id)) else { return false };

@@ -31,7 +31,7 @@ use crate::{
         usage::Row,
     },
     identity::{Pods, bundle},
-    ids::CgroupId,
+    ids::{CgroupId, ContainerId},
     probes::{
         health::{Feature, Vitals},
         object::{Entries, Iterator, Object, Table},
@@ -248,7 +248,7 @@ impl Upkeep {
         let container = self.note(note);
         // The bundle is read without a lock: nobody must wait for a disk.
         if let Some((id, container)) = container
-            && let Some(named) = bundle::find(&self.host, &mut naming.reader, &container)
+            && let Some(named) = bundle::find(&self.host, &mut naming.reader, container.borrowed())
         {
             self.note(Note::Named(id, named));
         }
@@ -256,7 +256,7 @@ impl Upkeep {
 
     /// Puts what was learnt in the ledger, and has it written down. Gives the container that should be looked up now, if
     /// it is one: the id of its cgroup, and its own.
-    fn note(&self, note: Note) -> Option<(CgroupId, String)> {
+    fn note(&self, note: Note) -> Option<(CgroupId, ContainerId)> {
         let now = Moment::now();
         self.books.change(|ledger| {
             let container = self.apply(ledger, &note, now);
@@ -267,10 +267,10 @@ impl Upkeep {
         })
     }
 
-    fn apply(&self, ledger: &mut Ledger, note: &Note, now: Moment) -> Option<(CgroupId, String)> {
+    fn apply(&self, ledger: &mut Ledger, note: &Note, now: Moment) -> Option<(CgroupId, ContainerId)> {
         match note {
             Note::Seen(Record::Made { id, path }) => {
-                return ledger.made(*id, path, now.wall).map(|container| (*id, container.to_owned()));
+                return ledger.made(*id, path, now.wall).map(|container| (*id, container.boxed()));
             }
             Note::Seen(Record::Removed { hierarchy, id, path, memory }) => {
                 if *hierarchy == self.hierarchy.number {
@@ -297,7 +297,7 @@ impl Upkeep {
         let unnamed = self.books.look(|ledger| ledger.unnamed(if all { 0.0 } else { young }));
         let mut silent = all;
         for (id, container) in unnamed {
-            match bundle::find(&self.host, &mut naming.reader, &container) {
+            match bundle::find(&self.host, &mut naming.reader, container.borrowed()) {
                 Some(named) => drop(self.note(Note::Named(id, named))),
                 None => silent = true,
             }
