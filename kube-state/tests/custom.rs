@@ -93,7 +93,7 @@ fn shown(config: &str, objects: &[Value], format: Format) -> (String, String) {
 }
 
 fn compare(path: &Path, text: &str) {
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+    if testkit::given("UPDATE_GOLDEN").is_some() {
         std::fs::write(path, text).unwrap();
     }
     assert_eq!(text, read(path), "{}", path.display());

@@ -197,7 +197,7 @@ fn no_scrape_misses_a_series_while_the_objects_are_listed_again() {
 #[test]
 fn series_stay_while_the_server_is_away_and_their_age_rises() {
     let lab = Lab::start(&["--resources=pods,nodes"], |api| put_pods(api, 0..20)).ready();
-    let away = std::env::var("OUTAGE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3_u64);
+    let away = testkit::given("OUTAGE_SECONDS").and_then(|text| text.parse().ok()).unwrap_or(3_u64);
     lab.api.go_down();
     let age = r#"yagura_kube_state_age_seconds{kind="pods"}"#;
     let (begin, mut last) = (Instant::now(), 0.0);

@@ -8,7 +8,7 @@ use crate::{places, process};
 
 /// Cargo in the repository.
 pub(crate) fn command(words: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = Command::new(places::variable("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(places::repo()).args(words);
     command
 }

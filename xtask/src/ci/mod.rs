@@ -49,7 +49,7 @@ pub(crate) const TAKES: Takes = Takes::Options(&[("--only", "NAME"), ("--part", 
 /// target with `--nightly`.
 pub(crate) fn run(args: &mut Args) -> Result<()> {
     let only = args.option("--only")?;
-    let part = args.option("--part")?.or_else(|| std::env::var("YAGURA_CI_PART").ok().filter(|part| !part.is_empty()));
+    let part = args.option("--part")?.or_else(|| places::variable("YAGURA_CI_PART")?.into_string().ok());
     let nightly = args.flag("--nightly");
     args.finish()?;
     let rotation = Rotation::of_this_machine(vm::parts())?;
