@@ -14,7 +14,7 @@ pub(crate) fn command(words: &[&str]) -> Command {
 }
 
 /// Release binaries of the whole suite in one go: built one by one, each would have its libraries with other features.
-/// Named one by one, since a crate of the recipes alone (a PromQL parser with its lexer) is not to be built twice.
+/// Named one by one, since a crate of the recipes alone (a parser of `PromQL` with its lexer) is not to be built twice.
 pub(crate) fn release() -> Result<()> {
     let programs = ["--package", "yagura-exporter", "--package", "yagura-kube-state"];
     process::run(command(&["build", "--release"]).args(programs))
