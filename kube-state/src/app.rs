@@ -190,9 +190,8 @@ impl App {
         followers.spawn(Arc::clone(&self).follow_definitions(stop.clone()));
         followers.spawn(Arc::clone(&self).follow_namespaces(stop.clone()));
         match &setup.config.pod {
-            Some((namespace, pod)) => {
-                let (namespace, pod) = (namespace.clone(), pod.clone());
-                tokio::join!(engine.run(), shards::follow(api, namespace, pod, self.shard.clone(), stop));
+            Some(pod) => {
+                tokio::join!(engine.run(), shards::follow(api, pod.clone(), self.shard.clone(), self.pace, stop));
             }
             None => engine.run().await,
         }

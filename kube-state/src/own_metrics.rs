@@ -20,7 +20,7 @@ use crate::{
     custom,
     engine::{Engine, Health},
     shard::Shard,
-    watch::{Counts, Why},
+    watch::{Counts, Verb, Why},
 };
 
 const ENDPOINT: &str = "/metrics of the telemetry port";
@@ -86,6 +86,9 @@ families! {
         "Whether all objects were listed at least once.", &[KINDS]);
     SERVED: Count, 1 = Family::gauge("yagura_kube_state_served",
         "Whether the API server has the kind.", &[KINDS]);
+    REFUSED: Count, 2 = Family::gauge("yagura_kube_state_refused",
+        "Whether the API server refuses a right to the kind: without list there are no series, without watch the kind is listed each minute.",
+        &[KINDS, Label::closed("verb", &["list", "watch"])]);
     AGE: Seconds, 1 = Family::gauge("yagura_kube_state_age_seconds",
         "Time since the API server last said something about the objects: an event, a bookmark, or a list. Of a kind \
          with several watches, that of the oldest.", &[KINDS]);
@@ -93,7 +96,7 @@ families! {
         &[KINDS, Label::closed("event", &["added", "modified", "deleted", "bookmark", "error"])]);
     RELISTS: Count, 2 = Family::counter("yagura_kube_state_lists_begun_total",
         "Lists that were begun, by why they were needed.",
-        &[KINDS, Label::closed("reason", &["start", "expired", "shard", "unfinished"])]);
+        &[KINDS, Label::closed("reason", &["start", "expired", "shard", "unfinished", "unwatched"])]);
     RECEIVED: Bytes, 1 = Family::counter("yagura_kube_state_received_bytes_total",
         "Bytes of lists and watches that came.", &[KINDS]);
     UNREADABLE: Count, 1 = Family::counter("yagura_kube_state_unreadable_objects_total",
@@ -219,6 +222,10 @@ fn put_health(health: &Health, out: &mut Batch) {
     out.put(&MEMORY, [kind], Bytes(health.usage.bytes as u64));
     out.put(&SYNCED, [kind], health.watches.iter().all(|watch| watch.is_synced()));
     out.put(&SERVED, [kind], !health.watches.iter().any(|watch| watch.is_missing()));
+    for verb in Verb::ALL {
+        let is_refused = health.watches.iter().any(|watch| watch.refused() == Some(verb));
+        out.put(&REFUSED, [kind, verb.name()], is_refused);
+    }
     if let Some(age) = health.watches.iter().filter_map(|watch| watch.age()).max() {
         out.put(&AGE, [kind], Seconds(age.as_secs_f64()));
     }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::shard::Shard;
+use crate::{shard::Shard, watch::Pace};
 
 /// Why a shard cannot be found.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,13 @@ pub enum NoShard {
     },
 }
 
+impl NoShard {
+    /// Whether a right is missing.
+    fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Api(trouble) if trouble.code() == Some(403))
+    }
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default, bound = "'de: 'v")]
 struct Owned<'v> {
@@ -49,19 +56,35 @@ struct OwnedMeta<'v> {
     owner_references: List<Sub<Reference<'v>>>,
 }
 
-/// Follows the shard of a pod until `stop`, telling `shard` each time it is another. Failures are logged and tried again.
-pub async fn follow(api: Api, namespace: String, pod: String, shard: watch::Sender<Shard>, stop: CancellationToken) {
+/// The wait after a failure, and after a watch that ended.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// Follows the shard of a pod until `stop`, telling `shard` each time it is another. Failures are logged and tried again;
+/// a StatefulSet that may not be watched is listed each time that `pace` has for that.
+pub async fn follow(
+    api: Api,
+    (namespace, pod): (String, String),
+    shard: watch::Sender<Shard>,
+    pace: Pace,
+    stop: CancellationToken,
+) {
+    let mut is_refused = false;
     loop {
         let ended = tokio::select! {
             () = stop.cancelled() => return,
             ended = follow_once(&api, &namespace, &pod, &shard) => ended,
         };
-        if let Err(error) = ended {
-            tracing::warn!(pod, namespace, error = %daemon::chain(&error), "cannot watch this pod's StatefulSet for the shard number; retrying");
+        let was_refused = std::mem::replace(&mut is_refused, ended.as_ref().is_err_and(NoShard::is_forbidden));
+        match ended {
+            Err(_) if is_refused && was_refused => {}
+            Err(error) => {
+                tracing::warn!(pod, namespace, error = %daemon::chain(&error), "cannot watch this pod's StatefulSet for the shard number; retrying");
+            }
+            Ok(()) => {}
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(Duration::from_secs(5)) => {}
+            () = tokio::time::sleep(if is_refused { pace.refused_wait } else { WAIT }) => {}
         }
     }
 }

@@ -266,6 +266,75 @@ fn the_program_is_ready_when_all_kinds_are_there() {
     lab.own_reaches(r#"yagura_kube_state_served{kind="jobs"}"#, 1.0);
 }
 
+fn refused(kind: &str, verb: &str) -> String {
+    format!("yagura_kube_state_refused{{kind=\"{kind}\",verb=\"{verb}\"}}")
+}
+
+#[test]
+fn a_kind_that_may_be_listed_and_not_watched_is_listed_again_and_again() {
+    for streams in [true, false] {
+        let lab = Lab::start(ONLY_PODS, |api| {
+            put_pods(api, 0..20);
+            api.behave(|behaviour| {
+                behaviour.streams = streams;
+                behaviour.forbidden.push(("watch", PODS.to_owned()));
+            });
+        });
+        let lab = lab.ready();
+        assert_eq!(lab.pods().len(), 20);
+        lab.own_reaches(&refused("pods", "watch"), 1.0);
+        assert_eq!(lab.own_value(&refused("pods", "list")), 0.0);
+        lab.api.put(PODS, &uid(20), &pod(20, "Pending"));
+        lab.api.remove(PODS, &uid(4));
+        lab.sees(&phase(20, "Pending"));
+        lab.loses("pod=\"pod-4\"");
+        lab.own_reaches(r#"yagura_kube_state_lists_begun_total{kind="pods",reason="unwatched"}"#, 1.0);
+        let (_, landing) = get(lab.own, "/", "Accept: text/html\r\n");
+        assert!(landing.contains("cannot watch it"), "{landing}");
+        lab.api.behave(|behaviour| behaviour.forbidden.clear());
+        wait_for(lab::WAIT_TIMEOUT, || (lab.own_value(&refused("pods", "watch")) == 0.0).then_some(())).unwrap();
+        let before = lab.api.requests("limit=") + lab.api.requests("sendInitialEvents");
+        lab.api.put(PODS, &uid(21), &pod(21, "Pending"));
+        lab.sees(&phase(21, "Pending"));
+        assert_eq!(lab.api.requests("limit=") + lab.api.requests("sendInitialEvents"), before, "it is watched");
+    }
+}
+
+#[test]
+fn a_kind_that_may_not_be_listed_is_not_waited_for_and_healed_by_a_grant() {
+    for streams in [true, false] {
+        let lab = Lab::start(&["--resources=pods,nodes"], |api| {
+            put_pods(api, 0..3);
+            api.put("/api/v1/nodes", "n", r#"{"metadata":{"name":"n","uid":"n","resourceVersion":"0"}}"#);
+            api.behave(|behaviour| {
+                behaviour.streams = streams;
+                behaviour.forbidden = ["list", "watch"].map(|verb| (verb, "/api/v1/nodes".to_owned())).into();
+            });
+        });
+        let lab = lab.ready();
+        lab.sees(&phase(1, "Running"));
+        assert_eq!((lab.own_value(&refused("nodes", "list")), lab.own_value(&refused("pods", "list"))), (1.0, 0.0));
+        assert_eq!(lab.own_value(r#"yagura_kube_state_synced{kind="nodes"}"#), 0.0, "an alert finds it");
+        lab.api.behave(|behaviour| behaviour.forbidden.clear());
+        lab.sees("kube_node_info{");
+        assert_eq!(lab.own_value(&refused("nodes", "list")), 0.0);
+        assert_eq!(lab.own_value(r#"yagura_kube_state_synced{kind="nodes"}"#), 1.0);
+    }
+}
+
+#[test]
+fn what_is_known_stays_when_a_right_is_taken_away() {
+    let lab = Lab::start(ONLY_PODS, |api| put_pods(api, 0..5)).ready();
+    lab.api.behave(|behaviour| behaviour.forbidden = ["list", "watch"].map(|verb| (verb, PODS.to_owned())).into());
+    lab.api.hang_up();
+    lab.own_reaches(&refused("pods", "list"), 1.0);
+    assert_eq!((lab.pods().len(), get(lab.own, "/readyz", "").0), (5, 200));
+    lab.api.remove(PODS, &uid(4));
+    lab.api.behave(|behaviour| behaviour.forbidden.clear());
+    lab.loses("pod=\"pod-4\"");
+    assert_eq!(lab.own_value(&refused("pods", "list")), 0.0);
+}
+
 #[test]
 fn what_is_not_needed_is_not_fetched() {
     const SECRETS: &str = "/api/v1/secrets";

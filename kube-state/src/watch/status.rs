@@ -22,7 +22,30 @@ pub struct Status {
     /// Milliseconds after `start` at which the server last said something; 0 is never.
     heard: AtomicU64,
     trouble: Mutex<Option<String>>,
+    refused: Mutex<Option<Verb>>,
     settled: Arc<Notify>,
+}
+
+/// A right to a kind, which the API server grants or refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// To list its objects. Without it nothing is known of them.
+    List,
+    /// To watch them. Without it they are listed again and again.
+    Watch,
+}
+
+impl Verb {
+    /// All.
+    pub const ALL: [Self; 2] = [Self::List, Self::Watch];
+
+    /// As RBAC calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::List => "list",
+            Self::Watch => "watch",
+        }
+    }
 }
 
 impl Status {
@@ -34,6 +57,7 @@ impl Status {
             missing: AtomicBool::new(false),
             heard: AtomicU64::new(0),
             trouble: Mutex::default(),
+            refused: Mutex::default(),
             settled,
         }
     }
@@ -41,6 +65,17 @@ impl Status {
     /// Whether all objects are there, or it is known that the server has no such kind.
     pub fn is_synced(&self) -> bool {
         self.synced.load(Relaxed) || self.missing.load(Relaxed)
+    }
+
+    /// Whether nothing more is to be waited for: all objects are there, or the server has no such kind, or refuses to list
+    /// it.
+    pub fn is_settled(&self) -> bool {
+        self.is_synced() || self.refused() == Some(Verb::List)
+    }
+
+    /// The right that the server refuses, if it does.
+    pub fn refused(&self) -> Option<Verb> {
+        *self.refused.lock()
     }
 
     /// Whether the server has no such kind.
@@ -78,6 +113,11 @@ impl Status {
         self.heard.store(now.max(1), Relaxed);
     }
 
+    /// Notes the right that the server refuses, or that it refuses none. True when that is news.
+    pub(super) fn refuse(&self, verb: Option<Verb>) -> bool {
+        std::mem::replace(&mut *self.refused.lock(), verb) != verb
+    }
+
     /// Notes trouble, or its end. True when it is news.
     pub(super) fn set_trouble(&self, trouble: Option<String>) -> bool {
         let mut noted = self.trouble.lock();
@@ -98,11 +138,13 @@ pub enum Why {
     Shard,
     /// The list before did not come to its end.
     Unfinished,
+    /// The server refuses to let the kind be watched.
+    Unwatched,
 }
 
 impl Why {
     /// All, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Start, Self::Expired, Self::Shard, Self::Unfinished];
+    pub const ALL: [Self; 5] = [Self::Start, Self::Expired, Self::Shard, Self::Unfinished, Self::Unwatched];
 
     /// As a label value.
     pub const fn name(self) -> &'static str {
@@ -111,6 +153,7 @@ impl Why {
             Self::Expired => "expired",
             Self::Shard => "shard",
             Self::Unfinished => "unfinished",
+            Self::Unwatched => "unwatched",
         }
     }
 }
@@ -140,7 +183,7 @@ pub struct Counts {
     /// Watches.
     pub watches: Outcomes,
     /// Lists that were begun, by reason, in the order of [`Why::ALL`].
-    pub begun: [AtomicU64; 4],
+    pub begun: [AtomicU64; 5],
     /// Events, in the order of [`What::ALL`].
     pub events: [AtomicU64; 5],
     /// Bytes that came.

@@ -67,6 +67,16 @@ pub(super) fn answer(state: &Arc<State>, request: &Request<Incoming>) -> Respons
         let version = value!({"major": "1", "minor": behaviour.minor.to_string(), "gitVersion": format!("v1.{}.0", behaviour.minor)});
         return whole(200, version.to_string());
     }
+    let is_watch = asked.has("watch", "1") || asked.has("watch", "true");
+    let verb = match (is_watch, state.fixed.lock().contains_key(&asked.path)) {
+        (true, _) => "watch",
+        (false, true) => "get",
+        (false, false) => "list",
+    };
+    if behaviour.forbidden.iter().any(|(refused, path)| *refused == verb && *path == asked.path) {
+        let what = format!("{} is forbidden: User \"nobody\" cannot {verb} it", asked.path);
+        return refusal(403, "Forbidden", &what);
+    }
     if let Some(text) = state.fixed.lock().get(&asked.path) {
         return whole(200, text.clone());
     }
@@ -74,7 +84,6 @@ pub(super) fn answer(state: &Arc<State>, request: &Request<Incoming>) -> Respons
         return refusal(404, "NotFound", "the server could not find the requested resource");
     }
     let state = Arc::clone(state);
-    let is_watch = asked.has("watch", "1") || asked.has("watch", "true");
     if is_watch { watch(state, &behaviour, asked) } else { list(state, &behaviour, &asked) }
 }
 

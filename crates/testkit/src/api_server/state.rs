@@ -27,6 +27,8 @@ pub struct Behaviour {
     pub refuse: Option<u16>,
     /// Collections that do not exist.
     pub missing: Vec<String>,
+    /// Rights that are refused: verb (`get`, `list`, `watch`) and path.
+    pub forbidden: Vec<(&'static str, String)>,
     /// Time between bookmarks.
     pub bookmarks: Duration,
     /// Kubernetes before 1.27: streaming lists are not refused, and never come to an end.
@@ -43,6 +45,7 @@ impl Default for Behaviour {
             slow: None,
             refuse: None,
             missing: Vec::new(),
+            forbidden: Vec::new(),
             bookmarks: Duration::from_secs(1),
             endless_lists: false,
         }

@@ -83,6 +83,8 @@ struct Health {
     /// Which one.
     by: &'static str,
     trouble: Option<String>,
+    /// Pods may be listed and not watched, which was said.
+    is_unwatched: bool,
 }
 
 /// Figures for self-telemetry.
@@ -226,6 +228,15 @@ impl Pods {
         health.by = by;
         if let Some(trouble) = health.trouble.take() {
             tracing::info!(by, trouble, "watching the pods of this node works again");
+        }
+    }
+
+    fn unwatched(&self, trouble: &str) {
+        if !std::mem::replace(&mut self.0.health.lock().is_unwatched, true) {
+            tracing::warn!(
+                error = trouble,
+                "the API server refuses to let pods be watched; listing them each minute; --print-rbac prints the rights that are needed"
+            );
         }
     }
 

@@ -24,6 +24,8 @@ const SILENCE: Duration = Duration::from_secs(150);
 const WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
 /// How long the kubelet is left in peace if no pod is missed, and in any case.
 const KUBELET: (Duration, Duration) = (Duration::from_secs(14), Duration::from_secs(1));
+/// How long is waited between lists of pods that may not be watched.
+const UNWATCHED: Duration = Duration::from_mins(1);
 /// How often what ended long ago is forgotten.
 const SWEEP: Duration = Duration::from_mins(1);
 
@@ -89,7 +91,14 @@ fn jittered(wait: Duration) -> Duration {
 async fn sweep(pods: &Pods) {
     loop {
         tokio::time::sleep(SWEEP).await;
-        pods.0.book.lock().sweep(Instant::now());
+        let mut book = pods.0.book.lock();
+        book.sweep(Instant::now());
+        book.ask_refused_again();
+        let wants = !book.wanted().is_empty();
+        drop(book);
+        if wants {
+            pods.0.wants.notify_one();
+        }
     }
 }
 
@@ -110,6 +119,12 @@ async fn watch(pods: &Pods, api: &Api, node: &str, reached: &Mutex<Option<String
                 Ok(()) => {}
                 // What cannot be read or is no longer kept cannot be gone on from.
                 Err(trouble) if trouble.is_expired() => known = None,
+                // They may still be listed.
+                Err(trouble) if trouble.code() == Some(403) => {
+                    pods.unwatched(&daemon::chain(&trouble));
+                    known = None;
+                    tokio::time::sleep(jittered(UNWATCHED)).await;
+                }
                 Err(trouble @ (Trouble::Refused { .. } | Trouble::Unreadable { .. })) => {
                     return Err(daemon::chain(&trouble));
                 }
@@ -139,6 +154,7 @@ async fn follow(pods: &Pods, api: &Api, node: &str, version: &mut String) -> Res
     let query = query.with("timeoutSeconds", &LENGTH.as_secs().to_string()).with("resourceVersion", version);
     let mut answer = api.get(&query.of(PODS), JSON).await?;
     // It goes on from there, so nothing was missed.
+    pods.0.health.lock().is_unwatched = false;
     pods.heard("api");
     let begun = Instant::now();
     let (mut lines, mut heard) = (Lines::default(), false);
