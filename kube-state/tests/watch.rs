@@ -415,8 +415,7 @@ fn a_pod_of_a_stateful_set_finds_its_shard_and_follows_the_sets_size() {
     };
     let lab = Lab::start(&["--resources=pods", "--pod=ks-1", "--pod-namespace=monitoring"], |api| {
         put_pods(api, 0..60);
-        let me =
-            r#"{"metadata":{"name":"ks-1","ownerReferences":[{"kind":"StatefulSet","name":"ks","controller":true}]}}"#;
+        let me = r#"{"metadata":{"name":"ks-1","ownerReferences":[{"apiVersion":"apps/v1","kind":"StatefulSet","name":"ks","controller":true}]}}"#;
         api.answer("/api/v1/namespaces/monitoring/pods/ks-1", me);
         api.put(SETS, "set", &set(2));
     });
@@ -431,6 +430,61 @@ fn a_pod_of_a_stateful_set_finds_its_shard_and_follows_the_sets_size() {
     lab.api.put(SETS, "set", &set(2));
     let again = wait_for(lab::WAIT_TIMEOUT, || (lab.pods() == of_two).then_some(()));
     assert!(again.is_some(), "{} are not {}", lab.pods().len(), of_two.len());
+}
+
+/// What the pods of a set show that begins with this number, and has three.
+fn shown_by_set(start: u32, owner: &str) -> Vec<String> {
+    const SETS: &str = "/apis/apps/v1/namespaces/monitoring/statefulsets";
+    let mut shown = Vec::new();
+    for ordinal in start..start + 3 {
+        let lab = Lab::start(
+            &["--resources=pods", &format!("--pod=ks-{ordinal}"), "--pod-namespace=monitoring"],
+            |api| {
+                put_pods(api, 0..60);
+                let me = format!(r#"{{"metadata":{{"name":"ks-{ordinal}","ownerReferences":[{owner}]}}}}"#);
+                api.answer(&format!("/api/v1/namespaces/monitoring/pods/ks-{ordinal}"), &me);
+                let set = format!(
+                    r#"{{"metadata":{{"name":"ks","namespace":"monitoring","uid":"set","resourceVersion":"0"}},"spec":{{"replicas":3,"ordinals":{{"start":{start}}}}}}}"#
+                );
+                api.put(SETS, "set", &set);
+            },
+        );
+        let lab = lab.ready();
+        assert_eq!(lab.own_value("kube_state_metrics_total_shards"), 3.0);
+        shown.extend(lab.pods());
+    }
+    shown.sort();
+    shown
+}
+
+#[test]
+fn a_set_that_does_not_begin_with_0_shows_every_object_once() {
+    let owner = r#"{"apiVersion":"apps/v1","kind":"StatefulSet","name":"ks","controller":true}"#;
+    let mut all: Vec<String> = (0..60).map(|number| format!("pod-{number}")).collect();
+    all.sort();
+    for start in [0, 1, 7] {
+        assert_eq!(shown_by_set(start, owner), all, "from {start}");
+    }
+}
+
+#[test]
+fn a_set_that_may_not_be_watched_is_listed_for_its_size() {
+    const SETS: &str = "/apis/apps/v1/namespaces/monitoring/statefulsets";
+    let set = |replicas: u32| {
+        format!(
+            r#"{{"metadata":{{"name":"ks","namespace":"monitoring","uid":"set","resourceVersion":"0"}},"spec":{{"replicas":{replicas}}}}}"#
+        )
+    };
+    let lab = Lab::start(&["--resources=pods", "--pod=ks-0", "--pod-namespace=monitoring"], |api| {
+        put_pods(api, 0..60);
+        let me = r#"{"metadata":{"name":"ks-0","ownerReferences":[{"apiVersion":"apps/v1","kind":"StatefulSet","name":"ks","controller":true}]}}"#;
+        api.answer("/api/v1/namespaces/monitoring/pods/ks-0", me);
+        api.put(SETS, "set", &set(2));
+        api.behave(|behaviour| behaviour.forbidden.push(("watch", SETS.to_owned())));
+    });
+    let lab = lab.ready();
+    lab.api.put(SETS, "set", &set(5));
+    lab.own_reaches("kube_state_metrics_total_shards", 5.0);
 }
 
 #[test]
