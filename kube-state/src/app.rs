@@ -14,7 +14,6 @@ use kubernetes::{Access, Api, Manner, NoAccess, Trouble};
 use metric::Batch;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
 
 use crate::{
     custom::{CustomKind, Follower, Loaded, Source},
@@ -186,16 +185,13 @@ impl App {
         let setup = self.setup.load_full();
         self.apply(&engine, &setup);
         let engine = self.engine.get_or_init(|| engine);
-        let mut followers = JoinSet::new();
-        followers.spawn(Arc::clone(&self).follow_definitions(stop.clone()));
-        followers.spawn(Arc::clone(&self).follow_namespaces(stop.clone()));
-        match &setup.config.pod {
-            Some(pod) => {
-                tokio::join!(engine.run(), shards::follow(api, pod.clone(), self.shard.clone(), self.pace, stop));
+        let shards = async {
+            if let Some(pod) = &setup.config.pod {
+                shards::follow(api, pod.clone(), self.shard.clone(), self.pace, stop.clone()).await;
             }
-            None => engine.run().await,
-        }
-        followers.join_all().await;
+        };
+        // In one task: none of them can end in a panic and leave the others to go on without it.
+        tokio::join!(engine.run(), self.follow_definitions(&stop), self.follow_namespaces(&stop), shards);
         Ok(())
     }
 
@@ -229,7 +225,7 @@ impl App {
     }
 
     /// Watches in the namespaces that there are, until `stop`.
-    async fn follow_namespaces(self: Arc<Self>, stop: CancellationToken) {
+    async fn follow_namespaces(&self, stop: &CancellationToken) {
         let Some(engine) = self.engine.get() else { return };
         let apply = || {
             self.apply(engine, &self.setup.load());
@@ -239,7 +235,7 @@ impl App {
     }
 
     /// Watches the custom kinds that there are, until `stop`.
-    async fn follow_definitions(self: Arc<Self>, stop: CancellationToken) {
+    async fn follow_definitions(&self, stop: &CancellationToken) {
         let Some(engine) = self.engine.get() else { return };
         let apply = |kinds: Vec<Arc<CustomKind>>| {
             let setup = self.setup.load();

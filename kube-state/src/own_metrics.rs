@@ -96,7 +96,7 @@ families! {
         &[KINDS, Label::closed("event", &["added", "modified", "deleted", "bookmark", "error"])]);
     RELISTS: Count, 2 = Family::counter("yagura_kube_state_lists_begun_total",
         "Lists that were begun, by why they were needed.",
-        &[KINDS, Label::closed("reason", &["start", "expired", "shard", "unfinished", "unwatched"])]);
+        &[KINDS, Label::closed("reason", &["start", "expired", "shard", "unfinished", "unwatched", "panicked"])]);
     RECEIVED: Bytes, 1 = Family::counter("yagura_kube_state_received_bytes_total",
         "Bytes of lists and watches that came.", &[KINDS]);
     UNREADABLE: Count, 1 = Family::counter("yagura_kube_state_unreadable_objects_total",

@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use daemon::task::{self, Panicked};
 use kubernetes::{Answer, Api, Elements, Event, Identity, Lines, Query, Trouble, What};
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
@@ -154,21 +155,26 @@ impl Watch {
                     self.take_share(share);
                     continue;
                 }
-                ended = self.go_on() => ended,
+                ended = task::caught(self.go_on()) => ended,
             };
             let wait = match ended {
-                Ok(()) if began.elapsed() > self.common.pace.first_wait => {
+                Ok(Ok(())) if began.elapsed() > self.common.pace.first_wait => {
                     failures = 0;
                     continue;
                 }
                 // A server that hangs up at once is not asked again at once.
-                Ok(()) => self.common.pace.first_wait,
-                Err(trouble) => {
+                Ok(Ok(())) => self.common.pace.first_wait,
+                Ok(Err(trouble)) => {
                     // A watch that was of use for a while is not a try that failed, however often it is cut.
                     let was_of_use =
                         std::mem::take(&mut self.was_of_use) && began.elapsed() > self.common.pace.first_wait;
                     failures = if was_of_use { 1 } else { failures + 1 };
                     self.wait_after(&trouble, failures)
+                }
+                Err(panicked) => {
+                    failures += 1;
+                    self.start_anew(&panicked);
+                    backoff(self.common.pace, failures)
                 }
             };
             tokio::select! {
@@ -176,6 +182,16 @@ impl Watch {
                 () = tokio::time::sleep(wait) => {}
             }
         }
+    }
+
+    /// What a panic has left half done is not gone on with: the objects are listed again.
+    fn start_anew(&mut self, panicked: &Panicked) {
+        tracing::error!(kind = %self.target.kind, error = %panicked, "the watch panicked; starting it again");
+        self.status.set_trouble(Some(format!("the watch {panicked}; it is started again")));
+        self.rows = Rows::new(Arc::clone(&self.target.options));
+        (self.version, self.why) = (None, Why::Panicked);
+        self.last.clear();
+        self.scratch.clear();
     }
 
     /// Another share of the objects is ours now. When there are more shares than before, objects have only gone to

@@ -11,9 +11,19 @@ use std::{
     time::{Duration, Instant},
 };
 
+use clap::Parser as _;
+use kubernetes::{Access, Api, Credentials, Manner};
 use lab::{Lab, PODS, get, pace, phase, pod, pod_in, put_pods, uid};
 use testkit::wait_for;
-use yagura_kube_state::watch::Pace;
+use yagura_kube_state::{
+    engine::{Engine, Part},
+    flags::Flags,
+    kind::BadObject,
+    plan,
+    rows::Rows,
+    shard::Shard,
+    watch::{Common, Ledger, Pace, Render, Target, Why},
+};
 
 const ONLY_PODS: &[&str] = &["--resources=pods"];
 
@@ -264,6 +274,50 @@ fn the_program_is_ready_when_all_kinds_are_there() {
     );
     lab.api.behave(|behaviour| behaviour.missing.clear());
     lab.own_reaches(r#"yagura_kube_state_served{kind="jobs"}"#, 1.0);
+}
+
+/// Panics once, when the first list is whole.
+struct PanicsOnce(AtomicBool, Arc<dyn Render>);
+
+impl Render for PanicsOnce {
+    fn render(&self, json: &[u8], rows: &mut Rows) -> Result<(), BadObject> {
+        self.1.render(json, rows)
+    }
+
+    fn family(&self, index: u16) -> &str {
+        self.1.family(index)
+    }
+
+    fn listed(&self, _has: &dyn Fn(&str) -> bool, _moved: bool) {
+        assert!(self.0.swap(true, Relaxed), "as asked for");
+    }
+}
+
+#[test]
+fn a_watch_that_panics_is_started_again_and_counted() {
+    let api = testkit::ApiServer::start().unwrap();
+    put_pods(&api, 0..5);
+    let access = Access::Address { url: api.url(), credentials: Credentials::default() };
+    let manner = Manner { agent: "lab", server: "the API server", answer: lab::WAIT_TIMEOUT, most: 1 << 20 };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _entered = runtime.enter();
+    let common = Common {
+        api: Api::open(&access, manner).unwrap(),
+        shard: tokio::sync::watch::channel(Shard::WHOLE).1,
+        turns: Arc::new(tokio::sync::Semaphore::new(1)),
+        pace: pace(),
+        streams: true,
+    };
+    let engine = Engine::new(common, Ledger::default(), daemon::CancellationToken::new());
+    let flags = Flags::try_parse_from(["x", "--resources=pods"]).unwrap();
+    let target = plan::targets(&flags.check().unwrap()).remove(0);
+    let render = Arc::new(PanicsOnce(AtomicBool::new(false), Arc::clone(&target.render)));
+    let target = Target { render, ..target };
+    engine.apply(Part::Known, vec![target]);
+    wait_for(lab::WAIT_TIMEOUT, || engine.ready().ok()).unwrap();
+    let health = engine.health();
+    assert_eq!((health[0].usage.objects, health[0].watches[0].trouble()), (5, None));
+    assert_eq!(health[0].counts.begun[Why::Panicked as usize].load(Relaxed), 1);
 }
 
 fn refused(kind: &str, verb: &str) -> String {

@@ -70,6 +70,7 @@ mod server;
 mod shared;
 mod sheet;
 mod stream;
+pub mod task;
 mod telemetry;
 mod web;
 mod yaml;

@@ -140,11 +140,14 @@ pub enum Why {
     Unfinished,
     /// The server refuses to let the kind be watched.
     Unwatched,
+    /// The watch panicked, and was started again.
+    Panicked,
 }
 
 impl Why {
     /// All, in the order of their numbers.
-    pub const ALL: [Self; 5] = [Self::Start, Self::Expired, Self::Shard, Self::Unfinished, Self::Unwatched];
+    pub const ALL: [Self; 6] =
+        [Self::Start, Self::Expired, Self::Shard, Self::Unfinished, Self::Unwatched, Self::Panicked];
 
     /// As a label value.
     pub const fn name(self) -> &'static str {
@@ -154,6 +157,7 @@ impl Why {
             Self::Shard => "shard",
             Self::Unfinished => "unfinished",
             Self::Unwatched => "unwatched",
+            Self::Panicked => "panicked",
         }
     }
 }
@@ -183,7 +187,7 @@ pub struct Counts {
     /// Watches.
     pub watches: Outcomes,
     /// Lists that were begun, by reason, in the order of [`Why::ALL`].
-    pub begun: [AtomicU64; 5],
+    pub begun: [AtomicU64; 6],
     /// Events, in the order of [`What::ALL`].
     pub events: [AtomicU64; 5],
     /// Bytes that came.

@@ -15,7 +15,10 @@ const SILENCE: Duration = Duration::from_secs(30);
 
 /// Starts the thread. It ends when what is returned is dropped.
 pub(super) fn start(peers: Peers, servers: Servers) -> std::io::Result<oneshot::Sender<()>> {
-    asking::thread("yagura-peers", async move { ask(&peers, &servers).await })
+    asking::thread("yagura-peers", move || {
+        let (peers, servers) = (peers.clone(), servers.clone());
+        async move { ask(&peers, &servers).await }
+    })
 }
 
 async fn ask(peers: &Peers, servers: &Servers) {

@@ -35,7 +35,10 @@ const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;
 
 /// Starts the thread. It ends when what is returned is dropped.
 pub(super) fn start(pods: Pods, sources: Sources) -> std::io::Result<oneshot::Sender<()>> {
-    asking::thread("yagura-pods", async move { all(&pods, &sources).await })
+    asking::thread("yagura-pods", move || {
+        let (pods, sources) = (pods.clone(), sources.clone());
+        async move { all(&pods, &sources).await }
+    })
 }
 
 async fn all(pods: &Pods, sources: &Sources) {
