@@ -240,13 +240,16 @@ impl<'a> Values<'a, '_> {
     }
 
     fn states(&mut self, value_from: &'a Path, label_name: &'a str, list: &'a [String], value: Found<'a>) {
-        let state = value_from.get(value);
-        let Found::Value(Value::String(state)) = state else {
-            // A status that is not there yet is no trouble.
-            if self.rule.path.first() != Some("status") {
-                (self.trouble)(Trouble::NoState { path: self.rule.path.text(), is: kind_of(state) });
+        let state = match value_from.get(value) {
+            // A state that is not there yet is no trouble.
+            Found::Nothing => return,
+            Found::Value(Value::String(state)) => state,
+            Found::Value(other) => {
+                return (self.trouble)(Trouble::NoState {
+                    path: self.rule.path.text_with(value_from),
+                    is: kind_of(other),
+                });
             }
-            return;
         };
         for entry in list {
             let mut labels = Labels::from([(label_name.into(), entry.into())]);
@@ -273,7 +276,6 @@ impl<'a> Gauge<'a> {
         match self.value_from.get(value) {
             Found::Nothing => Ok(self.nil_is_zero.then_some(0.0)),
             Found::Value(value) => value::number(value).map(Some),
-            Found::OutOfRange(index) => Err(NotANumber::out_of_range(index)),
         }
     }
 }
@@ -283,14 +285,12 @@ fn from_key<'a>(label: &'a str, key: &'a str) -> Labels<'a> {
     is_wanted.then(|| (label.into(), key.into())).into_iter().collect()
 }
 
-fn kind_of(found: Found<'_>) -> &'static str {
-    match found {
-        Found::Nothing => "nothing",
-        Found::OutOfRange(_) => "an element that a list has not",
-        Found::Value(Value::Bool(_)) => "a truth value",
-        Found::Value(Value::Number(_)) => "a number",
-        Found::Value(Value::Array(_)) => "a list",
-        Found::Value(Value::Object(_)) => "a map",
-        Found::Value(Value::Null | Value::String(_)) => "text",
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
+        Value::Null | Value::String(_) => "text",
     }
 }

@@ -43,13 +43,8 @@ impl Path {
     pub(super) fn get<'a>(&'a self, start: Found<'a>) -> Found<'a> {
         self.steps.iter().fold(start, |found, step| match found {
             Found::Value(value) => step.get(value),
-            Found::Nothing | Found::OutOfRange(_) => Found::Nothing,
+            Found::Nothing => Found::Nothing,
         })
-    }
-
-    /// The first segment.
-    pub(super) fn first(&self) -> Option<&str> {
-        self.steps.first().map(|step| step.text.as_str())
     }
 
     /// The only segment of a path of one, if it has no comma in it.
@@ -62,7 +57,12 @@ impl Path {
 
     /// As it is said in messages.
     pub(super) fn text(&self) -> String {
-        let parts: Vec<&str> = self.steps.iter().map(|step| step.text.as_str()).collect();
+        self.text_with(&Self::default())
+    }
+
+    /// The same, of this path and another that goes on from there.
+    pub(super) fn text_with(&self, further: &Self) -> String {
+        let parts: Vec<&str> = self.steps.iter().chain(&further.steps).map(|step| step.text.as_str()).collect();
         format!("[{}]", parts.join(","))
     }
 }
@@ -105,10 +105,7 @@ impl Step {
                 let length = i64::try_from(list.len()).unwrap_or(i64::MAX);
                 let place = if *index < 0 { index.checked_add(length) } else { Some(*index) };
                 let place = place.and_then(|place| usize::try_from(place).ok());
-                match place.and_then(|place| list.get(place)) {
-                    Some(value) => Found::of(Some(value)),
-                    None => Found::OutOfRange(&self.text),
-                }
+                Found::of(place.and_then(|place| list.get(place)))
             }
             _ => Found::Nothing,
         }
@@ -134,13 +131,12 @@ mod tests {
         let got = |segments: &[&str]| match path(segments).get(Found::Value(&object)) {
             Found::Value(value) => value.to_string(),
             Found::Nothing => "-".to_owned(),
-            Found::OutOfRange(text) => format!("!{text}"),
         };
         for (segments, expected) in [
             (&["spec", "ports", "0", "id"][..], "8080"),
             (&["spec", "ports", "-1", "id"], "8443"),
-            (&["spec", "ports", "2"], "!2"),
-            (&["spec", "ports", "-3"], "!-3"),
+            (&["spec", "ports", "2"], "-"),
+            (&["spec", "ports", "-3"], "-"),
             (&["spec", "ports", "2", "id"], "-"),
             (&["spec", "ports", "id"], "-"),
             (&["spec", "ports", "[id=8443]", "tls"], "true"),
