@@ -59,6 +59,12 @@ impl Setup {
         let custom = flags.custom().load()?;
         Ok(Self { flags, config, text, custom })
     }
+
+    /// Values that have no effect, since they match nothing.
+    pub fn warnings(&self) -> Vec<String> {
+        let custom: Vec<&str> = self.custom.config.families().collect();
+        self.config.without_effect(&custom)
+    }
 }
 
 /// The program at work.
@@ -147,6 +153,7 @@ impl App {
         self.own.emit(self.engine.get(), self.shard(), PROGRAM.revision.unwrap_or(""), out);
         if self.setup.load().flags.custom() != Source::None {
             own_metrics::emit_definitions(self.follower.counts(), out);
+            own_metrics::emit_matches(&self.follower, out);
         }
     }
 
@@ -331,6 +338,9 @@ impl App {
         for warning in &setup.custom.config.warnings {
             tracing::warn!("{warning}");
         }
+        for warning in setup.warnings() {
+            tracing::warn!("{warning}");
+        }
     }
 
     /// Reloads when a file changes, until `stop`.
@@ -388,6 +398,19 @@ impl App {
             let about = format!("{} objects, {} series; read as {}", kind.usage.objects, kind.usage.series, kind.form);
             page = page.feature(&kind.kind, !missing, reason, &about);
         }
+        for entry in self.follower.matched() {
+            let name = format!("custom resource {}", entry.names.join("/"));
+            page = page.feature(
+                &name,
+                entry.missing.is_none(),
+                entry.missing,
+                "entry of the custom-resource configuration",
+            );
+        }
+        for (kind, family, paths) in unresolved(&self.follower) {
+            let reason = Some(format!("no object has a value at {}", paths.join(", ")));
+            page = page.feature(&family, true, reason, &format!("family of {kind}"));
+        }
         let wanted: Vec<&str> = setup.config.selection.kinds().map(|resource| resource.about().plural).collect();
         for resource in resources::ALL.iter().filter(|resource| !wanted.contains(&resource.about().plural)) {
             let reason = Some("not among --resources".to_owned());
@@ -395,6 +418,15 @@ impl App {
         }
         page
     }
+}
+
+/// Kind, family and paths, where no object has a value at a path of the custom-resource configuration.
+fn unresolved(follower: &Follower) -> Vec<(String, String, Vec<String>)> {
+    let of_kind = |kind: &Arc<CustomKind>| {
+        let unresolved = kind.unresolved().filter(|(_, paths)| !paths.is_empty());
+        unresolved.map(|(family, paths)| (kind.name(), family.to_owned(), paths)).collect::<Vec<_>>()
+    };
+    follower.kinds().iter().flat_map(of_kind).collect()
 }
 
 impl std::fmt::Debug for App {

@@ -56,6 +56,9 @@ pub fn parse() -> Flags {
         for warning in &setup.custom.config.warnings {
             let _ = writeln!(std::io::stderr(), "{}: {warning}", PROGRAM.name);
         }
+        for warning in setup.warnings() {
+            let _ = writeln!(std::io::stderr(), "{}: {warning}", PROGRAM.name);
+        }
         print("the configuration is valid\n");
     }
     flags

@@ -17,7 +17,7 @@ use metric::{Batch, Bytes, Catalog, Count, Desc, Family, FamilyEntry, HistogramV
 use parking_lot::Mutex;
 
 use crate::{
-    custom,
+    custom::{self, Follower},
     engine::{Engine, Health},
     shard::Shard,
     watch::{Counts, Verb, Why},
@@ -77,6 +77,13 @@ families! {
     DEFINITIONS: Count, 0 = Family::as_named_by(UPSTREAM, Kind::Gauge,
         "kube_state_metrics_custom_resource_state_cache",
         "Definitions of custom kinds that the cluster has.", &[]);
+    MATCHED: Count, 3 = Family::gauge("yagura_kube_state_custom_resource_matched",
+        "Whether the cluster has a kind that an entry of the custom-resource configuration is about; * is any.",
+        &[Label::open("group", "entries of the configuration"), Label::open("version", "entries of the configuration"),
+          Label::open("kind", "entries of the configuration")]);
+    UNRESOLVED: Count, 2 = Family::gauge("yagura_kube_state_unresolved_paths",
+        "Paths of a family of the custom-resource configuration at which no object has had a value so far.",
+        &[KINDS, Label::open("family", "families")]);
     REQUESTS: Seconds, 2 = Family::as_named_by(UPSTREAM, Kind::Histogram, "http_request_duration_seconds",
         "Time to write a page of objects.", REQUEST_LABELS);
     OBJECTS: Count, 1 = Family::gauge("yagura_kube_state_objects", "Objects that are kept.", &[KINDS]);
@@ -189,6 +196,18 @@ pub fn emit_definitions(counts: custom::Counts, out: &mut Batch) {
     out.put(&DEFINITIONS_UPDATED, [], counts.updated);
     out.put(&DEFINITIONS_DELETED, [], counts.deleted);
     out.put(&DEFINITIONS, [], counts.known as u64);
+}
+
+/// Emits what of the custom-resource configuration matches nothing.
+pub fn emit_matches(follower: &Follower, out: &mut Batch) {
+    for entry in follower.matched() {
+        out.put(&MATCHED, entry.names.each_ref().map(String::as_str), entry.missing.is_none());
+    }
+    for kind in follower.kinds() {
+        for (family, paths) in kind.unresolved() {
+            out.put(&UNRESOLVED, [&kind.name(), family], paths.len() as u64);
+        }
+    }
 }
 
 /// What upstream counts by type. All custom kinds are of one.

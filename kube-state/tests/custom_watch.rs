@@ -248,6 +248,44 @@ fn a_file_that_changes_is_taken_over_unless_it_is_wrong() {
 }
 
 #[test]
+fn what_matches_nothing_in_the_cluster_is_said() {
+    let ships = config("Ship", "v1", "Heads.").replace("[spec, home]", "[spec, hoem]");
+    let more = "    - groupVersionKind: {group: fleet.example.org, version: v9, kind: Crew}\n    - groupVersionKind: {group: gone.example.org, version: v1, kind: Gone}\n";
+    let lab = Lab::start(&["--custom-resource-state-only", &inline(&format!("{ships}{more}"))], |api| {
+        define(api, 1, "ships", "Ship", &[("v1", true)]);
+        define(api, 2, "crews", "Crew", &[("v1", true)]);
+        put_ship(api, SHIPS, 10, "7");
+    });
+    let lab = lab.ready();
+    let matched = |group: &str, version: &str, kind: &str| {
+        lab.own_value(&format!(
+            "yagura_kube_state_custom_resource_matched{{group=\"{group}.example.org\",version=\"{version}\",kind=\"{kind}\"}}"
+        ))
+    };
+    assert_eq!(
+        (matched("fleet", "v1", "Ship"), matched("fleet", "v9", "Crew"), matched("gone", "v1", "Gone")),
+        (1.0, 0.0, 0.0)
+    );
+    let unresolved = |family: &str| {
+        lab.own_value(&format!(
+            "yagura_kube_state_unresolved_paths{{kind=\"ships.v1.fleet.example.org\",family=\"{family}\"}}"
+        ))
+    };
+    assert_eq!((unresolved("fleet_info"), unresolved("fleet_crew")), (1.0, 0.0));
+    let (_, landing) = get(lab.own, "/", "Accept: text/html\r\n");
+    for text in [
+        "home from [spec,hoem]",
+        "Crew of fleet.example.org is not served in version v9; it is served in v1",
+        "the cluster defines no kind of the group gone.example.org",
+    ] {
+        assert!(landing.contains(text), "{text}: {landing}");
+    }
+    // It appears.
+    define(&lab.api, 2, "crews", "Crew", &[("v9", true)]);
+    assert!(wait_for(WAIT_TIMEOUT, || (matched("fleet", "v9", "Crew") == 1.0).then_some(())).is_some());
+}
+
+#[test]
 fn a_file_may_come_later() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("crs.yaml");

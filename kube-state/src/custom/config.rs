@@ -9,7 +9,7 @@ use std::{
 use super::{
     document::{self, Node, Place, What},
     family::{Each, LabelPaths, Rule},
-    path::Path,
+    path::{Mark, Path},
 };
 use crate::labels;
 
@@ -36,6 +36,20 @@ pub(super) struct Resource {
     pub(super) plural: Option<String>,
     pub(super) common: BTreeMap<String, String>,
     pub(super) metrics: Vec<Metric>,
+}
+
+impl Resource {
+    /// Group, version and kind, each `*` where any will do.
+    pub(super) fn names(&self) -> [&str; 3] {
+        [&self.group, self.version.as_deref().unwrap_or("*"), self.kind.as_deref().unwrap_or("*")]
+    }
+
+    /// Whether this version of this kind is meant.
+    pub(super) fn is_about(&self, group: &str, version: &str, kind: &str) -> bool {
+        self.group == group
+            && self.version.as_ref().is_none_or(|wanted| wanted == version)
+            && self.kind.as_ref().is_none_or(|wanted| wanted == kind)
+    }
 }
 
 /// An entry of `metrics`. Its rule has the labels of the metric alone, its paths those of the resource too.
@@ -88,6 +102,11 @@ impl Config {
         let top = At { key: String::new(), node: &document };
         let resources = reader.file(&top)?;
         Ok(Self { resources, warnings: reader.warnings })
+    }
+
+    /// The names of all families that it defines.
+    pub fn families(&self) -> impl Iterator<Item = &str> {
+        self.resources.iter().flat_map(|resource| &resource.metrics).map(|metric| metric.name.as_str())
     }
 
     /// Whether it names no kind.
@@ -205,6 +224,7 @@ impl Reader<'_> {
             from_value,
             each,
             error_log_v: if own_level == 0 { defaults.error_log_v } else { own_level },
+            seen: Mark::default(),
         };
         let help = help.map(|help| self.text(&help)).transpose()?.unwrap_or_default();
         Ok(Metric { name: full, help, rule })

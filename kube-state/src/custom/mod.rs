@@ -20,7 +20,7 @@ mod path;
 mod value;
 
 pub use config::{BadConfig, Config, Note};
-pub use discovery::{Changes, Definition, Discovery};
+pub use discovery::{Changes, Definition, Discovery, Matched};
 pub use family::Trouble;
 pub use following::{Counts, Follower, OfCustom};
 pub use kind::{CustomKind, Id};

@@ -102,6 +102,28 @@ pub enum BadFlags {
     MemoryRatio(f64),
 }
 
+impl Config {
+    /// Values of flags that have no effect, since they match nothing. `custom` are families of custom resources.
+    pub fn without_effect(&self, custom: &[&str]) -> Vec<String> {
+        let workloads = workloads::section();
+        let others: Vec<&str> =
+            workloads.families.iter().map(|family| family.name.as_str()).chain(custom.iter().copied()).collect();
+        let mut said = self.selection.without_effect(&others);
+        for (flag, selectors) in
+            [("--label-selector", &self.label_selectors), ("--field-selector", &self.field_selectors)]
+        {
+            let kinds = selectors.kinds().filter(|kind| *kind != "*" && !kind.contains('.'));
+            let idle = kinds.filter(|kind| !self.selection.has_kind(kind));
+            said.extend(idle.map(|kind| format!("{flag}: {kind} are not among the kinds that are served")));
+        }
+        let is_denied = |name: &String| self.without_namespaces.contains(name);
+        if !self.namespaces.is_empty() && self.namespaces.iter().all(is_denied) {
+            said.push("--namespaces, --namespaces-denylist: no namespace is left".to_owned());
+        }
+        said
+    }
+}
+
 impl Flags {
     /// Checks the flags against each other, and builds what they name.
     pub fn check(&self) -> Result<Config, BadFlags> {
