@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Result;
 use arc_swap::ArcSwap;
-use daemon::{CancellationToken, Landing, Telemetry};
+use daemon::{CancellationToken, Landing, Outage, Telemetry};
 use kubernetes::{Access, Api, Manner, NoAccess, Trouble};
 use metric::Batch;
 use serde::Deserialize;
@@ -26,7 +26,7 @@ use crate::{
     program::PROGRAM,
     resources,
     shard::Shard,
-    shards,
+    shards::{self, NoShard},
     watch::{Common, Ledger, Pace},
     workloads::Workloads,
 };
@@ -55,7 +55,7 @@ impl Setup {
     /// Reads the configuration file, and checks it with the flags.
     pub fn load(given: &Flags) -> Result<Self, BadFlags> {
         let (flags, text) = with_file(given)?;
-        let config = flags.check()?;
+        let config = flags.check().map_err(|error| blamed(given, &flags, error))?;
         let custom = flags.custom().load()?;
         Ok(Self { flags, config, text, custom })
     }
@@ -64,6 +64,15 @@ impl Setup {
     pub fn warnings(&self) -> Vec<String> {
         let custom: Vec<&str> = self.custom.config.families().collect();
         self.config.without_effect(&custom)
+    }
+}
+
+/// The error of flags with the file over them: that of the flags alone, and the file's when they are good.
+fn blamed(given: &Flags, flags: &Flags, error: BadFlags) -> BadFlags {
+    match (&flags.config, given.check()) {
+        (Some(path), Ok(_)) => BadFlags::InFile { path: path.clone(), source: Box::new(error) },
+        (Some(_), Err(own)) => own,
+        (None, _) => error,
     }
 }
 
@@ -172,11 +181,19 @@ impl App {
         if is_settled { Ok(()) } else { Err("there are namespaces that are not watched yet".to_owned()) }
     }
 
+    /// The way to the API server, found once. Reads files, and asks nobody yet; to be called on a runtime.
+    pub fn connect(&self) -> Result<&Api, NoAccess> {
+        if let Some(api) = self.api.get() {
+            return Ok(api);
+        }
+        let api = open(&self.setup.load().config.access)?;
+        Ok(self.api.get_or_init(|| api))
+    }
+
     /// Watches until `stop`. Fails when there is no way to the API server; that the server does not answer is only
     /// waited for.
     pub async fn watch(self: Arc<Self>, stop: CancellationToken) -> Result<()> {
-        let api = open(&self.setup.load_full().config.access)?;
-        let api = self.api.get_or_init(|| api).clone();
+        let api = self.connect()?.clone();
         let begun = tokio::select! {
             () = stop.cancelled() => return Ok(()),
             streams = self.begin(&api) => streams,
@@ -257,7 +274,7 @@ impl App {
     /// Waits until the API server answers, and finds out what must be known before the first list: whether the server
     /// has streaming lists, and which shard this is.
     async fn begin(&self, api: &Api) -> bool {
-        let streams = self.insist(|| greet(api)).await;
+        let streams = self.insist(|| async { Ok(greet(api).await?) }).await;
         let (version, streams) = streams;
         tracing::info!(version, streams, "connected to the API server");
         let _known = self.server_version.set(version);
@@ -270,22 +287,25 @@ impl App {
     }
 
     /// Tries until it works.
-    async fn insist<T, E, F>(&self, mut attempt: impl FnMut() -> F) -> T
+    async fn insist<T, F>(&self, mut attempt: impl FnMut() -> F) -> T
     where
-        E: std::error::Error + 'static,
-        F: Future<Output = Result<T, E>>,
+        F: Future<Output = Result<T, NoShard>>,
     {
-        let mut is_told = false;
+        let (mut outage, mut failures) = (Outage::default(), 0);
         loop {
-            match attempt().await {
+            let error = match attempt().await {
                 Ok(done) => return done,
-                Err(error) if is_told => {
-                    tracing::debug!(error = %daemon::chain(&error), "still cannot start; retrying");
-                }
-                Err(error) => tracing::warn!(error = %daemon::chain(&error), "cannot start yet; retrying"),
+                Err(error) => error,
+            };
+            let text = daemon::chain(&error);
+            if outage.note(&text) {
+                tracing::warn!(error = text, "cannot start yet; retrying");
+            } else {
+                tracing::debug!(error = text, "still cannot start; retrying");
             }
-            is_told = true;
-            tokio::time::sleep(self.pace.first_wait.max(Duration::from_millis(50))).await;
+            failures += 1;
+            let wait = self.pace.after(failures, error.retry_after());
+            tokio::time::sleep(wait.max(Duration::from_millis(50))).await;
         }
     }
 
@@ -360,7 +380,7 @@ impl App {
             match tokio::task::spawn_blocking(move || app.reload()).await {
                 Ok(Ok(())) => tracing::info!("configuration reloaded"),
                 Ok(Err(error)) => {
-                    tracing::error!(error = %format!("{error:#}"), "new configuration is bad, the old one stays");
+                    tracing::error!(error = daemon::chain(&*error), "new configuration is bad, the old one stays");
                 }
                 Err(error) => tracing::error!(error = %error, "reload panicked, the old configuration stays"),
             }
@@ -435,7 +455,6 @@ impl std::fmt::Debug for App {
     }
 }
 
-/// The API server's version, and whether it is one that has streaming lists.
 /// The way to the API server, which gives up after a minute itself.
 fn open(access: &Access) -> Result<Api, NoAccess> {
     let agent = concat!("yagura-kube-state/", env!("CARGO_PKG_VERSION"));
@@ -443,6 +462,7 @@ fn open(access: &Access) -> Result<Api, NoAccess> {
     Api::open(access, manner)
 }
 
+/// The API server's version, and whether it is one that has streaming lists.
 async fn greet(api: &Api) -> Result<(String, bool), Trouble> {
     #[derive(Default, Deserialize)]
     #[serde(default, rename_all = "camelCase")]

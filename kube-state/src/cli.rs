@@ -71,7 +71,7 @@ fn print(text: &str) -> ! {
 
 fn end(done: &Result<()>) -> ! {
     if let Err(error) = done {
-        let _ = writeln!(std::io::stderr(), "{}: {error:#}", PROGRAM.name);
+        let _ = writeln!(std::io::stderr(), "{}: {}", PROGRAM.name, daemon::chain(&**error));
     }
     exit(i32::from(done.is_err()))
 }

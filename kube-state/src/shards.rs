@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use daemon::Outage;
 use kubernetes::{
     Api, Event, Lines, Query, Reference, Trouble, What,
     lax::{List, Sub},
@@ -39,6 +40,11 @@ pub enum NoShard {
 }
 
 impl NoShard {
+    /// After how long the server wants to be asked again, if it says so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        if let Self::Api(trouble) = self { trouble.retry_after() } else { None }
+    }
+
     /// Whether a right is missing.
     fn is_forbidden(&self) -> bool {
         matches!(self, Self::Api(trouble) if trouble.code() == Some(403))
@@ -69,23 +75,35 @@ pub async fn follow(
     pace: Pace,
     stop: CancellationToken,
 ) {
-    let mut is_refused = false;
+    let mut outage = Outage::default();
     loop {
         let ended = tokio::select! {
             () = stop.cancelled() => return,
             ended = follow_once(&api, &namespace, &pod, &shard) => ended,
         };
-        let was_refused = std::mem::replace(&mut is_refused, ended.as_ref().is_err_and(NoShard::is_forbidden));
+        let mut wait = WAIT;
         match ended {
-            Err(_) if is_refused && was_refused => {}
+            Ok(()) => drop(outage.end()),
             Err(error) => {
-                tracing::warn!(pod, namespace, error = %daemon::chain(&error), "cannot watch this pod's StatefulSet for the shard number; retrying");
+                let text = daemon::chain(&error);
+                if outage.note(&text) {
+                    tracing::warn!(
+                        pod,
+                        namespace,
+                        error = text,
+                        "cannot watch this pod's StatefulSet for the shard number; retrying"
+                    );
+                }
+                wait = if error.is_forbidden() {
+                    pace.refused_wait
+                } else {
+                    wait.max(error.retry_after().unwrap_or(WAIT))
+                };
             }
-            Ok(()) => {}
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(if is_refused { pace.refused_wait } else { WAIT }) => {}
+            () = tokio::time::sleep(wait) => {}
         }
     }
 }

@@ -52,6 +52,13 @@ pub struct Pace {
     pub page: u32,
 }
 
+impl Pace {
+    /// How long is waited after so many failures; at least as long as the server asks for.
+    pub fn after(self, failures: u32, asked: Option<Duration>) -> Duration {
+        backoff(self, failures).max(asked.unwrap_or_default())
+    }
+}
+
 impl Default for Pace {
     fn default() -> Self {
         Self {
@@ -232,7 +239,7 @@ impl Watch {
             tracing::info!(kind = %self.target.kind, reason = %daemon::chain(trouble), "resource version expired, listing again");
             (self.version, self.why) = (None, Why::Expired);
             self.last.clear();
-            return if failures > 1 { backoff(pace, failures) } else { Duration::ZERO };
+            return if failures > 1 { pace.after(failures, trouble.retry_after()) } else { Duration::ZERO };
         }
         if trouble.code() == Some(FORBIDDEN) {
             self.note_refusal(trouble);
@@ -252,7 +259,7 @@ impl Watch {
         } else if self.status.set_trouble(Some(daemon::chain(trouble))) {
             tracing::warn!(kind = %self.target.kind, path = self.target.path, error = %daemon::chain(trouble), "cannot list or watch; known objects are kept, retrying");
         }
-        backoff(pace, failures)
+        pace.after(failures, trouble.retry_after())
     }
 
     /// A right is missing: to watch, when there is a place to go on from, else to list.

@@ -361,6 +361,82 @@ fn the_program_serves_custom_kinds() {
     assert!(drained.join().unwrap() > 0);
 }
 
+/// The program with these flags, which ends by itself: its exit code, and what it writes.
+fn ended(flags: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(PROGRAM);
+    command.args(["--host=127.0.0.1", "--port=0", "--telemetry-host=127.0.0.1"]).args(flags);
+    let output = command.env_remove("KUBERNETES_SERVICE_HOST").output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn what_is_wrong_at_the_start_is_said_before_anything_listens() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let telemetry = format!("--telemetry-port={}", taken.local_addr().unwrap().port());
+    for (flags, expected) in [
+        (&["--telemetry-port=0", "--kubeconfig=/nowhere/config"][..], "cannot use the kubeconfig /nowhere/config: "),
+        (&["--telemetry-port=0"], "no kubeconfig is given, and this is not a pod with a service account"),
+        (&[&telemetry, "--apiserver=http://127.0.0.1:1"], "cannot serve the telemetry port: cannot listen on"),
+    ] {
+        let (code, said) = ended(flags);
+        assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
+        assert!(said.starts_with(&format!("yagura-kube-state: {expected}")), "{said}");
+    }
+}
+
+#[test]
+fn a_bad_value_is_blamed_on_its_own_flag_or_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.yaml");
+    fs::write(&path, "metric_denylist: ['(']\n").unwrap();
+    let file = format!("--config={}", path.display());
+    let in_file = format!("{}: --metric-denylist: cannot read the pattern", path.display());
+    for (flags, expected) in [
+        (&["--metric-denylist=("][..], "--metric-denylist: cannot read the pattern"),
+        (&["--metric-allowlist=("], "--metric-allowlist: cannot read the pattern"),
+        (&["--metric-opt-in-list=("], "--metric-opt-in-list: cannot read the pattern"),
+        (&["--metric-allowlist=a", "--metric-denylist=b"], "--metric-allowlist, --metric-denylist: a list of"),
+        (&[&file], &in_file),
+        (&["--resources=pod", &file], "--resources: kind"),
+    ] {
+        let (code, said) = ended(flags);
+        assert_eq!((code, said.lines().count()), (Some(2), 1), "{said}");
+        assert!(said.starts_with(&format!("yagura-kube-state: {expected}")), "{said}");
+    }
+}
+
+#[test]
+fn an_outage_is_told_in_few_lines() {
+    let api = ApiServer::start().unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.args(["--resources=pods,nodes,jobs,secrets", "--host=127.0.0.1", "--port=0", "--telemetry-host=127.0.0.1"]);
+    command.args(["--telemetry-port=0", &format!("--apiserver={}", api.url())]);
+    let mut program = Child::start(command.stdout(Stdio::null()).stderr(Stdio::piped())).unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let log = BufReader::new(program.handle().stderr.take().unwrap()).lines();
+    let read = std::thread::spawn(move || log.map_while(Result::ok).for_each(|line| drop(tell.send(line))));
+    let mut lines = Vec::new();
+    let wait_for_lines = |text: &str, number: usize, lines: &mut Vec<String>| {
+        while lines.iter().filter(|line: &&String| line.contains(text)).count() < number {
+            lines.push(told.recv_timeout(WAIT_TIMEOUT).unwrap());
+        }
+    };
+    wait_for_lines("msg=listed", 4, &mut lines);
+    api.go_down();
+    wait_for_lines("level=warn", 4, &mut lines);
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    api.come_up();
+    wait_for_lines("watching again", 4, &mut lines);
+    drop(program);
+    read.join().unwrap();
+    let of_level = |level: &str| lines.iter().filter(|line| line.contains(level)).count();
+    assert_eq!(of_level("level=error"), 0, "{lines:#?}");
+    assert!(of_level("level=warn") <= 8, "{lines:#?}");
+    for line in lines.iter().filter(|line| line.contains("level=warn")) {
+        assert_eq!(line.matches("onnection refused").count().max(1), 1, "a cause is said once: {line}");
+    }
+}
+
 #[test]
 fn mistakes_are_told_with_their_place() {
     let folder = tempfile::tempdir().unwrap();

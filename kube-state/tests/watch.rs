@@ -320,6 +320,26 @@ fn a_watch_that_panics_is_started_again_and_counted() {
     assert_eq!(health[0].counts.begun[Why::Panicked as usize].load(Relaxed), 1);
 }
 
+#[test]
+fn a_server_that_asks_for_patience_is_left_alone() {
+    let lab = Lab::start(ONLY_PODS, |api| put_pods(api, 0..5)).ready();
+    for (code, retry_after, most) in [(429, Some(2), 2), (503, Some(2), 2), (503, None, usize::MAX)] {
+        lab.api.behave(|behaviour| (behaviour.refuse, behaviour.retry_after) = (Some(code), retry_after));
+        let before = lab.api.requests(PODS);
+        lab.api.hang_up();
+        wait_for(lab::WAIT_TIMEOUT, || (lab.api.requests(PODS) > before).then_some(())).unwrap();
+        // Without being asked it would come back after a fifth of a second at the latest.
+        std::thread::sleep(Duration::from_millis(1500));
+        let asked = lab.api.requests(PODS) - before;
+        assert!(asked <= most && (retry_after.is_some() || asked > 3), "{asked} times after {code} {retry_after:?}");
+        lab.api.behave(|behaviour| (behaviour.refuse, behaviour.retry_after) = (None, None));
+        lab.own_reaches(r#"yagura_kube_state_age_seconds{kind="pods"}"#, 0.0);
+        let number = 100 + usize::from(code) + most.min(9);
+        lab.api.put(PODS, &uid(number), &pod(number, "Running"));
+        lab.sees(&phase(number, "Running"));
+    }
+}
+
 fn refused(kind: &str, verb: &str) -> String {
     format!("yagura_kube_state_refused{{kind=\"{kind}\",verb=\"{verb}\"}}")
 }
@@ -613,10 +633,11 @@ fn only_who_the_api_server_allows_gets_the_metrics() {
     });
     let lab = lab.ready();
     let status = |token: &str| get(lab.objects, "/metrics", &format!("Authorization: Bearer {token}\r\n")).0;
+    let in_lower_case = || get(lab.objects, "/metrics", "authorization: bearer t\r\n").0;
     assert_eq!(get(lab.objects, "/metrics", "").0, 401);
     assert_eq!(status("t"), 403);
     lab.api.answer("/apis/authorization.k8s.io/v1/subjectaccessreviews", r#"{"status":{"allowed":true}}"#);
-    assert_eq!(status("t"), 200);
+    assert_eq!((status("t"), in_lower_case()), (200, 200));
     lab.api.answer("/apis/authentication.k8s.io/v1/tokenreviews", r#"{"status":{"authenticated":false}}"#);
     assert_eq!((status("t"), status("u")), (200, 401), "what was allowed is for a while");
     assert_eq!(get(lab.objects, "/healthz", "").0, 200);

@@ -53,7 +53,7 @@ fn follow<E: Event + Serialize>(feeds: &Feeds, option: &'static str, path: &Path
                     // What was written last may have no end.
                     drop(to.write_all(b"\n"));
                 }
-                Err(error) => tracing::debug!(error = %format!("{error:#}"), "cannot open the file of events again"),
+                Err(error) => tracing::debug!(error = daemon::chain(&*error), "cannot open the file of events again"),
             }
         }
     };

@@ -94,6 +94,7 @@ pub struct BadConfig(pub Note);
 impl Config {
     /// Reads the text of a configuration, which messages say came from `file`.
     pub fn parse(text: &str, file: &FilePath) -> Result<Self, BadConfig> {
+        let (text, more) = document::first_document(text);
         let document = document::parse(text).map_err(|error| {
             let place = error.place.map(|place| (place.line, place.column));
             BadConfig(Note { file: file.to_owned(), place, key: String::new(), what: error.what })
@@ -101,6 +102,10 @@ impl Config {
         let mut reader = Reader { file, warnings: Vec::new() };
         let top = At { key: String::new(), node: &document };
         let resources = reader.file(&top)?;
+        if let Some(line) = more {
+            let what = "there is another document, which is not read; put its resources into the first";
+            reader.warnings.push(note(file, Some(Place { line, column: 1 }), String::new(), what.to_owned()));
+        }
         Ok(Self { resources, warnings: reader.warnings })
     }
 
@@ -472,6 +477,14 @@ mod tests {
             "{notes:?}"
         );
         assert!(notes[1].starts_with("crs.yaml:7:37: key spec.resources[0].metrics[0].each.info.paths: "), "{notes:?}");
+    }
+
+    #[test]
+    fn further_documents_are_noted() {
+        let text = format!("---\n{}---\n{}", one("{type: info, info: {}}"), one("{type: gauge, gauge: {}}"));
+        let config = parse(&text).unwrap();
+        assert_eq!((config.resources.len(), config.warnings.len()), (1, 1));
+        assert!(config.warnings[0].to_string().starts_with("crs.yaml:8:1: there is another document"), "{config:?}");
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod value;
 
 pub use config::{BadConfig, Config, Note};
 pub use discovery::{Changes, Definition, Discovery, Matched};
+pub use document::first_document;
 pub use family::Trouble;
 pub use following::{Counts, Follower, OfCustom};
 pub use kind::{CustomKind, Id};

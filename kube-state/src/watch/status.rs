@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use daemon::Outage;
 use kubernetes::What;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -21,9 +22,16 @@ pub struct Status {
     missing: AtomicBool,
     /// Milliseconds after `start` at which the server last said something; 0 is never.
     heard: AtomicU64,
-    trouble: Mutex<Option<String>>,
+    trouble: Mutex<Trouble>,
     refused: Mutex<Option<Verb>>,
     settled: Arc<Notify>,
+}
+
+/// What is wrong with a watch.
+#[derive(Debug, Default)]
+struct Trouble {
+    now: Option<String>,
+    outage: Outage,
 }
 
 /// A right to a kind, which the API server grants or refuses.
@@ -93,7 +101,7 @@ impl Status {
 
     /// The current error of the watch, if there is one.
     pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().clone()
+        self.trouble.lock().now.clone()
     }
 
     pub(super) fn listed(&self) {
@@ -118,11 +126,14 @@ impl Status {
         std::mem::replace(&mut *self.refused.lock(), verb) != verb
     }
 
-    /// Notes trouble, or its end. True when it is news.
+    /// Notes trouble, or its end. True when it is news: another cause than those before, or the end.
     pub(super) fn set_trouble(&self, trouble: Option<String>) -> bool {
         let mut noted = self.trouble.lock();
-        let is_news = noted.is_some() != trouble.is_some();
-        *noted = trouble;
+        let is_news = match &trouble {
+            Some(cause) => noted.outage.note(cause),
+            None => noted.outage.end(),
+        };
+        noted.now = trouble;
         is_news
     }
 }

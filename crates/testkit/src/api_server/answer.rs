@@ -13,7 +13,7 @@ use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use hyper::{
     Request, Response, StatusCode,
     body::{Frame, Incoming},
-    header::{CONTENT_TYPE, HeaderValue},
+    header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER},
 };
 use serde_json::{Value, json as value};
 use tokio::sync::mpsc;
@@ -61,7 +61,11 @@ pub(super) fn answer(state: &Arc<State>, request: &Request<Incoming>) -> Respons
     let query = query.map(|(name, value)| (name.to_owned(), value.replace("%3D", "=").replace("%2C", ","))).collect();
     let asked = Asked { path: request.uri().path().to_owned(), query, form };
     if let Some(code) = behaviour.refuse {
-        return refusal(code, "InternalError", "refused as asked for");
+        let mut refusal = refusal(code, "InternalError", "refused as asked for");
+        if let Some(seconds) = behaviour.retry_after {
+            refusal.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        return refusal;
     }
     if asked.path == "/version" {
         let version = value!({"major": "1", "minor": behaviour.minor.to_string(), "gitVersion": format!("v1.{}.0", behaviour.minor)});

@@ -70,11 +70,11 @@ async fn ask_one(peers: &Peers, servers: &Servers, url: &str, way: &mut Option<A
 
 fn note(peers: &Peers, trouble: Option<String>) {
     let mut state = peers.0.state.lock();
-    match (&trouble, &state.told.trouble) {
-        (Some(error), None) => {
+    match &trouble {
+        Some(error) if state.outage.note(error) => {
             tracing::warn!(error, "cannot poll peers.url; known addresses are kept");
         }
-        (None, Some(_)) => tracing::info!("polling peers.url works again"),
+        None if state.outage.end() => tracing::info!("polling peers.url works again"),
         _ => {}
     }
     if trouble.is_none() {

@@ -66,19 +66,25 @@ async fn all(pods: &Pods, sources: &Sources) {
 }
 
 /// Does it again after each failure, ever later.
-async fn forever<F: Future<Output = Result<(), String>>>(pods: &Pods, from: &'static str, mut work: impl FnMut() -> F) {
+async fn forever<F: Future<Output = Result<(), Failure>>>(
+    pods: &Pods,
+    from: &'static str,
+    mut work: impl FnMut() -> F,
+) {
     let (first, most) = WAITS;
     let mut wait = first;
     loop {
         let begun = Instant::now();
-        if let Err(error) = work().await {
-            pods.trouble(from, &error);
+        let mut asked = Duration::ZERO;
+        if let Err(Failure { text, retry_after }) = work().await {
+            pods.trouble(from, &text);
+            asked = retry_after.unwrap_or_default();
         }
         // What went well for a while begins anew.
         if begun.elapsed() > wait * 4 {
             wait = first;
         }
-        tokio::time::sleep(jittered(wait)).await;
+        tokio::time::sleep(jittered(wait).max(asked)).await;
         wait = (wait * 2).min(most);
     }
 }
@@ -112,7 +118,7 @@ fn of_node(node: &str) -> Query {
 
 /// Lists the pods and follows what becomes of them, until something goes wrong. `reached` is the version up to which all
 /// is known: a watch that broke off goes on there.
-async fn watch(pods: &Pods, api: &Api, node: &str, reached: &Mutex<Option<String>>) -> Result<(), String> {
+async fn watch(pods: &Pods, api: &Api, node: &str, reached: &Mutex<Option<String>>) -> Result<(), Failure> {
     loop {
         // What the kubelet told may lack what the API server has told before.
         let is_the_kubelets = pods.0.health.lock().by == "kubelet";
@@ -129,17 +135,17 @@ async fn watch(pods: &Pods, api: &Api, node: &str, reached: &Mutex<Option<String
                     tokio::time::sleep(jittered(UNWATCHED)).await;
                 }
                 Err(trouble @ (Trouble::Refused { .. } | Trouble::Unreadable { .. })) => {
-                    return Err(daemon::chain(&trouble));
+                    return Err(trouble.into());
                 }
                 Err(trouble) => {
                     *reached.lock() = known;
-                    return Err(daemon::chain(&trouble));
+                    return Err(trouble.into());
                 }
             }
         }
         // From the server's memory: what is not the newest yet comes by the watch.
         let path = of_node(node).with("resourceVersion", "0").of(PODS);
-        let text = said(said(api.get(&path, JSON).await)?.whole().await)?;
+        let text = api.get(&path, JSON).await?.whole().await?;
         let list = list(&text)?;
         *reached.lock() = Some(list.metadata.resource_version.as_str().to_owned());
         pods.change(|book| book.replace(list.items.iter().map(|pod| &**pod), Instant::now()));
@@ -147,8 +153,8 @@ async fn watch(pods: &Pods, api: &Api, node: &str, reached: &Mutex<Option<String
     }
 }
 
-fn list(text: &[u8]) -> Result<PodList<'_>, String> {
-    serde_json::from_slice(text).map_err(|error| Trouble::unreadable("list of pods", &error).to_string())
+fn list(text: &[u8]) -> Result<PodList<'_>, Failure> {
+    Ok(serde_json::from_slice(text).map_err(|error| Trouble::unreadable("list of pods", &error))?)
 }
 
 /// One watch. It ends well when the server ends it.
@@ -201,14 +207,14 @@ fn take(pods: &Pods, api: &Api, line: &[u8], version: &mut String) -> Result<(),
 }
 
 /// Asks for owners as they are wanted.
-async fn look_up(pods: &Pods, api: &Api) -> Result<(), String> {
+async fn look_up(pods: &Pods, api: &Api) -> Result<(), Failure> {
     loop {
         let wanted = pods.0.book.lock().wanted();
         for (key, path) in wanted {
             let text;
             let told = match api.get(&path, METADATA).await {
                 Ok(answer) => {
-                    text = said(answer.whole().await)?;
+                    text = answer.whole().await?;
                     let owner: Partial<'_> =
                         serde_json::from_slice(&text).map_err(|error| format!("{path}: {error}"))?;
                     Told::Is(owner.metadata)
@@ -219,7 +225,7 @@ async fn look_up(pods: &Pods, api: &Api) -> Result<(), String> {
                         tracing::debug!(path, error = %daemon::chain(&trouble), "not allowed to get an owner; --print-rbac prints the rights");
                         Told::Refused
                     }
-                    _ => return Err(daemon::chain(&trouble)),
+                    _ => return Err(trouble.into()),
                 },
             };
             pods.change(|book| book.learn(key, &told));
@@ -231,11 +237,11 @@ async fn look_up(pods: &Pods, api: &Api) -> Result<(), String> {
 }
 
 /// Asks the kubelet: always if there is nobody else, else while the API server is silent.
-async fn ask_kubelet(pods: &Pods, api: &Api, is_alone: bool) -> Result<(), String> {
+async fn ask_kubelet(pods: &Pods, api: &Api, is_alone: bool) -> Result<(), Failure> {
     let (often, at_most) = KUBELET;
     loop {
         if is_alone || pods.0.health.lock().trouble.is_some() {
-            let text = said(said(api.get("/pods", JSON).await)?.whole().await)?;
+            let text = api.get("/pods", JSON).await?.whole().await?;
             let list = list(&text)?;
             pods.change(|book| book.replace(list.items.iter().map(|pod| &**pod), Instant::now()));
             if is_alone {
@@ -251,6 +257,20 @@ async fn ask_kubelet(pods: &Pods, api: &Api, is_alone: bool) -> Result<(), Strin
     }
 }
 
-fn said<T>(result: Result<T, Trouble>) -> Result<T, String> {
-    result.map_err(|trouble| daemon::chain(&trouble))
+/// Why it did not go on, and after how long the server wants to be asked again, if it says so.
+struct Failure {
+    text: String,
+    retry_after: Option<Duration>,
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        Self { text: daemon::chain(&trouble), retry_after: trouble.retry_after() }
+    }
+}
+
+impl From<String> for Failure {
+    fn from(text: String) -> Self {
+        Self { text, retry_after: None }
+    }
 }
