@@ -17,7 +17,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::{chain::chain, invalid::Invalid};
+use crate::{chain::chain, invalid::Invalid, task};
 
 /// Format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -54,7 +54,7 @@ impl LogArgs {
     }
 }
 
-/// Starts logging to stderr. The second call in a process does nothing.
+/// Starts logging to stderr, of panics too. The second call in a process does nothing.
 pub fn start(args: &LogArgs) -> Result<(), Invalid> {
     let filter = filter(&args.level).map_err(|what| Invalid::new("log.level", what))?;
     // A line that cannot be written is lost. The library would say so on stderr, and panic, for that is what failed.
@@ -72,6 +72,8 @@ pub fn start(args: &LogArgs) -> Result<(), Invalid> {
     };
     if started.is_err() {
         drop(writeln!(std::io::stderr(), "logging was started before"));
+    } else {
+        task::note_panics();
     }
     Ok(())
 }

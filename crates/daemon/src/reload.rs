@@ -6,7 +6,10 @@ use sd_notify::NotifyState;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::shared::{ReloadAsked, Shared};
+use crate::{
+    chain::chain,
+    shared::{ReloadAsked, Shared},
+};
 
 /// Reloads, one at a time, until `stop`.
 pub(crate) async fn reload_when_asked(
@@ -37,7 +40,7 @@ pub(crate) async fn reload_when_asked(
 async fn reload(shared: &Arc<Shared>) -> Result<(), String> {
     let work = Arc::clone(shared);
     let done = tokio::task::spawn_blocking(move || {
-        work.reload.as_ref().map_or(Ok(()), |reload| reload()).map_err(|error| format!("{error:#}"))?;
+        work.reload.as_ref().map_or(Ok(()), |reload| reload()).map_err(|error| chain(&*error))?;
         work.web.reload().map_err(|error| error.to_string())
     });
     let result = done.await.unwrap_or_else(|_| Err("reload panicked, the old configuration stays".to_owned()));

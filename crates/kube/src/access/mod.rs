@@ -8,6 +8,7 @@ mod connect;
 mod der;
 mod error;
 mod files;
+mod forward;
 mod kubeconfig;
 mod proxy;
 mod server;

@@ -1,7 +1,7 @@
 //! Pods of the node and their owners. Pure: fed with server responses and the time.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -107,6 +107,7 @@ pub(super) struct OwnerKey {
 struct Owner {
     next: Next,
     contacts: Box<[Box<str>]>,
+    is_refused: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -252,6 +253,13 @@ impl Book {
         self.names.retain(|name| Arc::strong_count(name) > 1);
     }
 
+    /// Asks again for one refused owner of each kind: the right may have been granted since.
+    pub(super) fn ask_refused_again(&mut self) {
+        let refused = self.owners.iter().filter(|(_, owner)| owner.is_refused).map(|(key, _)| (key.kind, key.clone()));
+        let one_of_each: BTreeMap<usize, OwnerKey> = refused.collect();
+        self.wanted.extend(one_of_each.into_values());
+    }
+
     /// Owners to ask for.
     pub(super) fn wanted(&self) -> Vec<(OwnerKey, String)> {
         let path =
@@ -262,16 +270,24 @@ impl Book {
     /// What was asked for.
     pub(super) fn learn(&mut self, key: OwnerKey, told: &Told<'_>) {
         self.wanted.remove(&key);
+        let is_refused = matches!(told, Told::Refused);
         let owner = match told {
             Told::Is(meta) => Owner {
                 next: meta.controller().map_or(Next::Top, |owner| Next::Owned(self.link(owner))),
                 contacts: values(&self.asked.contacts, meta),
+                is_refused,
             },
-            Told::Missing => Owner { next: Next::Missing, contacts: Box::default() },
-            Told::Refused => Owner { next: Next::Top, contacts: Box::default() },
+            Told::Missing => Owner { next: Next::Missing, contacts: Box::default(), is_refused },
+            Told::Refused => Owner { next: Next::Top, contacts: Box::default(), is_refused },
         };
-        self.owners.insert(key, owner);
-        let unsure: Vec<_> = self.pods.iter().filter(|(_, pod)| !pod.is_sure).map(|(uid, _)| uid.clone()).collect();
+        let kind = key.kind;
+        let is_granted = self.owners.insert(key, owner).is_some_and(|before| before.is_refused) && !is_refused;
+        if is_granted {
+            let others = self.owners.iter().filter(|(key, owner)| owner.is_refused && key.kind == kind);
+            self.wanted.extend(others.map(|(key, _)| key.clone()));
+        }
+        let unsure: Vec<_> =
+            self.pods.iter().filter(|(_, pod)| is_granted || !pod.is_sure).map(|(uid, _)| uid.clone()).collect();
         for uid in unsure {
             self.place(uid.borrowed());
         }

@@ -18,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use daemon::Outage;
 use kubernetes::{
     Access, Load, OwnerKind, Wanted, WorkloadRef, access,
     rbac::{self, Rules},
@@ -84,6 +85,9 @@ struct Health {
     /// Which one.
     by: &'static str,
     trouble: Option<String>,
+    outage: Outage,
+    /// Pods may be listed and not watched, which was said.
+    is_unwatched: bool,
 }
 
 /// Figures for self-telemetry.
@@ -241,13 +245,23 @@ impl Pods {
         health.heard = Some(Instant::now());
         health.by = by;
         if let Some(trouble) = health.trouble.take() {
+            health.outage.end();
             tracing::info!(by, trouble, "watching the pods of this node works again");
+        }
+    }
+
+    fn unwatched(&self, trouble: &str) {
+        if !std::mem::replace(&mut self.0.health.lock().is_unwatched, true) {
+            tracing::warn!(
+                error = trouble,
+                "the API server refuses to let pods be watched; listing them each minute; --print-rbac prints the rights that are needed"
+            );
         }
     }
 
     fn trouble(&self, from: &'static str, trouble: &str) {
         let mut health = self.0.health.lock();
-        if health.trouble.is_none() {
+        if health.outage.note(trouble) {
             tracing::warn!(from, error = trouble, "cannot list or watch the pods of this node; known pods are kept");
         }
         health.trouble = Some(trouble.to_owned());

@@ -242,3 +242,30 @@ fn owners_that_own_each_other_end() {
     );
     assert!(book.pod(PodUid("u1")).unwrap().is_sure);
 }
+
+#[test]
+fn an_owner_that_was_refused_is_asked_for_again_and_its_pods_are_placed_anew() {
+    let now = Instant::now();
+    let mut book = book();
+    for (uid, job) in [("u1", "a"), ("u2", "b")] {
+        book.put(&object(&pod(uid, &format!("{job}-x"), Some(("batch/v1", "Job", job)))), now);
+    }
+    while let Some((key, _)) = book.wanted().into_iter().next() {
+        book.learn(key, &Told::Refused);
+    }
+    assert_eq!((workload(&book, "u1"), workload(&book, "u2")), (("Job", "a".into(), true), ("Job", "b".into(), true)));
+    book.ask_refused_again();
+    assert_eq!(book.wanted().len(), 1, "one of a kind says whether the right is there");
+    let nightly = || owned_by("batch/v1", "CronJob", "nightly");
+    let jobs = [
+        ("/apis/batch/v1/namespaces/shop/jobs/a", nightly()),
+        ("/apis/batch/v1/namespaces/shop/jobs/b", nightly()),
+        ("/apis/batch/v1/namespaces/shop/cronjobs/nightly", json!({})),
+    ];
+    tell(&mut book, &jobs);
+    for uid in ["u1", "u2"] {
+        assert_eq!(workload(&book, uid), ("CronJob", "nightly".into(), true));
+    }
+    book.ask_refused_again();
+    assert!(book.wanted().is_empty());
+}
