@@ -129,7 +129,7 @@ pub fn unescape(unit: &str) -> std::borrow::Cow<'_, str> {
             rest = tail;
         }
     }
-    String::from_utf8_lossy(&text).into_owned().into()
+    kernfs::text::text(&text).into_owned().into()
 }
 
 /// The elements of a path, each with the offset of its end.
