@@ -249,6 +249,7 @@ impl App {
     }
 }
 
+        self.own.note_left_out(view, encoder.left_out());
 /// A view of whatever app is the current one.
 struct ViewPage {
     app: Arc<ArcSwap<App>>,

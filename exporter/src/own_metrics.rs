@@ -31,6 +31,7 @@ pub struct OwnMetrics {
     errors: Family<Labels, Counter>,
     late: Family<Labels, Counter>,
     dropped: Family<Labels, Counter>,
+    repeated: Family<Labels, Counter>,
     features: Family<Labels, Gauge>,
     cgroups: Gauge,
     watching: Gauge,
@@ -75,6 +76,7 @@ impl OwnMetrics {
             late: Family::default(),
             dropped: Family::default(),
             features: Family::default(),
+            repeated: Family::default(),
             cgroups: Gauge::default(),
             watching: Gauge::default(),
             walks: Counter::default(),
@@ -124,6 +126,12 @@ impl OwnMetrics {
         );
         put.register(
             "yagura_feature_enabled",
+        put.register(
+            "yagura_repeated_series",
+            "Samples left out because the page had their series already; the first stays",
+            &[VIEW, FAMILY],
+            own.repeated.clone(),
+        );
             "Whether the feature is on; the reason says what is missing",
             &[FEATURE, REASON],
             own.features.clone(),
@@ -265,6 +273,24 @@ impl OwnMetrics {
             self.success
                 .get_or_create(&labels)
                 .set(i64::from(matches!(run.outcome, Outcome::Complete | Outcome::Absent)));
+    /// Takes in which samples were left out of a page, since the page had their series already. Each family is logged
+    /// once.
+    pub fn note_left_out(&self, view: View, left_out: Vec<(String, u64)>) {
+        for (family, samples) in left_out {
+            let labels = vec![("view", view.path().to_owned()), ("family", family)];
+            let counter = self.repeated.get_or_create(&labels);
+            if counter.inc_by(samples) == 0 {
+                let [(_, path), (_, family)] = &*labels else { continue };
+                tracing::warn!(
+                    view = path,
+                    family,
+                    samples,
+                    "series is on the page already: only the first sample is shown; please report it, unless a text file has it"
+                );
+            }
+        }
+    }
+
             let failed = matches!(run.outcome, Outcome::Failed | Outcome::Partial(_));
             self.errors.get_or_create(&labels).inc_by(u64::from(failed));
             self.late.get_or_create(&labels).inc_by(u64::from(run.outcome == Outcome::Late));
