@@ -34,6 +34,7 @@ pub struct OwnMetrics {
     repeated: Family<Labels, Counter>,
     features: Family<Labels, Gauge>,
     cgroups: Gauge,
+    unnamed: Gauge,
     watching: Gauge,
     walks: Counter,
     resyncs: Counter,
@@ -75,9 +76,10 @@ impl OwnMetrics {
             errors: Family::default(),
             late: Family::default(),
             dropped: Family::default(),
-            features: Family::default(),
             repeated: Family::default(),
+            features: Family::default(),
             cgroups: Gauge::default(),
+            unnamed: Gauge::default(),
             watching: Gauge::default(),
             walks: Counter::default(),
             resyncs: Counter::default(),
@@ -125,18 +127,24 @@ impl OwnMetrics {
             own.dropped.clone(),
         );
         put.register(
-            "yagura_feature_enabled",
-        put.register(
             "yagura_repeated_series",
             "Samples left out because the page had their series already; the first stays",
             &[VIEW, FAMILY],
             own.repeated.clone(),
         );
+        put.register(
+            "yagura_feature_enabled",
             "Whether the feature is on; the reason says what is missing",
             &[FEATURE, REASON],
             own.features.clone(),
         );
         put.register("yagura_cgroups", "Cgroups that have rows", &[], own.cgroups.clone());
+        put.register(
+            "yagura_containers_unnamed",
+            "Containers whose names and images are empty: no OCI bundle or record of theirs was found",
+            &[],
+            own.unnamed.clone(),
+        );
         put.register(
             "yagura_cgroup_watching",
             "Whether inotify reports new and removed cgroups; if not, each scrape walks the hierarchies",
@@ -265,14 +273,6 @@ impl OwnMetrics {
         self.features.get_or_create(&labels).set(i64::from(is_on));
     }
 
-    /// Takes in what a scrape did.
-    pub fn note(&self, view: View, report: &Report, budget: &Budget) {
-        for run in &report.runs {
-            let labels = vec![("view", view.path().to_owned()), ("collector", run.collector.to_owned())];
-            self.duration.get_or_create(&labels).set(run.took.as_secs_f64());
-            self.success
-                .get_or_create(&labels)
-                .set(i64::from(matches!(run.outcome, Outcome::Complete | Outcome::Absent)));
     /// Takes in which samples were left out of a page, since the page had their series already. Each family is logged
     /// once.
     pub fn note_left_out(&self, view: View, left_out: Vec<(String, u64)>) {
@@ -291,6 +291,14 @@ impl OwnMetrics {
         }
     }
 
+    /// Takes in what a scrape did.
+    pub fn note(&self, view: View, report: &Report, budget: &Budget) {
+        for run in &report.runs {
+            let labels = vec![("view", view.path().to_owned()), ("collector", run.collector.to_owned())];
+            self.duration.get_or_create(&labels).set(run.took.as_secs_f64());
+            self.success
+                .get_or_create(&labels)
+                .set(i64::from(matches!(run.outcome, Outcome::Complete | Outcome::Absent)));
             let failed = matches!(run.outcome, Outcome::Failed | Outcome::Partial(_));
             self.errors.get_or_create(&labels).inc_by(u64::from(failed));
             self.late.get_or_create(&labels).inc_by(u64::from(run.outcome == Outcome::Late));
@@ -305,6 +313,7 @@ impl OwnMetrics {
         let risen = |counter: &Counter, value: u64| counter.inner().store(value, Relaxed);
         let set = |gauge: &Gauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         set(&self.cgroups, report.figures.groups as u64);
+        set(&self.unnamed, report.figures.unnamed as u64);
         self.watching.set(i64::from(report.figures.watching));
         risen(&self.walks, report.figures.walks);
         risen(&self.resyncs, report.figures.resyncs);

@@ -227,7 +227,8 @@ fn lone_container<'a>(path: &'a str, element: &'a str, end: usize) -> Option<Con
     }
 }
 
-fn is_container_id(text: &str) -> bool {
+/// Whether a runtime made this up as the id of a container: 64 hexadecimal digits.
+pub(super) fn is_container_id(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())
 }
 

@@ -11,12 +11,12 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use kernfs::{Budget, Dir, Host, Reader};
+use kernfs::{Budget, Dir, Host, Reader, text};
 use kubernetes::WorkloadRef;
 use metric::{Batch, Of};
 
 use super::{
-    bundle,
+    bundle::Named,
     counted::Counted,
     folders::Folders,
     group::{Group, GroupKind, Labels, Members},
@@ -24,6 +24,7 @@ use super::{
     limits::Limits,
     path::{self, Place},
     pause,
+    places::{Found, Places},
     pods::{self, Ask, Pods},
     rows::{AsCadvisor, AsContainer},
     watch::{Change, Watch},
@@ -53,6 +54,8 @@ pub struct Figures {
 pub struct Tree {
     host: Arc<Host>,
     layout: Arc<Layout>,
+    /// Containers of which neither a bundle nor Kubernetes has told the names.
+    pub unnamed: usize,
     budget: Arc<Budget>,
     walked: Vec<(usize, Dir)>,
     groups: BTreeMap<Box<str>, Group>,
@@ -63,6 +66,10 @@ pub struct Tree {
     /// Image of sandboxes whose bundles do not name it; looked up at first need, and again after each walk.
     sandbox_image: Option<String>,
     watch: Option<Watch>,
+    /// Where bundles are.
+    places: Places,
+    /// Whether it was said that a container's bundle was not found.
+    said: bool,
     last_walk: Option<Instant>,
     generation: u64,
     boot: f64,
@@ -82,6 +89,25 @@ impl Tree {
     pub fn new(host: Arc<Host>, layout: Arc<Layout>, budget: Arc<Budget>) -> std::io::Result<Self> {
         let roots: Vec<PathBuf> = layout.roots().map(std::path::Path::to_owned).collect();
         let mut walked = Vec::new();
+
+    /// Whether it is a container that was looked for in vain. LXC and others call theirs by a name instead of an id.
+    fn lacks_name(&self) -> bool {
+        let has_id = || self.container_id.as_deref().is_some_and(path::is_container_id);
+        !self.named && self.silent >= BUNDLE_SCRAPES && has_id()
+    }
+
+    fn take_names(&mut self, named: Named) {
+        let Labels { container, image, name, namespace, pod, .. } = &mut self.labels;
+        (*container, *image, *name, *namespace, *pod) =
+            (named.container, named.image, named.name, named.namespace, named.pod);
+    }
+
+    /// Takes the names that its record has now, if it was written anew.
+    fn follow_record(&mut self, host: &Host, reader: &mut Reader) {
+        if let Some(named) = self.record.as_mut().and_then(|record| record.changed(host, reader)) {
+            self.take_names(named);
+        }
+    }
         for index in layout.walked() {
             if let Some(root) = roots.get(index) {
                 walked.push((index, Dir::open(root)?));
@@ -102,6 +128,8 @@ impl Tree {
             last_walk: None,
             generation: 0,
             boot,
+            places: Places::default(),
+            said: false,
             figures: Figures::default(),
         })
     }
@@ -120,6 +148,13 @@ impl Tree {
         match changes {
             Some(Some(changes)) if !due => {
                 for change in changes {
+    /// Has bundles looked for in these places.
+    #[must_use]
+    pub fn with_places(mut self, places: &Places) -> Self {
+        self.places = places.clone();
+        self
+    }
+
                     match change {
                         Change::Made { hierarchy, path } => self.visit(hierarchy, &path, reader),
                         Change::Removed { path } => self.removed(&path, reader),
@@ -145,6 +180,8 @@ impl Tree {
     pub fn figures(&self) -> Figures {
         self.figures
     }
+        self.figures.unnamed = self.groups.values().filter(|group| group.lacks_name()).count();
+        self.say_what_lacks_a_name();
 
     /// The hierarchy of each controller.
     pub fn layout(&self) -> &Arc<Layout> {
@@ -303,6 +340,7 @@ impl Tree {
             members: Members::default(),
         };
         self.groups.insert(path.into(), group);
+            record: None,
     }
 
     /// The oldest time that the cgroup's folders bear, and no older than the boot. The machine's own were mounted a while
@@ -344,29 +382,38 @@ impl Tree {
     /// Asks the bundles of containers that have no name yet. A young container is asked in each scrape, since its bundle
     /// may be unreadable for a moment; one that keeps silent only after each walk.
     fn name_the_unnamed(&mut self, reader: &mut Reader, walked: bool) {
-        for group in self.groups.values_mut().filter(|group| !group.named) {
-            let Some(id) = &group.container_id else { continue };
+        let Self { host, layout, places, groups, pods, sandbox_image, .. } = self;
+        for group in groups.values_mut() {
+            if group.named {
+                group.follow_record(host, reader);
+                continue;
+            }
+            let Some(id) = group.container_id.clone() else { continue };
             if group.silent >= BUNDLE_SCRAPES && !walked {
                 continue;
             }
             group.silent = group.silent.saturating_add(1);
-            let Some(mut named) = bundle::find(&self.host, reader, id) else { continue };
+            let found = places.find(host, reader, &id, |reader| {
+                let members = group.members(layout, reader).ok();
+                members.and_then(|(pids, _)| pids.first().copied())
+            });
+            // The processes are asked for anew when the scrape comes to them.
+            group.members.forget();
+            let Some(Found { mut named, record }) = found else { continue };
             group.named = true;
             if named.sandbox {
                 group.kind = GroupKind::Sandbox;
                 if named.image.is_empty() {
-                    let look = || pause::image(&self.host, reader).unwrap_or_default();
-                    named.image.clone_from(self.sandbox_image.get_or_insert_with(look));
+                    let look = || pause::image(host, reader).unwrap_or_default();
+                    named.image.clone_from(sandbox_image.get_or_insert_with(look));
                 }
             }
             if let Some(uid) = &group.pod_uid
                 && !named.pod.is_empty()
             {
-                self.pods.insert(uid.clone(), (named.namespace.clone(), named.pod.clone()));
+                pods.insert(uid.clone(), (named.namespace.clone(), named.pod.clone()));
             }
-            let Labels { container, image, name, namespace, pod, .. } = &mut group.labels;
-            (*container, *image, *name, *namespace, *pod) =
-                (named.container, named.image, named.name, named.namespace, named.pod);
+            group.take_names(named);
         }
         for group in self.groups.values_mut().filter(|group| !group.named) {
             if let Some(uid) = &group.pod_uid
@@ -395,6 +442,7 @@ impl Tree {
             group.workload_as_of = changes;
             let Some(uid) = &group.pod_uid else {
                 group.workload = Some(WorkloadRef {
+            group.record = record;
                     namespace: "".into(),
                     name: path::parent(&group.path).into(),
                     kind: pods::CGROUP,
@@ -427,6 +475,22 @@ fn boot_time(host: &Host) -> Option<f64> {
     let (_, seconds) = kernfs::text::pairs(stat).find(|(key, _)| *key == b"btime")?;
     Some(seconds as f64)
 }
+    /// Says, once, that containers stay without names, and what can be done.
+    fn say_what_lacks_a_name(&mut self) {
+        if self.said || self.figures.unnamed == 0 {
+            return;
+        }
+        if let Some(group) = self.groups.values().find(|group| group.lacks_name()) {
+            self.said = true;
+            tracing::warn!(
+                cgroup = &*group.path,
+                containers = self.figures.unnamed,
+                "no OCI bundle or Docker record of containers was found below path.rootfs, so their names and images stay \
+                 empty; name the folder of the runtime that holds them with --path.bundles"
+            );
+        }
+    }
+
 
 #[cfg(test)]
 mod tests {
