@@ -33,6 +33,13 @@ use super::{
 /// Interval of walks over the hierarchies, in addition to the changes that inotify reports.
 const WALK_EVERY: Duration = Duration::from_mins(1);
 
+/// A process started before its cgroup was made if a runtime moved it there: by less than this, in seconds.
+const CLEARLY_OLDER: f64 = 2.0;
+/// Processes of a cgroup that are asked when they started.
+const MOST_PROCESSES: usize = 64;
+/// `USER_HZ`, which is 100 on every architecture that Linux shows to user space.
+const TICKS_A_SECOND: f64 = 100.0;
+
 /// Number of scrapes in which a container's bundle is looked for.
 const BUNDLE_SCRAPES: u8 = 5;
 
@@ -47,6 +54,8 @@ pub struct Figures {
     pub resyncs: u64,
     /// Whether inotify reports changes; if not, each scrape walks.
     pub watching: bool,
+    /// Containers of which neither a bundle nor Kubernetes has told the names.
+    pub unnamed: usize,
 }
 
 /// The cgroups of the machine.
@@ -54,11 +63,13 @@ pub struct Figures {
 pub struct Tree {
     host: Arc<Host>,
     layout: Arc<Layout>,
-    /// Containers of which neither a bundle nor Kubernetes has told the names.
-    pub unnamed: usize,
     budget: Arc<Budget>,
     walked: Vec<(usize, Dir)>,
     groups: BTreeMap<Box<str>, Group>,
+    /// Where bundles are.
+    places: Places,
+    /// Whether it was said that a container's bundle was not found.
+    said: bool,
     /// Pods as known from Kubernetes.
     known: Pods,
     /// Pod uid → (namespace, name), from the bundles of its containers.
@@ -66,10 +77,6 @@ pub struct Tree {
     /// Image of sandboxes whose bundles do not name it; looked up at first need, and again after each walk.
     sandbox_image: Option<String>,
     watch: Option<Watch>,
-    /// Where bundles are.
-    places: Places,
-    /// Whether it was said that a container's bundle was not found.
-    said: bool,
     last_walk: Option<Instant>,
     generation: u64,
     boot: f64,
@@ -82,13 +89,6 @@ impl Group {
     fn awaits_name(&self) -> bool {
         !self.named && self.container_id.is_some() && self.pod_uid.is_some() && self.silent < BUNDLE_SCRAPES
     }
-}
-
-impl Tree {
-    /// An empty tree; the first [`Tree::refresh`] fills it.
-    pub fn new(host: Arc<Host>, layout: Arc<Layout>, budget: Arc<Budget>) -> std::io::Result<Self> {
-        let roots: Vec<PathBuf> = layout.roots().map(std::path::Path::to_owned).collect();
-        let mut walked = Vec::new();
 
     /// Whether it is a container that was looked for in vain. LXC and others call theirs by a name instead of an id.
     fn lacks_name(&self) -> bool {
@@ -108,6 +108,13 @@ impl Tree {
             self.take_names(named);
         }
     }
+}
+
+impl Tree {
+    /// An empty tree; the first [`Tree::refresh`] fills it.
+    pub fn new(host: Arc<Host>, layout: Arc<Layout>, budget: Arc<Budget>) -> std::io::Result<Self> {
+        let roots: Vec<PathBuf> = layout.roots().map(std::path::Path::to_owned).collect();
+        let mut walked = Vec::new();
         for index in layout.walked() {
             if let Some(root) = roots.get(index) {
                 walked.push((index, Dir::open(root)?));
@@ -121,6 +128,8 @@ impl Tree {
             budget,
             walked,
             groups: BTreeMap::new(),
+            places: Places::default(),
+            said: false,
             known: Pods::default(),
             pods: HashMap::new(),
             sandbox_image: None,
@@ -128,8 +137,6 @@ impl Tree {
             last_walk: None,
             generation: 0,
             boot,
-            places: Places::default(),
-            said: false,
             figures: Figures::default(),
         })
     }
@@ -141,13 +148,6 @@ impl Tree {
         self
     }
 
-    /// Brings the tree up to date with the kernel.
-    pub fn refresh(&mut self, reader: &mut Reader, now: Instant) {
-        let due = self.last_walk.is_none_or(|last| now.duration_since(last) >= WALK_EVERY);
-        let changes = self.watch.as_mut().map(Watch::changes);
-        match changes {
-            Some(Some(changes)) if !due => {
-                for change in changes {
     /// Has bundles looked for in these places.
     #[must_use]
     pub fn with_places(mut self, places: &Places) -> Self {
@@ -155,6 +155,13 @@ impl Tree {
         self
     }
 
+    /// Brings the tree up to date with the kernel.
+    pub fn refresh(&mut self, reader: &mut Reader, now: Instant) {
+        let due = self.last_walk.is_none_or(|last| now.duration_since(last) >= WALK_EVERY);
+        let changes = self.watch.as_mut().map(Watch::changes);
+        match changes {
+            Some(Some(changes)) if !due => {
+                for change in changes {
                     match change {
                         Change::Made { hierarchy, path } => self.visit(hierarchy, &path, reader),
                         Change::Removed { path } => self.removed(&path, reader),
@@ -173,6 +180,8 @@ impl Tree {
         self.name_the_unnamed(reader, walked);
         self.find_workloads();
         self.figures.groups = self.groups.len();
+        self.figures.unnamed = self.groups.values().filter(|group| group.lacks_name()).count();
+        self.say_what_lacks_a_name();
         self.figures.watching = self.watch.is_some();
     }
 
@@ -180,8 +189,6 @@ impl Tree {
     pub fn figures(&self) -> Figures {
         self.figures
     }
-        self.figures.unnamed = self.groups.values().filter(|group| group.lacks_name()).count();
-        self.say_what_lacks_a_name();
 
     /// The hierarchy of each controller.
     pub fn layout(&self) -> &Arc<Layout> {
@@ -265,7 +272,7 @@ impl Tree {
         while let Some(path) = pending.pop() {
             let place = path::place(&path);
             if place != Place::Ignored {
-                self.take_in(&path, place);
+                self.take_in(&path, place, reader);
             }
             let Some((_, root)) = self.walked.get(hierarchy) else { return };
             // Watched before it is listed, so that nothing made in between is missed.
@@ -291,7 +298,7 @@ impl Tree {
         }
     }
 
-    fn take_in(&mut self, path: &str, place: Place<'_>) {
+    fn take_in(&mut self, path: &str, place: Place<'_>, reader: &mut Reader) {
         let generation = self.generation;
         if let Place::Inner { container } = place {
             let Some(group) = self.groups.get_mut(container) else { return };
@@ -318,12 +325,13 @@ impl Tree {
                 (kind, container.pod.map(|uid| uid.canonical()), Some(container.id))
             }
         };
+        let created = self.created(path, kind, reader);
         let labels = Labels { id: path.to_owned(), name: container_id.unwrap_or("").to_owned(), ..Labels::default() };
         let group = Group {
             path: path.into(),
             kind,
             labels,
-            created: self.created(path),
+            created,
             cadvisor: None,
             own: None,
             counted: Counted::default(),
@@ -332,6 +340,7 @@ impl Tree {
             pod_uid: pod_uid.map(String::into_boxed_str),
             container_id: container_id.map(Box::from),
             silent: 0,
+            record: None,
             named: container_id.is_none() && kind != GroupKind::Pod,
             seen: generation,
             folders: Folders::new(&self.layout, path, &self.budget),
@@ -340,18 +349,52 @@ impl Tree {
             members: Members::default(),
         };
         self.groups.insert(path.into(), group);
-            record: None,
+        self.age_parents(path, created);
     }
 
-    /// The oldest time that the cgroup's folders bear, and no older than the boot. The machine's own were mounted a while
-    /// after that.
-    fn created(&self, path: &str) -> f64 {
-        let reader = Reader::default();
-        let path = if path == "/" { "." } else { path };
-        let times = self.walked.iter().filter_map(|(_, root)| reader.stat(root, path));
+    /// When the cgroup was made, and no earlier than the boot: the oldest time that its folders bear, unless a process
+    /// in it is clearly older. The kernel forgets the times of folders together with their inodes, and gives them the
+    /// time at which they are looked at next. For containers and services the start of their oldest process stays; other
+    /// cgroups may be entered by processes that are much older. The machine's own folders were mounted after the boot.
+    fn created(&self, path: &str, kind: GroupKind, reader: &mut Reader) -> f64 {
+        let name = if path == "/" { "." } else { path };
+        let times = self.walked.iter().filter_map(|(_, root)| reader.stat(root, name));
         #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
         let oldest = times.map(|stat| stat.st_mtime as f64 + stat.st_mtime_nsec as f64 / 1e9).fold(f64::MAX, f64::min);
-        if oldest == f64::MAX { self.boot } else { oldest.max(self.boot) }
+        if oldest == f64::MAX || kind == GroupKind::Root {
+            return self.boot;
+        }
+        let of_process = match kind {
+            GroupKind::Container | GroupKind::Sandbox | GroupKind::Service => self.oldest_process(path, reader),
+            _ => None,
+        };
+        let oldest = of_process.filter(|start| start + CLEARLY_OLDER < oldest).unwrap_or(oldest);
+        oldest.max(self.boot)
+    }
+
+    /// When the oldest process of a cgroup started, in seconds since the Unix epoch.
+    fn oldest_process(&self, path: &str, reader: &mut Reader) -> Option<f64> {
+        (self.boot > 0.0).then_some(())?;
+        let file = self.walked.iter().find_map(|(_, root)| {
+            let file = reader.read(root, &format!("{path}/cgroup.procs")).ok().flatten()?;
+            (!file.is_empty()).then(|| file.to_vec())
+        })?;
+        let pids = text::lines(&file).filter_map(text::number).take(MOST_PROCESSES);
+        let starts = pids.filter_map(|pid| started(reader.read(&self.host.proc, &format!("{pid}/stat")).ok()??));
+        starts.min().map(|ticks| self.boot + ticks as f64 / TICKS_A_SECOND)
+    }
+
+    /// A cgroup is no younger than those in it.
+    fn age_parents(&mut self, path: &str, created: f64) {
+        let mut path = path;
+        while path != "/" {
+            path = path::parent(path);
+            match self.groups.get_mut(path) {
+                Some(group) if group.created > created + CLEARLY_OLDER => group.created = created,
+                Some(_) => return,
+                None => {}
+            }
+        }
     }
 
     fn removed(&mut self, path: &str, reader: &mut Reader) {
@@ -401,6 +444,7 @@ impl Tree {
             group.members.forget();
             let Some(Found { mut named, record }) = found else { continue };
             group.named = true;
+            group.record = record;
             if named.sandbox {
                 group.kind = GroupKind::Sandbox;
                 if named.image.is_empty() {
@@ -431,6 +475,22 @@ impl Tree {
         }
     }
 
+    /// Says, once, that containers stay without names, and what can be done.
+    fn say_what_lacks_a_name(&mut self) {
+        if self.said || self.figures.unnamed == 0 {
+            return;
+        }
+        if let Some(group) = self.groups.values().find(|group| group.lacks_name()) {
+            self.said = true;
+            tracing::warn!(
+                cgroup = &*group.path,
+                containers = self.figures.unnamed,
+                "no OCI bundle or Docker record of containers was found below path.rootfs, so their names and images stay \
+                 empty; name the folder of the runtime that holds them with --path.bundles"
+            );
+        }
+    }
+
     /// Looks up what containers belong to, where that is not known or may have changed.
     fn find_workloads(&mut self) {
         let changes = self.known.changes();
@@ -442,7 +502,6 @@ impl Tree {
             group.workload_as_of = changes;
             let Some(uid) = &group.pod_uid else {
                 group.workload = Some(WorkloadRef {
-            group.record = record;
                     namespace: "".into(),
                     name: path::parent(&group.path).into(),
                     kind: pods::CGROUP,
@@ -468,6 +527,13 @@ fn names_from(pod: &pods::Pod, id: Option<&str>, labels: &mut Labels) -> bool {
     true
 }
 
+/// When a process started, in ticks since the boot: the 22nd field of its `stat`. The command in brackets may hold
+/// anything.
+fn started(stat: &[u8]) -> Option<u64> {
+    let end = stat.iter().rposition(|byte| *byte == b')')?;
+    text::words(stat.get(end + 1..)?).nth(19).and_then(text::number)
+}
+
 /// `btime` of `/proc/stat`.
 fn boot_time(host: &Host) -> Option<f64> {
     let mut reader = Reader::default();
@@ -475,28 +541,50 @@ fn boot_time(host: &Host) -> Option<f64> {
     let (_, seconds) = kernfs::text::pairs(stat).find(|(key, _)| *key == b"btime")?;
     Some(seconds as f64)
 }
-    /// Says, once, that containers stay without names, and what can be done.
-    fn say_what_lacks_a_name(&mut self) {
-        if self.said || self.figures.unnamed == 0 {
-            return;
-        }
-        if let Some(group) = self.groups.values().find(|group| group.lacks_name()) {
-            self.said = true;
-            tracing::warn!(
-                cgroup = &*group.path,
-                containers = self.figures.unnamed,
-                "no OCI bundle or Docker record of containers was found below path.rootfs, so their names and images stay \
-                 empty; name the folder of the runtime that holds them with --path.bundles"
-            );
-        }
-    }
-
 
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use super::*;
+
+    fn tree_of(root: &std::path::Path, folders: &[&str]) -> (Tree, Reader) {
+        for name in ["proc/1", "sys", "rootfs"].iter().chain(folders) {
+            fs::create_dir_all(root.join(name)).unwrap();
+        }
+        fs::write(root.join("cgroup/cgroup.controllers"), "cpu memory\n").unwrap();
+        let host = Arc::new(Host::below(root).unwrap());
+        let mut reader = Reader::default();
+        let layout = Arc::new(Layout::find(&host, &mut reader).unwrap());
+        (Tree::new(host, layout, Budget::new(100)).unwrap(), reader)
+    }
+
+    #[test]
+    fn a_containers_start_is_that_of_its_oldest_process_when_its_folder_has_forgotten() {
+        let root = tempfile::tempdir().unwrap();
+        let id = "4b1f0c9e8d7a6b5c4d3e2f1a0b9c8d7e6f5a4b3c2d1e0f9a8b7c6d5e4f3a2b1c";
+        let container = format!("cgroup/docker/{id}");
+        let folders = [&container, "cgroup/shell", "cgroup/empty.service", "proc/7", "proc/8"];
+        // Its folders look as if they were made now, and the machine booted long ago.
+        let write = |path: &str, text: &str| fs::write(root.path().join(path), text).unwrap();
+        for folder in folders.iter().chain(&["proc"]) {
+            fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        write("proc/stat", "cpu 1\nbtime 1700000000\n");
+        let stat = |pid, ticks| format!("{pid} (a ) S 9) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {ticks} 0 0\n");
+        write("proc/7/stat", &stat(7, 200_000));
+        write("proc/8/stat", &stat(8, 150_000));
+        write(&format!("{container}/cgroup.procs"), "7\n8\n9\n");
+        write("cgroup/shell/cgroup.procs", "8\n");
+        let (mut tree, mut reader) = tree_of(root.path(), &folders);
+        tree.refresh(&mut reader, Instant::now());
+        let mut created: BTreeMap<_, _> = tree.groups().map(|g| (g.path.to_string(), g.created)).collect();
+        let recent = 1.75e9;
+        assert_eq!(created.remove(&format!("/docker/{id}")), Some(1_700_001_500.0));
+        assert_eq!(created.remove("/docker"), Some(1_700_001_500.0), "it is no younger than what is in it");
+        assert_eq!(created.remove("/"), Some(1_700_000_000.0));
+        assert!(created.into_values().all(|created| created > recent), "others may be entered by older processes");
+    }
 
     #[test]
     fn with_a_folder_go_those_below_it_and_no_others() {
