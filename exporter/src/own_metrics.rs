@@ -138,42 +138,47 @@ impl OwnMetrics {
             &[FEATURE, REASON],
             own.features.clone(),
         );
-        put.register("yagura_cgroups", "Cgroups that have rows", &[], own.cgroups.clone());
+        own.register_cgroups(telemetry);
+        own.register_known(telemetry);
+        own
+    }
+
+    /// The cgroups that are known, and the files of theirs that are kept open.
+    fn register_cgroups(&self, put: &Telemetry) {
+        put.register("yagura_cgroups", "Cgroups that have rows", &[], self.cgroups.clone());
         put.register(
             "yagura_containers_unnamed",
             "Containers whose names and images are empty: no OCI bundle or record of theirs was found",
             &[],
-            own.unnamed.clone(),
+            self.unnamed.clone(),
         );
         put.register(
             "yagura_cgroup_watching",
             "Whether inotify reports new and removed cgroups; if not, each scrape walks the hierarchies",
             &[],
-            own.watching.clone(),
+            self.watching.clone(),
         );
-        put.register("yagura_cgroup_walks", "Walks over the cgroup hierarchies", &[], own.walks.clone());
+        put.register("yagura_cgroup_walks", "Walks over the cgroup hierarchies", &[], self.walks.clone());
         put.register(
             "yagura_cgroup_resyncs",
             "Walks over the cgroup hierarchies because events were lost",
             &[],
-            own.resyncs.clone(),
+            self.resyncs.clone(),
         );
-        put.register("yagura_kept_files", "Kernel files that are kept open between scrapes", &[], own.kept.clone());
-        put.register("yagura_kept_files_limit", "Most kernel files that may be kept open", &[], own.kept_most.clone());
+        put.register("yagura_kept_files", "Kernel files that are kept open between scrapes", &[], self.kept.clone());
+        put.register("yagura_kept_files_limit", "Most kernel files that may be kept open", &[], self.kept_most.clone());
         put.register(
             "yagura_kept_files_evicted",
             "Kept files that were closed to stay within the limit",
             &[],
-            own.evicted.clone(),
+            self.evicted.clone(),
         );
         put.register(
             "yagura_unkept_reads",
             "Reads that opened and closed their file because no more could be kept",
             &[],
-            own.unkept.clone(),
+            self.unkept.clone(),
         );
-        own.register_known(telemetry);
-        own
     }
 
     /// What others tell of the node and its cluster.

@@ -98,7 +98,7 @@ mod tests {
     fn each_cpu_has_its_fields_and_those_of_all() {
         let file = b"noise\nvendor_id : all\n\nprocessor : 0\nmodel name : a:b\nodd \xff\n\nprocessor: 1\nbugs\t:\n\nHardware : X\n";
         let found = cpuinfo(file);
-        let field = |cpu: usize, name: &str| found[cpu].get(name).map(|value| value.to_string());
+        let field = |cpu: usize, name: &str| found[cpu].get(name).map(ToString::to_string);
         assert_eq!(found.len(), 2);
         assert_eq!((field(0, "processor"), field(0, "model name")), (Some("0".into()), Some("a:b".into())));
         assert_eq!((field(1, "bugs"), field(1, "model name")), (Some(String::new()), None));
