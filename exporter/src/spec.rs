@@ -16,7 +16,7 @@ use crate::{
     books::Books,
     config::Config,
     events::{self, Feeds},
-    identity::{Peers, Pods, Tree},
+    identity::{Peers, Places, Pods, Tree},
     privilege,
 };
 
@@ -162,6 +162,8 @@ pub struct Context {
     pub config: Arc<Config>,
     /// What Kubernetes says of this node's pods.
     pub pods: Pods,
+    /// Where containers' bundles are.
+    pub places: Places,
     /// Who is at which address.
     pub peers: Peers,
     /// Streams of single events.
@@ -176,7 +178,16 @@ impl Context {
     /// Of a machine that belongs to no cluster.
     pub fn alone(host: Arc<Host>, config: impl Into<Arc<Config>>) -> Self {
         let (config, pods, peers) = (config.into(), Pods::default(), Peers::default());
-        Self { host, config, pods, peers, feeds: Feeds::default(), declared: |_| HashSet::new(), books: Arc::default() }
+        Self {
+            places: Places::new(&config.path.bundles),
+            host,
+            config,
+            pods,
+            peers,
+            feeds: Feeds::default(),
+            declared: |_| HashSet::new(),
+            books: Arc::default(),
+        }
     }
 
     /// The books, for slices that count by the same cgroups.

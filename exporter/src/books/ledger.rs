@@ -398,6 +398,22 @@ impl Ledger {
         unnamed.collect()
     }
 
+    /// Containers outside pods that have been named and are there, by member id.
+    pub fn named_alone(&self) -> Vec<(CgroupId, ContainerId)> {
+        let alone = self.members.iter().filter_map(|(id, member)| {
+            let unit = self.units.get(&member.unit).filter(|unit| unit.path == member.path)?;
+            let is_alone = unit.named && unit.closed_ns == 0 && unit.role == Role::Container { pod: None };
+            let container = owner::container_id(&unit.path)?;
+            is_alone.then(|| (*id, container.boxed()))
+        });
+        alone.collect()
+    }
+
+    /// The path of a cgroup that is known.
+    pub fn path(&self, id: CgroupId) -> Option<&str> {
+        self.members.get(&id).map(|member| member.path.as_str())
+    }
+
     /// Sums over everything.
     pub fn audit(&self) -> Audit {
         let live = self.units.values().filter(|unit| unit.closed_ns == 0).map(|unit| unit.totals.cpu_ns).sum();

@@ -1,10 +1,9 @@
-//! Reads a container's OCI bundle. The runtime writes it before it starts the container, so even a short-lived
+//! Names in a container's OCI bundle and in Docker's record of it; [`Places`](super::Places) finds both. The runtime writes it before it starts the container, so even a short-lived
 //! container has a name without a runtime socket or API server.
 //!
 //! Source: the annotations of `config.json` (OCI runtime specification, "Annotations") that containerd, CRI-O and
 //! cri-dockerd write, and Docker's own container record.
 
-use kernfs::{Host, Reader};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::ContainerId;
@@ -95,42 +94,6 @@ struct DockerLabels {
     kind: String,
 }
 
-/// Folders that hold bundles, below the host's root, with `{}` for the container's id.
-const BUNDLES: &[&str] = &[
-    "run/containerd/io.containerd.runtime.v2.task/k8s.io/{}/config.json",
-    "run/k3s/containerd/io.containerd.runtime.v2.task/k8s.io/{}/config.json",
-    "run/containers/storage/overlay-containers/{}/userdata/config.json",
-    "var/lib/containers/storage/overlay-containers/{}/userdata/config.json",
-    "run/containerd/io.containerd.runtime.v2.task/default/{}/config.json",
-    "run/containerd/io.containerd.runtime.v2.task/moby/{}/config.json",
-];
-const DOCKER_RECORD: &str = "var/lib/docker/containers/{}/config.v2.json";
-
-/// Reads the bundle of container `id`; `None` if there is none that can be read.
-pub fn find(host: &Host, reader: &mut Reader, id: ContainerId<&str>) -> Option<Named> {
-    let text = id.0;
-    if text.is_empty() || text.contains(['/', '\0']) || text == ".." {
-        return None;
-    }
-    for shape in BUNDLES {
-        let path = shape.replace("{}", text);
-        if let Ok(Some(json)) = reader.read(&host.rootfs, &path) {
-            let named = parse(json, id);
-            // Docker runs its containers with bare bundles and keeps the names in a record of its own.
-            let bare = named.as_ref().is_none_or(|named| named.container.is_empty() && named.image.is_empty());
-            if bare
-                && let Ok(Some(json)) = reader.read(&host.rootfs, &DOCKER_RECORD.replace("{}", text))
-                && let Some(named) = parse_docker(json)
-            {
-                return Some(named);
-            }
-            return named;
-        }
-    }
-    let json = reader.read(&host.rootfs, &DOCKER_RECORD.replace("{}", text)).ok()??;
-    parse_docker(json)
-}
-
 /// Reads a bundle's `config.json`; `None` when it is not JSON, which is so while it is being written.
 pub fn parse(json: &[u8], id: ContainerId<&str>) -> Option<Named> {
     let Annotations {
@@ -164,7 +127,8 @@ pub fn parse(json: &[u8], id: ContainerId<&str>) -> Option<Named> {
     })
 }
 
-fn parse_docker(json: &[u8]) -> Option<Named> {
+/// Reads a record of Docker's; `None` when it is not JSON.
+pub fn parse_docker(json: &[u8]) -> Option<Named> {
     let record: DockerRecord = serde_json::from_slice(json).ok()?;
     let DockerLabels { container, pod, namespace, kind } = record.config.labels;
     Some(Named {

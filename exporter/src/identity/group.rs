@@ -11,6 +11,7 @@ use super::{
     folders::Folders,
     layout::{Controller, Layout},
     limits::{Asked, CpuLimits, CpusetLimits, Limits, MemoryLimits},
+    places::Record,
     rows::{AsCadvisor, AsContainer},
 };
 use crate::ids::{CgroupId, ContainerId, PodUid};
@@ -80,6 +81,8 @@ pub struct Group {
     pub(super) named: bool,
     /// Number of times that the bundle was read for the name without finding one.
     pub(super) silent: u8,
+    /// Where its names stand, if they may change there.
+    pub(super) record: Option<Record>,
     pub(super) seen: u64,
     pub(super) folders: Folders,
     pub(super) inner: Vec<(Box<str>, u64, Folders)>,

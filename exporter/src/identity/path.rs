@@ -131,7 +131,7 @@ pub fn unescape(unit: &str) -> std::borrow::Cow<'_, str> {
             rest = tail;
         }
     }
-    String::from_utf8_lossy(&text).into_owned().into()
+    kernfs::text::text(&text).into_owned().into()
 }
 
 /// The elements of a path, each with the offset of its end.
@@ -229,7 +229,8 @@ fn lone_container<'a>(path: &'a str, element: &'a str, end: usize) -> Option<Con
     }
 }
 
-fn is_container_id(text: &str) -> bool {
+/// Whether a runtime made this up as the id of a container: 64 hexadecimal digits.
+pub(super) fn is_container_id(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())
 }
 

@@ -261,7 +261,9 @@ impl Lab {
             *self.outcomes.entry(outcome).or_default() += 1;
         }
         let mut page = Vec::new();
-        expo::encode(&[&batch], Format::OpenMetrics1, &mut page).unwrap();
+        let mut encoder = expo::Encoder::default();
+        encoder.encode(&[&batch], Format::OpenMetrics1, &mut page).unwrap();
+        assert_eq!(encoder.left_out(), [], "series that stand twice");
         check(view, &page);
         batch
     }

@@ -102,7 +102,7 @@ pub enum Record {
 pub fn decode(bytes: &[u8]) -> Option<Record> {
     let (event, rest) = Event::read_from_prefix(bytes).ok()?;
     let path = rest.get(..event.path_len as usize)?;
-    let path = String::from_utf8_lossy(path).into_owned();
+    let path = kernfs::text::text(path).into_owned();
     match event.kind {
         1 => Some(Record::Made { id: event.id, path }),
         2 => {
