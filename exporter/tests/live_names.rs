@@ -4,12 +4,7 @@
 
 mod machine;
 
-use std::{
-    ffi::OsStr,
-    os::unix::ffi::OsStrExt as _,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _, path::Path, process::Command};
 
 use expo::{Exposition, ParsedSample};
 use machine::{Agent, program};
@@ -76,8 +71,8 @@ fn check() {
 
     let size = |point: &Path| {
         let sizes = of_point(&page, "node_filesystem_size_bytes", point);
-        assert_eq!(sizes.len(), 1, "{}", point.display());
-        sizes[0].value / f64::from(1 << 20)
+        let [size] = &*sizes else { panic!("{} rows of {}", sizes.len(), point.display()) };
+        size.value / f64::from(1 << 20)
     };
     assert!((size(&over) - 1.0).abs() < f64::EPSILON);
     let read_only: Vec<f64> = of_point(&page, "node_filesystem_readonly", &over).iter().map(|s| s.value).collect();
@@ -105,7 +100,7 @@ fn check() {
 }
 
 fn of_point<'p>(page: &'p Exposition, family: &str, point: &Path) -> Vec<&'p ParsedSample> {
-    let is_of = |label: Option<&str>| label.is_some_and(|label| PathBuf::from(label) == point);
+    let is_of = |label: Option<&str>| label.is_some_and(|label| Path::new(label) == point);
     let samples = page.samples().map(|(_, sample)| sample).filter(|sample| sample.name == family);
     samples.filter(|sample| is_of(sample.label("mountpoint"))).collect()
 }

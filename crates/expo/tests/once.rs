@@ -48,9 +48,10 @@ fn page(batches: &[&Batch], others: &str, format: Format) -> (Exposition, Vec<(S
         left_out = encoder.left_out();
         left_out.sort();
     }
-    assert_eq!(pages[0], pages[1]);
+    let [first, second] = &*pages else { panic!("{} pages", pages.len()) };
+    assert_eq!(first, second);
     assert_eq!(encoder.left_out(), []);
-    (parse(&pages[0], format).unwrap(), left_out)
+    (parse(first, format).unwrap(), left_out)
 }
 
 fn counts(expected: &[(&str, u64)]) -> Vec<(String, u64)> {

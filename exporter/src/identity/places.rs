@@ -482,7 +482,7 @@ mod tests {
 
         fn find(&self, places: &Places, id: &str, pid: Option<u32>) -> Option<Found> {
             let host = Host::below(self.0.path()).unwrap();
-            places.find(&host, &mut Reader::default(), id, |_| pid)
+            places.find(&host, &mut Reader::default(), ContainerId(id), |_| pid)
         }
 
         fn name(&self, places: &Places, pid: Option<u32>) -> Option<String> {

@@ -93,7 +93,7 @@ impl Group {
 
     /// Whether it is a container that was looked for in vain. LXC and others call theirs by a name instead of an id.
     fn lacks_name(&self) -> bool {
-        let has_id = || self.container_id.as_deref().is_some_and(path::is_container_id);
+        let has_id = || self.container_id.as_ref().is_some_and(|id| path::is_container_id(id.as_str()));
         !self.named && self.silent >= BUNDLE_SCRAPES && has_id()
     }
 
