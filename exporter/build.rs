@@ -2,6 +2,8 @@
 //!
 //! Needed are clang (12 or later, with its BPF backend) and the headers of libbpf; `make setup` installs both.
 
+#![expect(clippy::disallowed_methods, reason = "cargo tells a build script by the environment")]
+
 use std::{
     env,
     error::Error,

@@ -35,7 +35,7 @@ fn main() {
         testkit::skipped("making cgroups needs root");
         return;
     }
-    let sizes = std::env::var("GROWTH").unwrap_or_default();
+    let sizes = testkit::given("GROWTH").unwrap_or_default();
     let sizes: Vec<usize> = sizes.split(',').filter_map(|size| size.parse().ok()).collect();
     let sizes = if sizes.is_empty() { SIZES.to_vec() } else { sizes };
     println!("growth over HTTP; cgroups without processes, a pod and a container each");
@@ -70,7 +70,7 @@ fn main() {
 
 /// Descriptors that the agent keeps, and microseconds that a cgroup costs in a scrape of each path.
 fn measure(cgroups: usize) -> (usize, Vec<f64>) {
-    let kept = std::env::var("FILES").ok().map(|files| format!("--files.kept={files}"));
+    let kept = testkit::given("FILES").map(|files| format!("--files.kept={files}"));
     let mut args = vec![
         "--web.listen-address={address}",
         "--log.level=warn",

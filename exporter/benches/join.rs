@@ -22,6 +22,7 @@ use yagura_exporter::{
     collectors,
     config::{Config, Kubernetes},
     identity::{Layout, Peers, Pods, Tree},
+    ids::PodUid,
     scrape::Engine,
     spec::{Context, Spec, View},
 };
@@ -62,7 +63,8 @@ fn main() {
         }
         let pods = Pods::default();
         pods.set_up(&access(&server, &format!("node-{count}")));
-        let known = || pods.figures().pods == count && pods.with_pod(&pod_uid(0), |pod| pod.is_sure) == Some(true);
+        let known =
+            || pods.figures().pods == count && pods.with_pod(PodUid(&pod_uid(0)), |pod| pod.is_sure) == Some(true);
         wait_for(Duration::from_mins(1), || known().then_some(())).unwrap();
         std::thread::sleep(Duration::from_secs(1));
         (pods, server)

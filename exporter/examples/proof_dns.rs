@@ -164,7 +164,7 @@ fn main() -> anyhow::Result<()> {
         testkit::skipped(&reason);
         return Ok(());
     }
-    let program = std::env::var_os("UNBOUND").unwrap_or_else(|| "unbound".into());
+    let program = testkit::given("UNBOUND").unwrap_or_else(|| "unbound".into());
     if Command::new(&program).arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
         testkit::skipped("unbound is not installed, and UNBOUND does not say where it is");
         return Ok(());

@@ -104,7 +104,7 @@ fn main() -> Result<()> {
         ensure!(FEATURES.contains(&feature.as_str()), "no feature is called {feature:?}: there are {FEATURES:?}");
     }
     let program = |variable: &str, name: &str| {
-        let program = std::env::var_os(variable).unwrap_or_else(|| name.into());
+        let program = OsString::from(testkit::given(variable).unwrap_or_else(|| name.to_owned()));
         let there = Command::new(&program).arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
         there.then_some(program)
     };

@@ -2,7 +2,10 @@
 
 use std::{
     io::{self, Write},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -18,7 +21,7 @@ use crate::{
     check, collectors,
     config::{Config, is_called},
     events::{Feeds, lines},
-    identity::{Layout, Peers, Pods, Tree},
+    identity::{Layout, Peers, Places, Pods, Tree},
     own_metrics::OwnMetrics,
     privilege,
     probes::object,
@@ -64,6 +67,8 @@ pub struct App {
     config: Arc<Config>,
     budget: Arc<Budget>,
     mode: &'static str,
+    /// Containers without names, as of the last scrape of theirs.
+    unnamed: AtomicUsize,
 }
 
 /// What outlives a reload: what others tell of this node and its cluster, and the streams of events.
@@ -101,7 +106,9 @@ impl App {
         let host = Arc::new(Host::open(&path.procfs, &path.sysfs, &path.cgroupfs, &path.rootfs)?);
         let layout = Arc::new(Layout::find(&host, &mut Reader::default())?);
         let budget = Budget::new(config.files.kept.min(room_for_files()));
+        let places = Places::new(&path.bundles);
         let context = Context {
+            places: places.clone(),
             host: Arc::clone(&host),
             config: Arc::clone(config),
             pods: known.pods.clone(),
@@ -118,7 +125,8 @@ impl App {
             let tree = Tree::new(Arc::clone(&host), Arc::clone(&layout), Arc::clone(&budget))
                 .context("cannot open the cgroup hierarchies")?
                 .with_pods(&known.pods)
-                .with_rows(config.cadvisor.cgroups);
+                .with_rows(config.cadvisor.cgroups)
+                .with_places(&places);
             Ok(Engine::new(specs, |spec| slices::wants(config, spec), &context, tree))
         };
         let (containers, node) = (engine(&of_containers)?, engine(&of_node)?);
@@ -135,6 +143,7 @@ impl App {
             telemetry: telemetry.clone(),
             budget,
             mode: layout.mode().name(),
+            unnamed: AtomicUsize::new(0),
         };
         app.say_what_is_off();
         Ok(app)
@@ -259,6 +268,9 @@ impl App {
             self.pages.lock().pop().unwrap_or_else(|| (Batch::with_limits(self.limits), Encoder::default()));
         let report = self.collect(view, request.deadline, |spec| is_asked_for(spec, request), &mut batch)?;
         self.own.note(view, &report, &self.budget);
+        if view != View::Node {
+            self.unnamed.store(report.figures.unnamed, Relaxed);
+        }
         if view == View::Own {
             self.own.note_pods(&self.known.pods.figures());
             self.own.note_peers(&self.known.peers.figures());
@@ -275,6 +287,7 @@ impl App {
             written += encoder.append_exposition(&own, request.format, out)?;
         }
         written += encoder.finish(request.format, out)?;
+        self.own.note_left_out(view, encoder.left_out());
         // Whoever waited longer has given up.
         if view == View::Own && Instant::now() < request.deadline {
             self.delivered.lock().push(report.delivered(&request.scraper));
@@ -366,6 +379,15 @@ fn landing(app: &App) -> Landing {
         .fact("Kernel", kernel.release().to_string_lossy())
         .fact("cgroups", app.cgroups())
         .fact("Pods", app.pods_in_words());
+    let unnamed = app.unnamed.load(Relaxed);
+    if unnamed > 0 {
+        page = page.fact(
+            "Containers without names",
+            format!(
+                "{unnamed}: no OCI bundle or Docker record was found; name the runtime's folder with --path.bundles"
+            ),
+        );
+    }
     let Features { on, off } = app.features();
     // What this machine lacks stands first, what nobody asked for last.
     let (missing, unwanted): (Vec<Off>, Vec<Off>) = off.into_iter().partition(|off| off.spec.default_on);

@@ -49,7 +49,7 @@ pub fn parse() -> Loaded<Config> {
         if let Some(folder) = loaded.matches.get_one::<PathBuf>(flag) {
             let done = pages().iter().try_for_each(|(name, text)| action(&folder.join(name), text));
             if let Err(error) = &done {
-                let _ = writeln!(std::io::stderr(), "{}: {error:#}", PROGRAM.name);
+                let _ = writeln!(std::io::stderr(), "{}: {}", PROGRAM.name, daemon::chain(&**error));
             }
             std::process::exit(i32::from(done.is_err()));
         }

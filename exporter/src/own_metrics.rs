@@ -31,8 +31,10 @@ pub struct OwnMetrics {
     errors: Family<Labels, Counter>,
     late: Family<Labels, Counter>,
     dropped: Family<Labels, Counter>,
+    repeated: Family<Labels, Counter>,
     features: Family<Labels, Gauge>,
     cgroups: Gauge,
+    unnamed: Gauge,
     watching: Gauge,
     walks: Counter,
     resyncs: Counter,
@@ -74,8 +76,10 @@ impl OwnMetrics {
             errors: Family::default(),
             late: Family::default(),
             dropped: Family::default(),
+            repeated: Family::default(),
             features: Family::default(),
             cgroups: Gauge::default(),
+            unnamed: Gauge::default(),
             watching: Gauge::default(),
             walks: Counter::default(),
             resyncs: Counter::default(),
@@ -123,41 +127,58 @@ impl OwnMetrics {
             own.dropped.clone(),
         );
         put.register(
+            "yagura_repeated_series",
+            "Samples left out because the page had their series already; the first stays",
+            &[VIEW, FAMILY],
+            own.repeated.clone(),
+        );
+        put.register(
             "yagura_feature_enabled",
             "Whether the feature is on; the reason says what is missing",
             &[FEATURE, REASON],
             own.features.clone(),
         );
-        put.register("yagura_cgroups", "Cgroups that have rows", &[], own.cgroups.clone());
+        own.register_cgroups(telemetry);
+        own.register_known(telemetry);
+        own
+    }
+
+    /// The cgroups that are known, and the files of theirs that are kept open.
+    fn register_cgroups(&self, put: &Telemetry) {
+        put.register("yagura_cgroups", "Cgroups that have rows", &[], self.cgroups.clone());
+        put.register(
+            "yagura_containers_unnamed",
+            "Containers whose names and images are empty: no OCI bundle or record of theirs was found",
+            &[],
+            self.unnamed.clone(),
+        );
         put.register(
             "yagura_cgroup_watching",
             "Whether inotify reports new and removed cgroups; if not, each scrape walks the hierarchies",
             &[],
-            own.watching.clone(),
+            self.watching.clone(),
         );
-        put.register("yagura_cgroup_walks", "Walks over the cgroup hierarchies", &[], own.walks.clone());
+        put.register("yagura_cgroup_walks", "Walks over the cgroup hierarchies", &[], self.walks.clone());
         put.register(
             "yagura_cgroup_resyncs",
             "Walks over the cgroup hierarchies because events were lost",
             &[],
-            own.resyncs.clone(),
+            self.resyncs.clone(),
         );
-        put.register("yagura_kept_files", "Kernel files that are kept open between scrapes", &[], own.kept.clone());
-        put.register("yagura_kept_files_limit", "Most kernel files that may be kept open", &[], own.kept_most.clone());
+        put.register("yagura_kept_files", "Kernel files that are kept open between scrapes", &[], self.kept.clone());
+        put.register("yagura_kept_files_limit", "Most kernel files that may be kept open", &[], self.kept_most.clone());
         put.register(
             "yagura_kept_files_evicted",
             "Kept files that were closed to stay within the limit",
             &[],
-            own.evicted.clone(),
+            self.evicted.clone(),
         );
         put.register(
             "yagura_unkept_reads",
             "Reads that opened and closed their file because no more could be kept",
             &[],
-            own.unkept.clone(),
+            self.unkept.clone(),
         );
-        own.register_known(telemetry);
-        own
     }
 
     /// What others tell of the node and its cluster.
@@ -257,6 +278,24 @@ impl OwnMetrics {
         self.features.get_or_create(&labels).set(i64::from(is_on));
     }
 
+    /// Takes in which samples were left out of a page, since the page had their series already. Each family is logged
+    /// once.
+    pub fn note_left_out(&self, view: View, left_out: Vec<(String, u64)>) {
+        for (family, samples) in left_out {
+            let labels = vec![("view", view.path().to_owned()), ("family", family)];
+            let counter = self.repeated.get_or_create(&labels);
+            if counter.inc_by(samples) == 0 {
+                let [(_, path), (_, family)] = &*labels else { continue };
+                tracing::warn!(
+                    view = path,
+                    family,
+                    samples,
+                    "series is on the page already: only the first sample is shown; please report it, unless a text file has it"
+                );
+            }
+        }
+    }
+
     /// Takes in what a scrape did.
     pub fn note(&self, view: View, report: &Report, budget: &Budget) {
         for run in &report.runs {
@@ -279,6 +318,7 @@ impl OwnMetrics {
         let risen = |counter: &Counter, value: u64| counter.inner().store(value, Relaxed);
         let set = |gauge: &Gauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         set(&self.cgroups, report.figures.groups as u64);
+        set(&self.unnamed, report.figures.unnamed as u64);
         self.watching.set(i64::from(report.figures.watching));
         risen(&self.walks, report.figures.walks);
         risen(&self.resyncs, report.figures.resyncs);

@@ -161,7 +161,6 @@ impl Engine {
             report.runs.push(Run { collector: slot.spec.name, took: started.elapsed(), outcome });
         }
         say(failures, view, troubles);
-        others.families.retain(|other| batch.families().all(|ours| ours.name != other.name));
         report.others = others;
         report.dropped = batch.dropped().map(|(desc, lost)| (desc.name, lost)).collect();
         report

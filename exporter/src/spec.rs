@@ -17,7 +17,7 @@ use crate::{
     books::Books,
     config::Config,
     events::{self, Feeds},
-    identity::{Peers, Pods, Tree},
+    identity::{Peers, Places, Pods, Tree},
     privilege,
 };
 
@@ -163,6 +163,8 @@ pub struct Context {
     pub config: Arc<Config>,
     /// What Kubernetes says of this node's pods.
     pub pods: Pods,
+    /// Where containers' bundles are.
+    pub places: Places,
     /// Who is at which address.
     pub peers: Peers,
     /// Streams of single events.
@@ -180,7 +182,8 @@ impl Context {
     pub fn alone(host: Arc<Host>, config: impl Into<Arc<Config>>) -> Self {
         let (config, pods, peers) = (config.into(), Pods::default(), Peers::default());
         let (feeds, books, troubles) = (Feeds::default(), Arc::default(), Troubles::default());
-        Self { host, config, pods, peers, feeds, declared: |_| HashSet::new(), books, troubles }
+        let places = Places::new(&config.path.bundles);
+        Self { places, host, config, pods, peers, feeds, declared: |_| HashSet::new(), books, troubles }
     }
 
     /// The books, for slices that count by the same cgroups.

@@ -106,12 +106,30 @@ fn sources(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
     }
 }
 
-#[test]
-fn only_those_that_are_listed_open_files_themselves() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let (mut files, mut openers) = (Vec::new(), Vec::new());
+/// The source files of the agent, and the folder that they are in.
+fn all_sources() -> (std::path::PathBuf, Vec<std::path::PathBuf>) {
+    let (root, mut files) = (std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), Vec::new());
     sources(&root, &mut files);
     assert!(files.len() > 200, "{}", files.len());
+    (root, files)
+}
+
+#[test]
+fn parsers_take_bytes_and_neither_log_nor_look_at_a_clock_or_a_file() {
+    let (_, files) = all_sources();
+    let parsers: Vec<_> = files.iter().filter(|path| path.ends_with("parse.rs")).collect();
+    assert!(parsers.len() > 20, "{}", parsers.len());
+    for path in parsers {
+        let text = std::fs::read_to_string(path).unwrap();
+        for refused in ["tracing", "println!", "Instant", "SystemTime", "Reader", "Host", "std::fs", "env::"] {
+            assert!(!product(&text).contains(refused), "{}: {refused}", path.display());
+        }
+    }
+}
+
+#[test]
+fn only_those_that_are_listed_open_files_themselves() {
+    let ((root, files), mut openers) = (all_sources(), Vec::new());
     let opens = ["fs::read", "fs::File", "File::open", "OpenOptions::new", "fs::metadata", "fs::statfs", "fs::write"];
     for path in files {
         let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();

@@ -14,7 +14,12 @@ use std::{
 
 use common::{Folder, alone, owner_root, unable};
 use machine::{Agent, off, program};
-use yagura_exporter::spec::View;
+use yagura_exporter::{
+    config::Config,
+    events::{Kind, started::Started},
+    probes::{exec, lifetime},
+    spec::{Context, View},
+};
 
 #[test]
 fn each_connection_that_is_over_has_a_line() {
@@ -121,6 +126,28 @@ fn each_program_that_is_started_has_a_line() {
         let time = start["time"].as_f64().unwrap();
         assert!((before - 1.0..before + 20.0).contains(&time), "{time} and {before}");
     }
+}
+
+#[test]
+fn a_probe_that_runs_already_sends_events_when_somebody_follows() {
+    if let Some(reason) = unable() {
+        return testkit::skipped(&reason);
+    }
+    let _alone = alone();
+    let context = Context::alone(common::host(), Config::default());
+    let built = [&lifetime::SPEC, &exec::SPEC].map(|spec| (spec.build)(&context));
+    if let Some(reason) = built.iter().find_map(|built| built.as_ref().err()) {
+        return testkit::skipped(&format!("exec is off: {reason}"));
+    }
+    // Nobody wanted events when the programs were loaded; a slice that a reload switches on comes like this.
+    context.feeds.set_listened([Kind::Started]);
+    let starts = context.feeds.follow::<Started>(1024);
+    let mut child = Command::new("/bin/true").spawn().unwrap();
+    let process = child.id();
+    assert!(child.wait().unwrap().success());
+    let told = std::iter::from_fn(|| starts.recv_timeout(Duration::from_secs(20)).ok());
+    let mine = told.into_iter().find(|start| start.process == process).expect("its start was told");
+    assert_eq!((mine.file.as_str(), mine.command.as_str()), ("/bin/true", "true"));
 }
 
 #[test]

@@ -27,7 +27,7 @@ const HUNG: usize = 8;
 
 #[test]
 fn mounts_that_hang_cost_their_own_rows_only() {
-    if std::env::var_os(INSIDE).is_some() {
+    if testkit::given(INSIDE).is_some() {
         return check();
     }
     if !testkit::is_root() {

@@ -15,7 +15,8 @@ use tempfile::TempDir;
 use testkit::{ApiServer, wait_for};
 use yagura_exporter::{
     config::{Kubelet, Kubernetes, Peers as PeerOptions},
-    identity::{Ask, Layout, Peers, Pods, Tree, peers::Found},
+    identity::{Ask, Layout, Peers, Pods, Tree, peers::Found, pods::PodName},
+    ids::{ContainerId, PodUid},
 };
 
 const PODS: &str = "/api/v1/pods";
@@ -62,7 +63,7 @@ fn pod(uid: &str, name: &str, owner: &str, container: &str) -> String {
 }
 
 fn ask(pods: &Pods, uid: &str) -> Option<(String, &'static str)> {
-    let ask = Ask { uid, named: None, age: 0.0, gone: false };
+    let ask = Ask { uid: PodUid(uid), named: None, age: 0.0, gone: false };
     pods.workload_of(ask).map(|WorkloadRef { name, kind, .. }| (name.to_string(), kind))
 }
 
@@ -79,7 +80,10 @@ fn pods_are_learnt_as_they_come_and_stay_known_while_the_server_is_away() {
     belongs(&pods, "u1", "web", "Deployment");
     lab.server.put(PODS, "u2", &pod("u2", "db-0", "StatefulSet/db", "c2"));
     belongs(&pods, "u2", "db", "StatefulSet");
-    assert_eq!(pods.with_pod("u2", |pod| pod.container("c2").map(|c| c.name.to_string())), Some(Some("main".into())));
+    assert_eq!(
+        pods.with_pod(PodUid("u2"), |pod| pod.container(ContainerId("c2")).map(|c| c.name.to_string())),
+        Some(Some("main".into()))
+    );
     assert_eq!(lab.server.requests("fieldSelector=spec.nodeName%3Dnode-1"), 2, "one list and one watch");
 
     lab.server.hang_up();
@@ -129,7 +133,9 @@ fn a_container_whose_bundle_is_gone_has_no_rows_until_kubernetes_tells_which_it_
     let mut tree = new().with_pods(&pods);
     assert!(called(&mut tree, &mut reader).is_empty());
     lab.server.put(PODS, uid, &pod(uid, "web-5d8c-x", "ReplicaSet/web-5d8c", &id));
-    wait_until("the pod", SOON, || pods.with_pod(uid, |pod| pod.container(&id).is_some()) == Some(true));
+    wait_until("the pod", SOON, || {
+        pods.with_pod(PodUid(uid), |pod| pod.container(ContainerId(&id)).is_some()) == Some(true)
+    });
     assert_eq!(called(&mut tree, &mut reader), ["main"]);
     lab.server.remove(PODS, uid);
 
@@ -173,7 +179,7 @@ fn the_kubelet_stands_in_while_the_api_server_is_silent() {
     let pods = Pods::default();
     let with = Kubernetes { kubelet: Kubelet { url: kubelet.url(), insecure: false }, ..lab.options() };
     pods.set_up(&with);
-    wait_until("the kubelet's pods", SOON, || pods.with_pod("u9", |pod| pod.name.to_string()).is_some());
+    wait_until("the kubelet's pods", SOON, || pods.with_pod(PodUid("u9"), |pod| pod.name.to_string()).is_some());
     assert_eq!(pods.figures().by, "kubelet");
     // Nobody can be asked who owns the DaemonSet, so what is known is not the last word yet.
     assert_eq!(ask(&pods, "u9"), None);
@@ -194,7 +200,8 @@ fn without_a_server_pods_are_known_by_their_bundles() {
     pods.set_up(&Kubernetes::default());
     let off = pods.figures().off.expect("nobody to ask");
     assert!(off.contains("kubernetes.kubeconfig"), "{off}");
-    let ask = Ask { uid: "u", named: Some(("shop", "web-0")), age: 0.0, gone: false };
+    let ask =
+        Ask { uid: PodUid("u"), named: Some(PodName { namespace: "shop", name: "web-0" }), age: 0.0, gone: false };
     let workload = pods.workload_of(ask).expect("at once");
     assert_eq!((&*workload.namespace, &*workload.name, workload.kind), ("shop", "web-0", "Pod"));
     assert!(pods.workload_of(Ask { named: None, ..ask }).is_none(), "its bundle may be read later");

@@ -14,6 +14,7 @@ use yagura_exporter::{
     collectors,
     config::Config,
     identity::{Layout, Tree, bundle, path},
+    ids::ContainerId,
     mounts,
     report::Outcome,
     scrape::Engine,
@@ -48,8 +49,8 @@ pub fn cgroup_path(data: &[u8]) {
     match path::place(&whole) {
         path::Place::Inner { container } => assert!(whole.starts_with(container) && container.len() < whole.len()),
         // Static pods are called by a hash of 32 digits.
-        path::Place::Pod(uid) => assert!([32, 36].contains(&uid.canonical().len())),
-        path::Place::Container(container) => assert!(!container.id.is_empty() && whole.contains(container.id)),
+        path::Place::Pod(uid) => assert!([32, 36].contains(&uid.canonical().as_str().len())),
+        path::Place::Container(container) => assert!(!container.id.0.is_empty() && whole.contains(container.id.0)),
         _ => {}
     }
     let _ = path::unescape(text);
@@ -57,7 +58,7 @@ pub fn cgroup_path(data: &[u8]) {
 
 /// Bundles of containers, which whoever may start containers writes.
 pub fn bundle(data: &[u8]) {
-    if let Some(named) = bundle::parse(data, "0123abcd") {
+    if let Some(named) = bundle::parse(data, ContainerId("0123abcd")) {
         assert!(!named.name.is_empty());
     }
 }

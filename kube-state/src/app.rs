@@ -9,12 +9,11 @@ use std::{
 
 use anyhow::Result;
 use arc_swap::ArcSwap;
-use daemon::{CancellationToken, Changes, Landing, Telemetry, Troubles};
+use daemon::{CancellationToken, Changes, Landing, Outage, Telemetry, Troubles};
 use kubernetes::{Access, Api, Manner, NoAccess, Trouble};
 use metric::Batch;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
 
 use crate::{
     custom::{CustomKind, Follower, Loaded, Source},
@@ -27,7 +26,7 @@ use crate::{
     program::PROGRAM,
     resources,
     shard::Shard,
-    shards,
+    shards::{self, NoShard},
     watch::{Common, Ledger, Pace},
     workloads::Workloads,
 };
@@ -57,11 +56,29 @@ impl Setup {
     pub fn load(given: &Flags) -> Result<Self, BadFlags> {
         let (flags, text) = with_file(given)?;
         let config = flags.check().map_err(|wrong| match (&given.config, &text) {
-            (Some(path), Some(text)) => wrong.placed(path, text),
+            (Some(path), Some(text)) => match wrong.placed(path, text) {
+                placed @ BadFlags::File(_) => placed,
+                wrong => blamed(given, &flags, wrong),
+            },
             _ => wrong,
         })?;
         let custom = flags.custom().load()?;
         Ok(Self { flags, config, text, custom })
+    }
+
+    /// Values that have no effect, since they match nothing.
+    pub fn warnings(&self) -> Vec<String> {
+        let custom: Vec<&str> = self.custom.config.families().collect();
+        self.config.without_effect(&custom)
+    }
+}
+
+/// The error of flags with the file over them: that of the flags alone, and the file's when they are good.
+fn blamed(given: &Flags, flags: &Flags, error: BadFlags) -> BadFlags {
+    match (&flags.config, given.check()) {
+        (Some(path), Ok(_)) => BadFlags::InFile { path: path.clone(), source: Box::new(error) },
+        (Some(_), Err(own)) => own,
+        (None, _) => error,
     }
 }
 
@@ -153,6 +170,9 @@ impl App {
     pub fn emit(&self, out: &mut Batch) {
         self.own.emit(self.engine.get(), self.shard(), PROGRAM.revision.unwrap_or(""), out);
         own_metrics::emit_definitions(self.follower.counts(), out);
+        if self.setup.load().flags.custom() != Source::None {
+            own_metrics::emit_matches(&self.follower, out);
+        }
     }
 
     /// Whether answers are compressed for who wants that.
@@ -170,11 +190,19 @@ impl App {
         if is_settled { Ok(()) } else { Err("there are namespaces that are not watched yet".to_owned()) }
     }
 
+    /// The way to the API server, found once. Reads files, and asks nobody yet; to be called on a runtime.
+    pub fn connect(&self) -> Result<&Api, NoAccess> {
+        if let Some(api) = self.api.get() {
+            return Ok(api);
+        }
+        let api = open(&self.setup.load().config.access)?;
+        Ok(self.api.get_or_init(|| api))
+    }
+
     /// Watches until `stop`. Fails when there is no way to the API server; that the server does not answer is only
     /// waited for.
     pub async fn watch(self: Arc<Self>, stop: CancellationToken) -> Result<()> {
-        let api = open(&self.setup.load_full().config.access)?;
-        let api = self.api.get_or_init(|| api).clone();
+        let api = self.connect()?.clone();
         let begun = tokio::select! {
             () = stop.cancelled() => return Ok(()),
             streams = self.begin(&api) => streams,
@@ -191,17 +219,13 @@ impl App {
         let setup = self.setup.load_full();
         self.apply(&engine, &setup);
         let engine = self.engine.get_or_init(|| engine);
-        let mut followers = JoinSet::new();
-        followers.spawn(Arc::clone(&self).follow_definitions(stop.clone()));
-        followers.spawn(Arc::clone(&self).follow_namespaces(stop.clone()));
-        match &setup.config.pod {
-            Some((namespace, pod)) => {
-                let (namespace, pod) = (namespace.clone(), pod.clone());
-                tokio::join!(engine.run(), shards::follow(api, namespace, pod, self.shard.clone(), stop));
+        let shards = async {
+            if let Some(pod) = &setup.config.pod {
+                shards::follow(api, pod.clone(), self.shard.clone(), self.pace, stop.clone()).await;
             }
-            None => engine.run().await,
-        }
-        followers.join_all().await;
+        };
+        // In one task: none of them can end in a panic and leave the others to go on without it.
+        tokio::join!(engine.run(), self.follow_definitions(&stop), self.follow_namespaces(&stop), shards);
         Ok(())
     }
 
@@ -235,7 +259,7 @@ impl App {
     }
 
     /// Watches in the namespaces that there are, until `stop`.
-    async fn follow_namespaces(self: Arc<Self>, stop: CancellationToken) {
+    async fn follow_namespaces(&self, stop: &CancellationToken) {
         let Some(engine) = self.engine.get() else { return };
         let apply = || {
             self.apply(engine, &self.setup.load());
@@ -245,7 +269,7 @@ impl App {
     }
 
     /// Watches the custom kinds that there are, until `stop`.
-    async fn follow_definitions(self: Arc<Self>, stop: CancellationToken) {
+    async fn follow_definitions(&self, stop: &CancellationToken) {
         let Some(engine) = self.engine.get() else { return };
         let apply = |kinds: Vec<Arc<CustomKind>>| {
             let setup = self.setup.load();
@@ -260,7 +284,7 @@ impl App {
     /// Waits until the API server answers, and finds out what must be known before the first list: whether the server
     /// has streaming lists, and which shard this is.
     async fn begin(&self, api: &Api) -> bool {
-        let streams = self.insist(|| greet(api)).await;
+        let streams = self.insist(|| async { Ok(greet(api).await?) }).await;
         let (version, streams) = streams;
         tracing::info!(version, streams, "connected to the API server");
         let _known = self.server_version.set(version);
@@ -273,22 +297,25 @@ impl App {
     }
 
     /// Tries until it works.
-    async fn insist<T, E, F>(&self, mut attempt: impl FnMut() -> F) -> T
+    async fn insist<T, F>(&self, mut attempt: impl FnMut() -> F) -> T
     where
-        E: std::error::Error + 'static,
-        F: Future<Output = Result<T, E>>,
+        F: Future<Output = Result<T, NoShard>>,
     {
-        let mut is_told = false;
+        let (mut outage, mut failures) = (Outage::default(), 0);
         loop {
-            match attempt().await {
+            let error = match attempt().await {
                 Ok(done) => return done,
-                Err(error) if is_told => {
-                    tracing::debug!(error = %daemon::chain(&error), "still cannot start; retrying");
-                }
-                Err(error) => tracing::warn!(error = %daemon::chain(&error), "cannot start yet; retrying"),
+                Err(error) => error,
+            };
+            let text = daemon::chain(&error);
+            if outage.note(&text) {
+                tracing::warn!(error = text, "cannot start yet; retrying");
+            } else {
+                tracing::debug!(error = text, "still cannot start; retrying");
             }
-            is_told = true;
-            tokio::time::sleep(self.pace.first_wait.max(Duration::from_millis(50))).await;
+            failures += 1;
+            let wait = self.pace.after(failures, error.retry_after());
+            tokio::time::sleep(wait.max(Duration::from_millis(50))).await;
         }
     }
 
@@ -335,6 +362,9 @@ impl App {
         for warning in &setup.custom.config.warnings {
             tracing::warn!("{warning}");
         }
+        for warning in setup.warnings() {
+            tracing::warn!("{warning}");
+        }
     }
 
     /// Reloads when a file changes, until `stop`.
@@ -359,7 +389,7 @@ impl App {
                     changes.say();
                 }
                 Ok(Err(error)) => {
-                    tracing::error!(error = %format!("{error:#}"), "new configuration is bad, the old one stays");
+                    tracing::error!(error = daemon::chain(&*error), "new configuration is bad, the old one stays");
                 }
                 Err(error) => tracing::error!(error = %error, "reload panicked, the old configuration stays"),
             }
@@ -397,6 +427,19 @@ impl App {
             let about = format!("{} objects, {} series; read as {}", kind.usage.objects, kind.usage.series, kind.form);
             page = page.feature(&kind.kind, !missing, reason, &about);
         }
+        for entry in self.follower.matched() {
+            let name = format!("custom resource {}", entry.names.join("/"));
+            page = page.feature(
+                &name,
+                entry.missing.is_none(),
+                entry.missing,
+                "entry of the custom-resource configuration",
+            );
+        }
+        for (kind, family, paths) in unresolved(&self.follower) {
+            let reason = Some(format!("no object has a value at {}", paths.join(", ")));
+            page = page.feature(&family, true, reason, &format!("family of {kind}"));
+        }
         let wanted: Vec<&str> = setup.config.selection.kinds().map(|resource| resource.about().plural).collect();
         for resource in resources::ALL.iter().filter(|resource| !wanted.contains(&resource.about().plural)) {
             let reason = Some("not among --resources".to_owned());
@@ -406,13 +449,21 @@ impl App {
     }
 }
 
+/// Kind, family and paths, where no object has a value at a path of the custom-resource configuration.
+fn unresolved(follower: &Follower) -> Vec<(String, String, Vec<String>)> {
+    let of_kind = |kind: &Arc<CustomKind>| {
+        let unresolved = kind.unresolved().filter(|(_, paths)| !paths.is_empty());
+        unresolved.map(|(family, paths)| (kind.name(), family.to_owned(), paths)).collect::<Vec<_>>()
+    };
+    follower.kinds().iter().flat_map(of_kind).collect()
+}
+
 impl std::fmt::Debug for App {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("App").field("setup", &self.setup).finish_non_exhaustive()
     }
 }
 
-/// The API server's version, and whether it is one that has streaming lists.
 /// The way to the API server, which gives up after a minute itself.
 fn open(access: &Access) -> Result<Api, NoAccess> {
     let agent = concat!("yagura-kube-state/", env!("CARGO_PKG_VERSION"));
@@ -420,6 +471,7 @@ fn open(access: &Access) -> Result<Api, NoAccess> {
     Api::open(access, manner)
 }
 
+/// The API server's version, and whether it is one that has streaming lists.
 async fn greet(api: &Api) -> Result<(String, bool), Trouble> {
     #[derive(Default, Deserialize)]
     #[serde(default, rename_all = "camelCase")]

@@ -56,6 +56,9 @@ pub fn parse() -> Flags {
         for warning in &setup.custom.config.warnings {
             let _ = writeln!(std::io::stderr(), "{}: {warning}", PROGRAM.name);
         }
+        for warning in setup.warnings() {
+            let _ = writeln!(std::io::stderr(), "{}: {warning}", PROGRAM.name);
+        }
         print("the configuration is valid\n");
     }
     flags
@@ -68,7 +71,7 @@ fn print(text: &str) -> ! {
 
 fn end(done: &Result<()>) -> ! {
     if let Err(error) = done {
-        let _ = writeln!(std::io::stderr(), "{}: {error:#}", PROGRAM.name);
+        let _ = writeln!(std::io::stderr(), "{}: {}", PROGRAM.name, daemon::chain(&**error));
     }
     exit(i32::from(done.is_err()))
 }

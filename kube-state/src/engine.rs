@@ -139,10 +139,10 @@ impl Engine {
         self.inner.board.load_full()
     }
 
-    /// Fails with the kinds that are not there yet.
+    /// Fails with the kinds that are not there yet. Those that the server refuses to list are not waited for.
     pub fn ready(&self) -> Result<(), String> {
         let entries = self.inner.entries.lock();
-        let waiting = entries.iter().filter(|entry| !entry.is_old && !entry.status.is_synced());
+        let waiting = entries.iter().filter(|entry| !entry.is_old && !entry.status.is_settled());
         let mut kinds = BTreeMap::new();
         for entry in waiting {
             kinds.insert(Arc::clone(&entry.target.kind), entry.status.trouble());

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use daemon::Outage;
 use kubernetes::{Api, Trouble};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -22,12 +23,13 @@ const MOST_KEPT: usize = 256;
 pub struct Guard {
     api: Api,
     welcome: Arc<Mutex<HashMap<(String, String), Instant>>>,
+    outage: Arc<Mutex<Outage>>,
 }
 
 impl Guard {
     /// A guard that asks this server.
     pub fn new(api: Api) -> Self {
-        Self { api, welcome: Arc::default() }
+        Self { api, welcome: Arc::default(), outage: Arc::default() }
     }
 
     /// Whether who has this token may have the path; if not, the HTTP status that says so.
@@ -39,6 +41,7 @@ impl Guard {
         }
         match self.ask(&key.0, &key.1).await {
             Ok(Ok(())) => {
+                self.outage.lock().end();
                 let mut welcome = self.welcome.lock();
                 welcome.retain(|_, since| since.elapsed() < KEPT);
                 if welcome.len() < MOST_KEPT {
@@ -48,7 +51,13 @@ impl Guard {
             }
             Ok(Err(status)) => Err(status),
             Err(trouble) => {
-                tracing::warn!(error = %daemon::chain(&trouble), "cannot check the client's authorization with the API server; request answered with 500");
+                let error = daemon::chain(&trouble);
+                if self.outage.lock().note(&error) {
+                    tracing::warn!(
+                        error,
+                        "cannot check clients' authorization with the API server; their requests are answered with 500"
+                    );
+                }
                 Err(500)
             }
         }

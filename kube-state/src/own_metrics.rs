@@ -17,10 +17,10 @@ use metric::{Batch, Bytes, Catalog, Count, Desc, Family, FamilyEntry, HistogramV
 use parking_lot::Mutex;
 
 use crate::{
-    custom,
+    custom::{self, Follower},
     engine::{Engine, Health},
     shard::Shard,
-    watch::{Counts, Why},
+    watch::{Counts, Verb, Why},
 };
 
 const ENDPOINT: &str = "/metrics of the telemetry port";
@@ -77,6 +77,13 @@ families! {
     DEFINITIONS: Count, 0 = Family::as_named_by(UPSTREAM, Kind::Gauge,
         "kube_state_metrics_custom_resource_state_cache",
         "Definitions of custom kinds that the cluster has.", &[]);
+    MATCHED: Count, 3 = Family::gauge("yagura_kube_state_custom_resource_matched",
+        "Whether the cluster has a kind that an entry of the custom-resource configuration is about; * is any.",
+        &[Label::open("group", "entries of the configuration"), Label::open("version", "entries of the configuration"),
+          Label::open("kind", "entries of the configuration")]);
+    UNRESOLVED: Count, 2 = Family::gauge("yagura_kube_state_unresolved_paths",
+        "Paths of a family of the custom-resource configuration at which no object has had a value so far.",
+        &[KINDS, Label::open("family", "families")]);
     REQUESTS: Seconds, 2 = Family::as_named_by(UPSTREAM, Kind::Histogram, "http_request_duration_seconds",
         "Time to write a page of objects.", REQUEST_LABELS);
     OBJECTS: Count, 1 = Family::gauge("yagura_kube_state_objects", "Objects that are kept.", &[KINDS]);
@@ -86,6 +93,9 @@ families! {
         "Whether all objects were listed at least once.", &[KINDS]);
     SERVED: Count, 1 = Family::gauge("yagura_kube_state_served",
         "Whether the API server has the kind.", &[KINDS]);
+    REFUSED: Count, 2 = Family::gauge("yagura_kube_state_refused",
+        "Whether the API server refuses a right to the kind: without list there are no series, without watch the kind is listed each minute.",
+        &[KINDS, Label::closed("verb", &["list", "watch"])]);
     AGE: Seconds, 1 = Family::gauge("yagura_kube_state_age_seconds",
         "Time since the API server last said something about the objects: an event, a bookmark, or a list. Of a kind \
          with several watches, that of the oldest.", &[KINDS]);
@@ -93,7 +103,7 @@ families! {
         &[KINDS, Label::closed("event", &["added", "modified", "deleted", "bookmark", "error"])]);
     RELISTS: Count, 2 = Family::counter("yagura_kube_state_lists_begun_total",
         "Lists that were begun, by why they were needed.",
-        &[KINDS, Label::closed("reason", &["start", "expired", "shard", "unfinished"])]);
+        &[KINDS, Label::closed("reason", &["start", "expired", "shard", "unfinished", "unwatched", "panicked"])]);
     RECEIVED: Bytes, 1 = Family::counter("yagura_kube_state_received_bytes_total",
         "Bytes of lists and watches that came.", &[KINDS]);
     UNREADABLE: Count, 1 = Family::counter("yagura_kube_state_unreadable_objects_total",
@@ -188,6 +198,18 @@ pub fn emit_definitions(counts: custom::Counts, out: &mut Batch) {
     out.put(&DEFINITIONS, [], counts.known as u64);
 }
 
+/// Emits what of the custom-resource configuration matches nothing.
+pub fn emit_matches(follower: &Follower, out: &mut Batch) {
+    for entry in follower.matched() {
+        out.put(&MATCHED, entry.names.each_ref().map(String::as_str), entry.missing.is_none());
+    }
+    for kind in follower.kinds() {
+        for (family, paths) in kind.unresolved() {
+            out.put(&UNRESOLVED, [&kind.name(), family], paths.len() as u64);
+        }
+    }
+}
+
 /// What upstream counts by type. All custom kinds are of one.
 fn put_outcomes(all: &[(Arc<str>, Arc<Counts>)], out: &mut Batch) {
     let mut types: BTreeMap<&str, Vec<&Counts>> = BTreeMap::new();
@@ -219,6 +241,10 @@ fn put_health(health: &Health, out: &mut Batch) {
     out.put(&MEMORY, [kind], Bytes(health.usage.bytes as u64));
     out.put(&SYNCED, [kind], health.watches.iter().all(|watch| watch.is_synced()));
     out.put(&SERVED, [kind], !health.watches.iter().any(|watch| watch.is_missing()));
+    for verb in Verb::ALL {
+        let is_refused = health.watches.iter().any(|watch| watch.refused() == Some(verb));
+        out.put(&REFUSED, [kind, verb.name()], is_refused);
+    }
     if let Some(age) = health.watches.iter().filter_map(|watch| watch.age()).max() {
         out.put(&AGE, [kind], Seconds(age.as_secs_f64()));
     }

@@ -72,7 +72,7 @@ pub fn namespaces(selector: &str, render: Arc<dyn Render>) -> Target {
 /// What is watched of a custom kind. Its name is `ships.v1.fleet.example.org`, as kubectl takes it: each version of a
 /// kind has its own families.
 pub fn custom_targets(config: &Config, kind: &Arc<CustomKind>, verbosity: u8) -> Vec<Target> {
-    let name = format!("{}.{}.{}", kind.plural, kind.id.version, kind.id.group);
+    let name = kind.name();
     let without = other_namespaces(config).filter(|_| kind.namespaced);
     let all = Target {
         fields: joined(without.into_iter().chain(config.field_selectors.of(&name).map(str::to_owned))),

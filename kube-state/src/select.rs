@@ -92,6 +92,16 @@ impl Families {
         }
     }
 
+    /// The patterns that find none of these names.
+    pub fn idle(&self, names: &[&str]) -> Vec<&str> {
+        let patterns: &[fancy_regex::Regex] = match self {
+            Self::All => &[],
+            Self::Only(patterns) | Self::Without(patterns) => patterns,
+        };
+        let is_idle = |pattern: &&fancy_regex::Regex| !names.iter().any(|name| pattern.is_match(name).unwrap_or(true));
+        patterns.iter().filter(is_idle).map(fancy_regex::Regex::as_str).collect()
+    }
+
     /// Whether a family is kept. One whose name a pattern takes too long on is not.
     pub fn has(&self, name: &str) -> bool {
         let any = |patterns: &[fancy_regex::Regex]| {
@@ -112,6 +122,13 @@ fn patterns<S: AsRef<str>>(texts: &[S]) -> Result<Vec<fancy_regex::Regex>, BadSe
         builder.map_err(|source| BadSelection::Pattern { pattern: text.as_ref().to_owned(), source: source.into() })
     };
     texts.iter().map(read).collect()
+}
+
+/// What is wrong with a pattern, without the drawing of the place, which takes several lines.
+fn in_one_line(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }
 
 /// Allowed keys by kind. `*` stands for every kind, and then nothing else counts.
@@ -141,6 +158,11 @@ impl AllowLists {
             }
         }
         Ok(Self { lists: lists.into_iter().map(|(kind, keys)| (kind, AllowList::new(keys))).collect() })
+    }
+
+    /// The kinds that they are about.
+    pub fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.lists.keys().map(String::as_str)
     }
 
     /// The list of a kind.
@@ -225,8 +247,10 @@ impl Selection {
     /// Also the families that wait to be asked for and whose name one of these patterns finds.
     pub fn with_opt_in<S: AsRef<str>>(mut self, texts: &[S]) -> Result<Self, BadSelection> {
         let read = |text: &S| {
-            regex::Regex::new(text.as_ref())
-                .map_err(|source| BadSelection::Pattern { pattern: text.as_ref().to_owned(), source: source.into() })
+            regex::Regex::new(text.as_ref()).map_err(|source| BadSelection::Pattern {
+                pattern: text.as_ref().to_owned(),
+                source: in_one_line(&source).into(),
+            })
         };
         self.opt_in = texts.iter().map(read).collect::<Result<_, _>>()?;
         Ok(self)
@@ -261,6 +285,41 @@ impl Selection {
     /// Whether a family that is not declared in code is written.
     pub fn keeps(&self, name: &str) -> bool {
         self.families.has(name)
+    }
+
+    /// Values of flags that have no effect, since they match nothing. `others` are families that are not declared in code.
+    pub fn without_effect(&self, others: &[&str]) -> Vec<String> {
+        let descs = || resources::ALL.iter().flat_map(|resource| resource.descs());
+        let known: Vec<&str> = descs().map(|desc| desc.name).chain(others.iter().copied()).collect();
+        let is_deny = matches!(self.families, Families::Without(_));
+        let flag = if is_deny { "--metric-denylist" } else { "--metric-allowlist" };
+        let of_families = self.families.idle(&known).into_iter();
+        let mut said: Vec<String> =
+            of_families.map(|pattern| format!("{flag}: the pattern {pattern:?} matches no family")).collect();
+        let opt_in = || descs().filter(|desc| matches!(desc.gate, Gate::OptIn | Gate::Ours));
+        let idle = self.opt_in.iter().filter(|pattern| !opt_in().any(|desc| pattern.is_match(desc.name)));
+        said.extend(idle.map(|pattern| {
+            format!("--metric-opt-in-list: the pattern {:?} matches no family that is off by default", pattern.as_str())
+        }));
+        for (flag, lists, gate) in [
+            ("--metric-labels-allowlist", &self.labels, Gate::Labels),
+            ("--metric-annotations-allowlist", &self.annotations, Gate::Annotations),
+        ] {
+            for kind in lists.kinds().filter(|kind| *kind != "*") {
+                let has_family = resources::find(kind).is_some_and(|kind| kind.descs().any(|desc| desc.gate == gate));
+                if !self.resources.contains(kind) {
+                    said.push(format!("{flag}: {kind} are not among the kinds that are served"));
+                } else if !has_family {
+                    said.push(format!("{flag}: {kind} have no such family"));
+                }
+            }
+        }
+        said
+    }
+
+    /// Whether a kind that is known is served.
+    pub fn has_kind(&self, plural: &str) -> bool {
+        self.resources.contains(plural)
     }
 
     /// Whether a family is written.
@@ -303,6 +362,11 @@ impl Selectors {
             }
         }
         Ok(Self(selectors))
+    }
+
+    /// The kinds that have one of their own.
+    pub fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     /// The selector of a kind.
@@ -402,6 +466,32 @@ mod tests {
             assert!(matches!(Selectors::parse(texts), Err(BadSelection::Selector { .. })), "{texts:?}");
         }
         assert!(matches!(Selectors::parse(&["pod=a"]), Err(BadSelection::UnknownKind { .. })));
+    }
+
+    #[test]
+    fn what_matches_nothing_is_said() {
+        let said = |selection: Selection| selection.without_effect(&["fleet_crew"]);
+        assert_eq!(said(Selection::default()), Vec::<String>::new());
+        let families =
+            |allow: &[&str], deny: &[&str]| Selection::default().with_families(Families::new(allow, deny).unwrap());
+        assert_eq!(
+            said(families(&["kube_pod_", "fleet", "kube_podx"], &[])),
+            ["--metric-allowlist: the pattern \"kube_podx\" matches no family"]
+        );
+        assert_eq!(said(families(&[], &["^pod"])), ["--metric-denylist: the pattern \"^pod\" matches no family"]);
+        let opt_in = Selection::default().with_opt_in(&["nodeselectors", "kube_pod_info"]).unwrap();
+        assert_eq!(
+            said(opt_in),
+            ["--metric-opt-in-list: the pattern \"kube_pod_info\" matches no family that is off by default"]
+        );
+        let lists = AllowLists::parse("pods=[a],roles=[b],leases=[c]").unwrap();
+        assert_eq!(
+            said(Selection::default().with_lists(lists, AllowLists::parse("*=[x]").unwrap())),
+            [
+                "--metric-labels-allowlist: leases have no such family",
+                "--metric-labels-allowlist: roles are not among the kinds that are served",
+            ]
+        );
     }
 
     #[test]

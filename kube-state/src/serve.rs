@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use daemon::{Page, ScrapeRequest, Server, Telemetry, Written};
 use metric::Batch;
 
@@ -45,6 +45,10 @@ pub fn servers(app: &Arc<App>) -> (Server, Server) {
         .ready(move || for_ready.ready())
         .landing(move || for_landing.landing())
         .reload(move || for_reload.reload())
+        .prepare({
+            let app = Arc::clone(app);
+            move || Ok(app.connect().map(drop)?)
+        })
         .background("watch", {
             let app = Arc::clone(app);
             move |stop| app.watch(stop)
@@ -89,10 +93,5 @@ pub fn serve(given: Flags) -> Result<()> {
     let setup = Setup::load(&given)?;
     let app = App::new(given, setup, Telemetry::new(&PROGRAM), Pace::default());
     let (objects, own) = servers(&app);
-    objects
-        .background("telemetry", |stop| async move {
-            let bound = own.bind().context("cannot serve the telemetry port")?;
-            bound.serve(stop).await
-        })
-        .run()
+    objects.beside("telemetry port", own).run()
 }

@@ -4,13 +4,20 @@
 //! objects are taken one by one as their bytes arrive, and nothing but their series is kept. A list builds a generation
 //! of its own, which readers see when it is whole. When the connection breaks, the watch goes on where it was; when the
 //! server no longer knows that place, there is a new list. Until then the series stay, and their age says so.
+//!
+//! A kind that may be listed and not watched is listed again and again. One that may not be listed is asked for again, so
+//! that a right that is granted later takes effect without a restart.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
-use daemon::{Troubles, panics::guarded};
+use daemon::{
+    Troubles,
+    panics::guarded,
+    task::{self, Panicked},
+};
 use kubernetes::{Answer, Api, Elements, Event, Identity, Lines, Query, Trouble, What};
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
@@ -22,7 +29,7 @@ mod status;
 mod table;
 mod target;
 
-pub use status::{Counts, Ledger, Status, Why};
+pub use status::{Counts, Ledger, Status, Verb, Why};
 pub use table::TypeColumn;
 pub use target::{Form, Known, Render, Target};
 
@@ -35,6 +42,8 @@ pub struct Pace {
     pub longest_wait: Duration,
     /// The wait before a kind that the server does not have is asked for again.
     pub missing_wait: Duration,
+    /// The wait before a right that the server refuses is tried again, and between lists of a kind that may not be watched.
+    pub refused_wait: Duration,
     /// How long a list may say nothing.
     pub list_silence: Duration,
     /// How long a watch may say nothing. The server sends a bookmark about each minute, and ends a watch by itself
@@ -46,12 +55,20 @@ pub struct Pace {
     pub page: u32,
 }
 
+impl Pace {
+    /// How long is waited after so many failures; at least as long as the server asks for.
+    pub fn after(self, failures: u32, asked: Option<Duration>) -> Duration {
+        backoff(self, failures).max(asked.unwrap_or_default())
+    }
+}
+
 impl Default for Pace {
     fn default() -> Self {
         Self {
             first_wait: Duration::from_millis(800),
             longest_wait: Duration::from_secs(30),
             missing_wait: Duration::from_mins(2),
+            refused_wait: Duration::from_secs(50),
             list_silence: Duration::from_secs(30),
             watch_silence: Duration::from_secs(330),
             watch_length: Duration::from_secs(290),
@@ -92,6 +109,8 @@ pub struct Watch {
     /// The object of the last event, from which the version is read when it is needed.
     last: Vec<u8>,
     why: Why,
+    /// Whether the server refuses to let the kind be watched.
+    is_unwatched: bool,
     /// Whether a watch followed objects since the last failure.
     was_of_use: bool,
     column: TypeColumn,
@@ -114,6 +133,8 @@ enum Taken {
 
 /// Statuses that mean that a server does not know streaming lists.
 const NO_STREAMS: [u16; 6] = [400, 405, 406, 415, 422, 501];
+/// Status that means that a right is missing.
+const FORBIDDEN: u16 = 403;
 
 impl Watch {
     /// A watch that fills `store`.
@@ -132,6 +153,7 @@ impl Watch {
             version: None,
             last: Vec::new(),
             why: Why::Start,
+            is_unwatched: false,
             was_of_use: false,
             column: TypeColumn::default(),
             scratch: Vec::new(),
@@ -152,21 +174,26 @@ impl Watch {
                     self.take_share(share);
                     continue;
                 }
-                ended = self.go_on() => ended,
+                ended = task::caught(self.go_on()) => ended,
             };
             let wait = match ended {
-                Ok(()) if began.elapsed() > self.common.pace.first_wait => {
+                Ok(Ok(())) if began.elapsed() > self.common.pace.first_wait => {
                     failures = 0;
                     continue;
                 }
                 // A server that hangs up at once is not asked again at once.
-                Ok(()) => self.common.pace.first_wait,
-                Err(trouble) => {
+                Ok(Ok(())) => self.common.pace.first_wait,
+                Ok(Err(trouble)) => {
                     // A watch that was of use for a while is not a try that failed, however often it is cut.
                     let was_of_use =
                         std::mem::take(&mut self.was_of_use) && began.elapsed() > self.common.pace.first_wait;
                     failures = if was_of_use { 1 } else { failures + 1 };
                     self.wait_after(&trouble, failures)
+                }
+                Err(panicked) => {
+                    failures += 1;
+                    self.start_anew(&panicked);
+                    backoff(self.common.pace, failures)
                 }
             };
             tokio::select! {
@@ -174,6 +201,16 @@ impl Watch {
                 () = tokio::time::sleep(wait) => {}
             }
         }
+    }
+
+    /// What a panic has left half done is not gone on with: the objects are listed again.
+    fn start_anew(&mut self, panicked: &Panicked) {
+        tracing::error!(kind = %self.target.kind, error = %panicked, "the watch panicked; starting it again");
+        self.status.set_trouble(Some(format!("the watch {panicked}; it is started again")));
+        self.rows = Rows::new(Arc::clone(&self.target.options));
+        (self.version, self.why) = (None, Why::Panicked);
+        self.last.clear();
+        self.scratch.clear();
     }
 
     /// Another share of the objects is ours now. When there are more shares than before, objects have only gone to
@@ -198,7 +235,7 @@ impl Watch {
         }
         self.counts.begin(self.why);
         self.target.render.lists(self.why == Why::Shard);
-        let listed = if self.streams { self.stream().await } else { self.pages().await };
+        let listed = if self.streams && !self.is_unwatched { self.stream().await } else { self.pages().await };
         if listed.is_err() && self.version.is_none() {
             self.last.clear();
             self.counts.lists.note(false);
@@ -214,7 +251,11 @@ impl Watch {
             tracing::info!(kind = %self.target.kind, reason = %daemon::chain(trouble), "resource version expired, listing again");
             (self.version, self.why) = (None, Why::Expired);
             self.last.clear();
-            return if failures > 1 { backoff(pace, failures) } else { Duration::ZERO };
+            return if failures > 1 { pace.after(failures, trouble.retry_after()) } else { Duration::ZERO };
+        }
+        if trouble.code() == Some(FORBIDDEN) {
+            self.note_refusal(trouble);
+            return jittered(pace.refused_wait);
         }
         if self.version.is_none() && trouble.code() == Some(404) && !self.target.render.is_certain() {
             if !self.status.is_missing() {
@@ -230,10 +271,33 @@ impl Watch {
         } else if self.status.set_trouble(Some(daemon::chain(trouble))) {
             self.say(trouble);
         }
-        backoff(pace, failures)
+        pace.after(failures, trouble.retry_after())
+    }
+
+    /// A right is missing: to watch, when there is a place to go on from, else to list.
+    fn note_refusal(&mut self, trouble: &Trouble) {
+        let (kind, error) = (&self.target.kind, daemon::chain(trouble));
+        self.is_unwatched = self.version.take().is_some();
+        self.last.clear();
+        if self.is_unwatched {
+            self.why = Why::Unwatched;
+            self.status.set_trouble(Some(format!("listed each minute instead of watched: {error}")));
+            if self.status.refuse(Some(Verb::Watch)) {
+                tracing::warn!(%kind, verb = "watch", error, "the API server refuses to let the kind be watched; listing it each minute; --print-rbac prints the rights that are needed");
+            }
+            return;
+        }
+        self.status.set_trouble(Some(error.clone()));
+        if self.status.refuse(Some(Verb::List)) {
+            tracing::warn!(%kind, verb = "list", error, "the API server refuses to list the kind; asking again each minute; --print-rbac prints the rights that are needed");
+        }
     }
 
     fn is_well(&self) {
+        if self.is_unwatched {
+            return;
+        }
+        self.status.refuse(None);
         if self.status.set_trouble(None)
             && let Some(all) = self.common.troubles.ended(&self.who())
         {
@@ -325,6 +389,8 @@ impl Watch {
             // After the list the connection was a watch like others.
             ended if self.version.is_some() || !self.last.is_empty() => ended,
             Ok(()) => Err(Trouble::Unfinished),
+            // Another right than that to list. The pages fail too if that is missing as well.
+            Err(trouble) if trouble.code() == Some(FORBIDDEN) => self.pages().await,
             Err(trouble) => {
                 let is_unknown = trouble.code().is_some_and(|code| NO_STREAMS.contains(&code));
                 if is_unknown || matches!(trouble, Trouble::Silent(_) | Trouble::Unfinished) {
@@ -349,6 +415,7 @@ impl Watch {
         if is_list {
             self.store.start_relist();
         } else {
+            self.is_unwatched = false;
             self.is_well();
             self.status.hear();
             self.was_of_use = true;

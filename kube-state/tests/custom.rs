@@ -93,7 +93,7 @@ fn shown(config: &str, objects: &[Value], format: Format) -> (String, String) {
 }
 
 fn compare(path: &Path, text: &str) {
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+    if testkit::given("UPDATE_GOLDEN").is_some() {
         std::fs::write(path, text).unwrap();
     }
     assert_eq!(text, read(path), "{}", path.display());
@@ -136,6 +136,142 @@ fn families_can_be_left_out() {
     assert_eq!(text.lines().filter(|line| !line.starts_with('#')).count(), 2, "{text}");
     for text in ["", "[]", "{}", r#"{"metadata":{"uid":7}}"#, r#"{"metadata":{"uid":""}}"#] {
         assert!(kind.render(text.as_bytes(), &mut rows, &mut |_, _, _| {}).is_err(), "{text}");
+    }
+}
+
+/// The series that an `each` gives of an object, without name and the labels that name the kind, and its trouble.
+fn of_each(each: &str, object: &Value) -> (BTreeSet<String>, String) {
+    let config = format!(
+        "spec: {{resources: [{{groupVersionKind: {{group: g.example, version: v1, kind: Ship}}, metricNamePrefix: '', \
+         metrics: [{{name: m, each: {each}}}]}}]}}"
+    );
+    let (text, trouble) = shown(&config, std::slice::from_ref(object), Format::Text);
+    let series = text.lines().filter(|line| !line.starts_with('#')).map(|line| {
+        let (labels, value) = line.strip_prefix("m{").unwrap().rsplit_once("} ").unwrap();
+        let own = labels.split(',').filter(|label| !label.starts_with("customresource_"));
+        format!("{} {value}", own.collect::<Vec<_>>().join(","))
+    });
+    (series.collect(), trouble)
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
+fn each_kind_of_metric_behaves_as_in_kube_state_metrics_2_20() {
+    let ship = json!({
+        "metadata": {"uid": "u", "name": "aurora", "creationTimestamp": "2022-06-28T00:00:00Z", "share": "39%",
+            "labels": {"home": "Kiel"}, "annotations": {"flag": "red", "rank": "2"}},
+        "spec": {"crew": 3, "engine": "v0", "holds": [{"id": 1, "wet": true}, {"id": 3, "wet": false}]},
+        "status": {
+            "by": {"bow": 1, "stern": 3}, "tanks": {"bow": {"used": 1, "left": 2}, "stern": {"used": 3, "left": 4}},
+            "phase": "Sailing", "speed": 43.21, "milli": "250m", "binary": "5Gi", "share": "28%", "nothing": null,
+            "pumps": [{"name": "a", "rate": 45}, {"name": "b", "rate": 66}, null],
+            "conditions": [{"type": "Ready", "status": "True"}, {"type": "Painted", "status": "False"}],
+        },
+    });
+    let nothing: &[&str] = &[];
+    for (each, series, trouble) in [
+        ("{type: gauge, gauge: {path: [spec, crew]}}", &[" 3"][..], ""),
+        ("{type: Gauge, gauge: {path: [status, by], labelFromKey: at}}", &["at=\"bow\" 1", "at=\"stern\" 3"], ""),
+        (
+            "{type: gauge, gauge: {path: [status, tanks], labelFromKey: at, valueFrom: [left], labelsFromPath: {used: [used]}}}",
+            &["at=\"bow\",used=\"1\" 2", "at=\"stern\",used=\"3\" 4"],
+            "",
+        ),
+        // The path may stop one short of the number that valueFrom names.
+        (
+            "{type: gauge, gauge: {path: [metadata], valueFrom: [creationTimestamp], labelsFromPath: {name: [name]}}}",
+            &["name=\"aurora\" 1.6563744e+09"],
+            "",
+        ),
+        ("{type: gauge, gauge: {path: [metadata], valueFrom: [share]}}", &[" 0.39"], ""),
+        (
+            "{type: gauge, gauge: {path: [spec, gone], valueFrom: [x]}}",
+            nothing,
+            "m v0: there is nothing at [spec,gone]\n",
+        ),
+        ("{type: gauge, gauge: {path: [status, nothing]}}", nothing, "m v0: there is nothing at [status,nothing]\n"),
+        ("{type: gauge, gauge: {path: [spec, crew], valueFrom: [gone]}}", nothing, ""),
+        ("{type: gauge, gauge: {path: [spec, holds], valueFrom: [gone]}}", nothing, ""),
+        (
+            "{type: gauge, gauge: {path: [spec, holds], valueFrom: [id], labelsFromPath: {wet: [wet]}}}",
+            &["wet=\"true\" 1", "wet=\"false\" 3"],
+            "",
+        ),
+        ("{type: gauge, gauge: {path: [metadata, creationTimestamp]}}", &[" 1.6563744e+09"], ""),
+        ("{type: gauge, gauge: {path: [status, milli]}}", &[" 0.25"], ""),
+        ("{type: gauge, gauge: {path: [status, binary]}}", &[" 5.36870912e+09"], ""),
+        ("{type: gauge, gauge: {path: [status, share]}}", &[" 0.28"], ""),
+        ("{type: gauge, gauge: {path: [spec, paused], nilIsZero: true}}", &[" 0"], ""),
+        // A list index beyond the list leads nowhere, as any path that leads nowhere.
+        ("{type: gauge, gauge: {path: [spec, holds, 5], nilIsZero: true}}", &[" 0"], ""),
+        ("{type: gauge, gauge: {path: [spec, holds, -3, id], nilIsZero: true}}", &[" 0"], ""),
+        ("{type: gauge, gauge: {path: [spec, holds], valueFrom: [9], nilIsZero: true}}", &[" 0"], ""),
+        ("{type: gauge, gauge: {path: [spec, holds, 5]}}", nothing, "m v0: there is nothing at [spec,holds,5]\n"),
+        ("{type: gauge, gauge: {path: [spec, holds, -1, id], labelsFromPath: {far: ['7']}}}", &[" 3"], ""),
+        ("{type: info, info: {labelsFromPath: {far: [spec, holds, 5], crew: [spec, crew]}}}", &["crew=\"3\" 1"], ""),
+        ("{type: info, info: {labelsFromPath: {far: [spec, holds, '5', id]}}}", nothing, ""),
+        ("{type: info, info: {labelsFromPath: {engine: [spec, engine]}}}", &["engine=\"v0\" 1"], ""),
+        ("{type: info, info: {path: [does, not, exist], labelsFromPath: {x: [x]}}}", nothing, ""),
+        ("{type: info, info: {path: [status, by], labelFromKey: at}}", &["at=\"bow\" 1", "at=\"stern\" 1"], ""),
+        (
+            "{type: info, info: {path: [status, tanks], labelsFromPath: {used: [used]}}}",
+            &["used=\"1\" 1", "used=\"3\" 1"],
+            "",
+        ),
+        (
+            "{type: info, info: {path: [status, pumps], labelsFromPath: {name: [name]}}}",
+            &["name=\"a\" 1", "name=\"b\" 1"],
+            "",
+        ),
+        (
+            "{type: info, info: {labelsFromPath: {'*': [metadata, labels], 'note_*': [metadata, annotations], home: [spec, crew]}}}",
+            &["home=\"3\",note_flag=\"red\",note_rank=\"2\" 1"],
+            "",
+        ),
+        ("{type: info, info: {labelsFromPath: {flag: [metadata, annotations, flag=red]}}}", &["flag=\"red\" 1"], ""),
+        ("{type: info, info: {labelsFromPath: {flag: [metadata, annotations, flag=blue]}}}", nothing, ""),
+        (
+            "{type: stateset, stateSet: {path: [status, phase], labelName: phase, list: [Sailing, Docked]}}",
+            &["phase=\"Sailing\" 1", "phase=\"Docked\" 0"],
+            "",
+        ),
+        // A state that is absent is silent wherever it is, not only in the status.
+        ("{type: StateSet, stateSet: {path: [does, not, exist], labelName: p, list: [a]}}", nothing, ""),
+        ("{type: StateSet, stateSet: {path: [spec, gone], labelName: p, list: [a]}}", nothing, ""),
+        ("{type: StateSet, stateSet: {path: [spec, holds, 5], labelName: p, list: [a]}}", nothing, ""),
+        (
+            "{type: StateSet, stateSet: {path: [status], valueFrom: [does, not, exist], labelName: p, list: [a]}}",
+            nothing,
+            "",
+        ),
+        (
+            "{type: StateSet, stateSet: {path: [spec, crew], labelName: p, list: ['3']}}",
+            nothing,
+            "m v0: [spec,crew]: a state should be text, but is a number\n",
+        ),
+        (
+            "{type: StateSet, stateSet: {path: [status], valueFrom: [speed], labelName: p, list: [a]}}",
+            nothing,
+            "m v0: [status,speed]: a state should be text, but is a number\n",
+        ),
+        // Two elements that say the same of one state are one series, and the first is shown.
+        (
+            "{type: StateSet, stateSet: {path: [status, pumps], valueFrom: [name], labelName: p, list: [a]}}",
+            &["p=\"a\" 1"],
+            "",
+        ),
+        ("{type: gauge, gauge: {path: [status, conditions, '[type=Ready]', status]}}", &[" 1"], ""),
+        (
+            "{type: gauge, gauge: {path: [status, conditions], valueFrom: [status], labelsFromPath: {type: [type]}}}",
+            &["type=\"Ready\" 1", "type=\"Painted\" 0"],
+            "",
+        ),
+        ("{type: gauge, gauge: {path: [spec, holds, '[id=3]', wet]}}", &[" 0"], ""),
+        ("{type: gauge, gauge: {path: [spec, holds, '[wet=false]', id]}}", &[" 3"], ""),
+    ] {
+        let (shown, said) = of_each(each, &ship);
+        let expected: BTreeSet<String> = series.iter().map(|series| (*series).to_owned()).collect();
+        assert_eq!((&shown, said.as_str()), (&expected, trouble), "{each}");
     }
 }
 

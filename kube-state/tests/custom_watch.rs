@@ -248,6 +248,44 @@ fn a_file_that_changes_is_taken_over_unless_it_is_wrong() {
 }
 
 #[test]
+fn what_matches_nothing_in_the_cluster_is_said() {
+    let ships = config("Ship", "v1", "Heads.").replace("[spec, home]", "[spec, hoem]");
+    let more = "    - groupVersionKind: {group: fleet.example.org, version: v9, kind: Crew}\n    - groupVersionKind: {group: gone.example.org, version: v1, kind: Gone}\n";
+    let lab = Lab::start(&["--custom-resource-state-only", &inline(&format!("{ships}{more}"))], |api| {
+        define(api, 1, "ships", "Ship", &[("v1", true)]);
+        define(api, 2, "crews", "Crew", &[("v1", true)]);
+        put_ship(api, SHIPS, 10, "7");
+    });
+    let lab = lab.ready();
+    let matched = |group: &str, version: &str, kind: &str| {
+        lab.own_value(&format!(
+            "yagura_kube_state_custom_resource_matched{{group=\"{group}.example.org\",version=\"{version}\",kind=\"{kind}\"}}"
+        ))
+    };
+    assert_eq!(
+        (matched("fleet", "v1", "Ship"), matched("fleet", "v9", "Crew"), matched("gone", "v1", "Gone")),
+        (1.0, 0.0, 0.0)
+    );
+    let unresolved = |family: &str| {
+        lab.own_value(&format!(
+            "yagura_kube_state_unresolved_paths{{kind=\"ships.v1.fleet.example.org\",family=\"{family}\"}}"
+        ))
+    };
+    assert_eq!((unresolved("fleet_info"), unresolved("fleet_crew")), (1.0, 0.0));
+    let (_, landing) = get(lab.own, "/", "Accept: text/html\r\n");
+    for text in [
+        "home from [spec,hoem]",
+        "Crew of fleet.example.org is not served in version v9; it is served in v1",
+        "the cluster defines no kind of the group gone.example.org",
+    ] {
+        assert!(landing.contains(text), "{text}: {landing}");
+    }
+    // It appears.
+    define(&lab.api, 2, "crews", "Crew", &[("v9", true)]);
+    assert!(wait_for(WAIT_TIMEOUT, || (matched("fleet", "v9", "Crew") == 1.0).then_some(())).is_some());
+}
+
+#[test]
 fn a_file_may_come_later() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("crs.yaml");
@@ -321,6 +359,82 @@ fn the_program_serves_custom_kinds() {
     assert!(wait_for(WAIT_TIMEOUT, || page().is_empty().then_some(())).is_some(), "{}", page());
     drop(program);
     assert!(drained.join().unwrap() > 0);
+}
+
+/// The program with these flags, which ends by itself: its exit code, and what it writes.
+fn ended(flags: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(PROGRAM);
+    command.args(["--host=127.0.0.1", "--port=0", "--telemetry-host=127.0.0.1"]).args(flags);
+    let output = command.env_remove("KUBERNETES_SERVICE_HOST").output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn what_is_wrong_at_the_start_is_said_before_anything_listens() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let telemetry = format!("--telemetry-port={}", taken.local_addr().unwrap().port());
+    for (flags, expected) in [
+        (&["--telemetry-port=0", "--kubeconfig=/nowhere/config"][..], "cannot use the kubeconfig /nowhere/config: "),
+        (&["--telemetry-port=0"], "no kubeconfig is given, and this is not a pod with a service account"),
+        (&[&telemetry, "--apiserver=http://127.0.0.1:1"], "cannot serve the telemetry port: cannot listen on"),
+    ] {
+        let (code, said) = ended(flags);
+        assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
+        assert!(said.starts_with(&format!("yagura-kube-state: {expected}")), "{said}");
+    }
+}
+
+#[test]
+fn a_bad_value_is_blamed_on_its_own_flag_or_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.yaml");
+    fs::write(&path, "metric_denylist: ['(']\n").unwrap();
+    let file = format!("--config={}", path.display());
+    let in_file = format!("{}: --metric-denylist: cannot read the pattern", path.display());
+    for (flags, expected) in [
+        (&["--metric-denylist=("][..], "--metric-denylist: cannot read the pattern"),
+        (&["--metric-allowlist=("], "--metric-allowlist: cannot read the pattern"),
+        (&["--metric-opt-in-list=("], "--metric-opt-in-list: cannot read the pattern"),
+        (&["--metric-allowlist=a", "--metric-denylist=b"], "--metric-allowlist, --metric-denylist: a list of"),
+        (&[&file], &in_file),
+        (&["--resources=pod", &file], "--resources: kind"),
+    ] {
+        let (code, said) = ended(flags);
+        assert_eq!((code, said.lines().count()), (Some(2), 1), "{said}");
+        assert!(said.starts_with(&format!("yagura-kube-state: {expected}")), "{said}");
+    }
+}
+
+#[test]
+fn an_outage_is_told_in_few_lines() {
+    let api = ApiServer::start().unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.args(["--resources=pods,nodes,jobs,secrets", "--host=127.0.0.1", "--port=0", "--telemetry-host=127.0.0.1"]);
+    command.args(["--telemetry-port=0", &format!("--apiserver={}", api.url())]);
+    let mut program = Child::start(command.stdout(Stdio::null()).stderr(Stdio::piped())).unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let log = BufReader::new(program.handle().stderr.take().unwrap()).lines();
+    let read = std::thread::spawn(move || log.map_while(Result::ok).for_each(|line| drop(tell.send(line))));
+    let mut lines = Vec::new();
+    let wait_for_lines = |text: &str, number: usize, lines: &mut Vec<String>| {
+        while lines.iter().filter(|line: &&String| line.contains(text)).count() < number {
+            lines.push(told.recv_timeout(WAIT_TIMEOUT).unwrap());
+        }
+    };
+    wait_for_lines("msg=listed", 4, &mut lines);
+    api.go_down();
+    wait_for_lines("level=warn", 4, &mut lines);
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    api.come_up();
+    wait_for_lines("watching again", 4, &mut lines);
+    drop(program);
+    read.join().unwrap();
+    let of_level = |level: &str| lines.iter().filter(|line| line.contains(level)).count();
+    assert_eq!(of_level("level=error"), 0, "{lines:#?}");
+    assert!(of_level("level=warn") <= 8, "{lines:#?}");
+    for line in lines.iter().filter(|line| line.contains("level=warn")) {
+        assert_eq!(line.matches("onnection refused").count().max(1), 1, "a cause is said once: {line}");
+    }
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn objects_give_their_lines() {
         resource.render(object.to_string().as_bytes(), &mut rows).unwrap();
         let text = lines(resource, &rows).join("\n") + "\n";
         let golden = path.with_extension("prom");
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        if testkit::given("UPDATE_GOLDEN").is_some() {
             std::fs::write(&golden, &text).unwrap();
         }
         assert_eq!(text, std::fs::read_to_string(&golden).unwrap(), "{}", golden.display());

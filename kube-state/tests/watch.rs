@@ -11,9 +11,19 @@ use std::{
     time::{Duration, Instant},
 };
 
+use clap::Parser as _;
+use kubernetes::{Access, Api, Credentials, Manner};
 use lab::{Lab, PODS, get, pace, phase, pod, pod_in, put_pods, uid};
 use testkit::wait_for;
-use yagura_kube_state::watch::Pace;
+use yagura_kube_state::{
+    engine::{Engine, Part},
+    flags::Flags,
+    kind::BadObject,
+    plan,
+    rows::Rows,
+    shard::Shard,
+    watch::{Common, Ledger, Pace, Render, Target, Why},
+};
 
 const ONLY_PODS: &[&str] = &["--resources=pods"];
 
@@ -197,7 +207,7 @@ fn no_scrape_misses_a_series_while_the_objects_are_listed_again() {
 #[test]
 fn series_stay_while_the_server_is_away_and_their_age_rises() {
     let lab = Lab::start(&["--resources=pods,nodes"], |api| put_pods(api, 0..20)).ready();
-    let away = std::env::var("OUTAGE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3_u64);
+    let away = testkit::given("OUTAGE_SECONDS").and_then(|text| text.parse().ok()).unwrap_or(3_u64);
     lab.api.go_down();
     let age = r#"yagura_kube_state_age_seconds{kind="pods"}"#;
     let (begin, mut last) = (Instant::now(), 0.0);
@@ -264,6 +274,139 @@ fn the_program_is_ready_when_all_kinds_are_there() {
     );
     lab.api.behave(|behaviour| behaviour.missing.clear());
     lab.own_reaches(r#"yagura_kube_state_served{kind="jobs"}"#, 1.0);
+}
+
+/// Panics once, when the first list is whole.
+struct PanicsOnce(AtomicBool, Arc<dyn Render>);
+
+impl Render for PanicsOnce {
+    fn render(&self, json: &[u8], rows: &mut Rows) -> Result<(), BadObject> {
+        self.1.render(json, rows)
+    }
+
+    fn family(&self, index: u16) -> &str {
+        self.1.family(index)
+    }
+
+    fn listed(&self, _has: &dyn Fn(&str) -> bool, _moved: bool) {
+        assert!(self.0.swap(true, Relaxed), "as asked for");
+    }
+}
+
+#[test]
+fn a_watch_that_panics_is_started_again_and_counted() {
+    let api = testkit::ApiServer::start().unwrap();
+    put_pods(&api, 0..5);
+    let access = Access::Address { url: api.url(), credentials: Credentials::default() };
+    let manner = Manner { agent: "lab", server: "the API server", answer: lab::WAIT_TIMEOUT, most: 1 << 20 };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _entered = runtime.enter();
+    let common = Common {
+        api: Api::open(&access, manner).unwrap(),
+        shard: tokio::sync::watch::channel(Shard::WHOLE).1,
+        turns: Arc::new(tokio::sync::Semaphore::new(1)),
+        pace: pace(),
+        streams: true,
+    };
+    let engine = Engine::new(common, Ledger::default(), daemon::CancellationToken::new());
+    let flags = Flags::try_parse_from(["x", "--resources=pods"]).unwrap();
+    let target = plan::targets(&flags.check().unwrap()).remove(0);
+    let render = Arc::new(PanicsOnce(AtomicBool::new(false), Arc::clone(&target.render)));
+    let target = Target { render, ..target };
+    engine.apply(Part::Known, vec![target]);
+    wait_for(lab::WAIT_TIMEOUT, || engine.ready().ok()).unwrap();
+    let health = engine.health();
+    assert_eq!((health[0].usage.objects, health[0].watches[0].trouble()), (5, None));
+    assert_eq!(health[0].counts.begun[Why::Panicked as usize].load(Relaxed), 1);
+}
+
+#[test]
+fn a_server_that_asks_for_patience_is_left_alone() {
+    let lab = Lab::start(ONLY_PODS, |api| put_pods(api, 0..5)).ready();
+    for (code, retry_after, most) in [(429, Some(2), 2), (503, Some(2), 2), (503, None, usize::MAX)] {
+        lab.api.behave(|behaviour| (behaviour.refuse, behaviour.retry_after) = (Some(code), retry_after));
+        let before = lab.api.requests(PODS);
+        lab.api.hang_up();
+        wait_for(lab::WAIT_TIMEOUT, || (lab.api.requests(PODS) > before).then_some(())).unwrap();
+        // Without being asked it would come back after a fifth of a second at the latest.
+        std::thread::sleep(Duration::from_millis(1500));
+        let asked = lab.api.requests(PODS) - before;
+        assert!(asked <= most && (retry_after.is_some() || asked > 3), "{asked} times after {code} {retry_after:?}");
+        lab.api.behave(|behaviour| (behaviour.refuse, behaviour.retry_after) = (None, None));
+        lab.own_reaches(r#"yagura_kube_state_age_seconds{kind="pods"}"#, 0.0);
+        let number = 100 + usize::from(code) + most.min(9);
+        lab.api.put(PODS, &uid(number), &pod(number, "Running"));
+        lab.sees(&phase(number, "Running"));
+    }
+}
+
+fn refused(kind: &str, verb: &str) -> String {
+    format!("yagura_kube_state_refused{{kind=\"{kind}\",verb=\"{verb}\"}}")
+}
+
+#[test]
+fn a_kind_that_may_be_listed_and_not_watched_is_listed_again_and_again() {
+    for streams in [true, false] {
+        let lab = Lab::start(ONLY_PODS, |api| {
+            put_pods(api, 0..20);
+            api.behave(|behaviour| {
+                behaviour.streams = streams;
+                behaviour.forbidden.push(("watch", PODS.to_owned()));
+            });
+        });
+        let lab = lab.ready();
+        assert_eq!(lab.pods().len(), 20);
+        lab.own_reaches(&refused("pods", "watch"), 1.0);
+        assert_eq!(lab.own_value(&refused("pods", "list")), 0.0);
+        lab.api.put(PODS, &uid(20), &pod(20, "Pending"));
+        lab.api.remove(PODS, &uid(4));
+        lab.sees(&phase(20, "Pending"));
+        lab.loses("pod=\"pod-4\"");
+        lab.own_reaches(r#"yagura_kube_state_lists_begun_total{kind="pods",reason="unwatched"}"#, 1.0);
+        let (_, landing) = get(lab.own, "/", "Accept: text/html\r\n");
+        assert!(landing.contains("cannot watch it"), "{landing}");
+        lab.api.behave(|behaviour| behaviour.forbidden.clear());
+        wait_for(lab::WAIT_TIMEOUT, || (lab.own_value(&refused("pods", "watch")) == 0.0).then_some(())).unwrap();
+        let before = lab.api.requests("limit=") + lab.api.requests("sendInitialEvents");
+        lab.api.put(PODS, &uid(21), &pod(21, "Pending"));
+        lab.sees(&phase(21, "Pending"));
+        assert_eq!(lab.api.requests("limit=") + lab.api.requests("sendInitialEvents"), before, "it is watched");
+    }
+}
+
+#[test]
+fn a_kind_that_may_not_be_listed_is_not_waited_for_and_healed_by_a_grant() {
+    for streams in [true, false] {
+        let lab = Lab::start(&["--resources=pods,nodes"], |api| {
+            put_pods(api, 0..3);
+            api.put("/api/v1/nodes", "n", r#"{"metadata":{"name":"n","uid":"n","resourceVersion":"0"}}"#);
+            api.behave(|behaviour| {
+                behaviour.streams = streams;
+                behaviour.forbidden = ["list", "watch"].map(|verb| (verb, "/api/v1/nodes".to_owned())).into();
+            });
+        });
+        let lab = lab.ready();
+        lab.sees(&phase(1, "Running"));
+        assert_eq!((lab.own_value(&refused("nodes", "list")), lab.own_value(&refused("pods", "list"))), (1.0, 0.0));
+        assert_eq!(lab.own_value(r#"yagura_kube_state_synced{kind="nodes"}"#), 0.0, "an alert finds it");
+        lab.api.behave(|behaviour| behaviour.forbidden.clear());
+        lab.sees("kube_node_info{");
+        assert_eq!(lab.own_value(&refused("nodes", "list")), 0.0);
+        assert_eq!(lab.own_value(r#"yagura_kube_state_synced{kind="nodes"}"#), 1.0);
+    }
+}
+
+#[test]
+fn what_is_known_stays_when_a_right_is_taken_away() {
+    let lab = Lab::start(ONLY_PODS, |api| put_pods(api, 0..5)).ready();
+    lab.api.behave(|behaviour| behaviour.forbidden = ["list", "watch"].map(|verb| (verb, PODS.to_owned())).into());
+    lab.api.hang_up();
+    lab.own_reaches(&refused("pods", "list"), 1.0);
+    assert_eq!((lab.pods().len(), get(lab.own, "/readyz", "").0), (5, 200));
+    lab.api.remove(PODS, &uid(4));
+    lab.api.behave(|behaviour| behaviour.forbidden.clear());
+    lab.loses("pod=\"pod-4\"");
+    assert_eq!(lab.own_value(&refused("pods", "list")), 0.0);
 }
 
 #[test]
@@ -346,8 +489,7 @@ fn a_pod_of_a_stateful_set_finds_its_shard_and_follows_the_sets_size() {
     };
     let lab = Lab::start(&["--resources=pods", "--pod=ks-1", "--pod-namespace=monitoring"], |api| {
         put_pods(api, 0..60);
-        let me =
-            r#"{"metadata":{"name":"ks-1","ownerReferences":[{"kind":"StatefulSet","name":"ks","controller":true}]}}"#;
+        let me = r#"{"metadata":{"name":"ks-1","ownerReferences":[{"apiVersion":"apps/v1","kind":"StatefulSet","name":"ks","controller":true}]}}"#;
         api.answer("/api/v1/namespaces/monitoring/pods/ks-1", me);
         api.put(SETS, "set", &set(2));
     });
@@ -362,6 +504,61 @@ fn a_pod_of_a_stateful_set_finds_its_shard_and_follows_the_sets_size() {
     lab.api.put(SETS, "set", &set(2));
     let again = wait_for(lab::WAIT_TIMEOUT, || (lab.pods() == of_two).then_some(()));
     assert!(again.is_some(), "{} are not {}", lab.pods().len(), of_two.len());
+}
+
+/// What the pods of a set show that begins with this number, and has three.
+fn shown_by_set(start: u32, owner: &str) -> Vec<String> {
+    const SETS: &str = "/apis/apps/v1/namespaces/monitoring/statefulsets";
+    let mut shown = Vec::new();
+    for ordinal in start..start + 3 {
+        let lab = Lab::start(
+            &["--resources=pods", &format!("--pod=ks-{ordinal}"), "--pod-namespace=monitoring"],
+            |api| {
+                put_pods(api, 0..60);
+                let me = format!(r#"{{"metadata":{{"name":"ks-{ordinal}","ownerReferences":[{owner}]}}}}"#);
+                api.answer(&format!("/api/v1/namespaces/monitoring/pods/ks-{ordinal}"), &me);
+                let set = format!(
+                    r#"{{"metadata":{{"name":"ks","namespace":"monitoring","uid":"set","resourceVersion":"0"}},"spec":{{"replicas":3,"ordinals":{{"start":{start}}}}}}}"#
+                );
+                api.put(SETS, "set", &set);
+            },
+        );
+        let lab = lab.ready();
+        assert_eq!(lab.own_value("kube_state_metrics_total_shards"), 3.0);
+        shown.extend(lab.pods());
+    }
+    shown.sort();
+    shown
+}
+
+#[test]
+fn a_set_that_does_not_begin_with_0_shows_every_object_once() {
+    let owner = r#"{"apiVersion":"apps/v1","kind":"StatefulSet","name":"ks","controller":true}"#;
+    let mut all: Vec<String> = (0..60).map(|number| format!("pod-{number}")).collect();
+    all.sort();
+    for start in [0, 1, 7] {
+        assert_eq!(shown_by_set(start, owner), all, "from {start}");
+    }
+}
+
+#[test]
+fn a_set_that_may_not_be_watched_is_listed_for_its_size() {
+    const SETS: &str = "/apis/apps/v1/namespaces/monitoring/statefulsets";
+    let set = |replicas: u32| {
+        format!(
+            r#"{{"metadata":{{"name":"ks","namespace":"monitoring","uid":"set","resourceVersion":"0"}},"spec":{{"replicas":{replicas}}}}}"#
+        )
+    };
+    let lab = Lab::start(&["--resources=pods", "--pod=ks-0", "--pod-namespace=monitoring"], |api| {
+        put_pods(api, 0..60);
+        let me = r#"{"metadata":{"name":"ks-0","ownerReferences":[{"apiVersion":"apps/v1","kind":"StatefulSet","name":"ks","controller":true}]}}"#;
+        api.answer("/api/v1/namespaces/monitoring/pods/ks-0", me);
+        api.put(SETS, "set", &set(2));
+        api.behave(|behaviour| behaviour.forbidden.push(("watch", SETS.to_owned())));
+    });
+    let lab = lab.ready();
+    lab.api.put(SETS, "set", &set(5));
+    lab.own_reaches("kube_state_metrics_total_shards", 5.0);
 }
 
 #[test]
@@ -436,10 +633,11 @@ fn only_who_the_api_server_allows_gets_the_metrics() {
     });
     let lab = lab.ready();
     let status = |token: &str| get(lab.objects, "/metrics", &format!("Authorization: Bearer {token}\r\n")).0;
+    let in_lower_case = || get(lab.objects, "/metrics", "authorization: bearer t\r\n").0;
     assert_eq!(get(lab.objects, "/metrics", "").0, 401);
     assert_eq!(status("t"), 403);
     lab.api.answer("/apis/authorization.k8s.io/v1/subjectaccessreviews", r#"{"status":{"allowed":true}}"#);
-    assert_eq!(status("t"), 200);
+    assert_eq!((status("t"), in_lower_case()), (200, 200));
     lab.api.answer("/apis/authentication.k8s.io/v1/tokenreviews", r#"{"status":{"authenticated":false}}"#);
     assert_eq!((status("t"), status("u")), (200, 401), "what was allowed is for a while");
     assert_eq!(get(lab.objects, "/healthz", "").0, 200);

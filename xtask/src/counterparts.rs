@@ -8,7 +8,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::debian::{self, Suite};
+use crate::{
+    debian::{self, Suite},
+    places,
+};
 
 /// A program that a proof needs, and the variable by which the proof is told where it is.
 struct Counterpart {
@@ -35,7 +38,7 @@ const ALL: &[Counterpart] = &[
 /// Tells a proof where the programs are that it needs, unless the caller has told it already.
 pub(crate) fn provide(proof: &str, command: &mut Command) -> Result<()> {
     let mut libraries = Vec::new();
-    for needed in ALL.iter().filter(|needed| needed.proof == proof && std::env::var_os(needed.variable).is_none()) {
+    for needed in ALL.iter().filter(|needed| needed.proof == proof && places::variable(needed.variable).is_none()) {
         if !debian::is_here() {
             println!("not a Debian machine: {} is used if it is installed", needed.package);
             continue;

@@ -113,6 +113,7 @@ impl Suite {
 
     fn command(&self, program: &str) -> Command {
         let dir = self.dir.display();
+        let user = places::variable("USER").unwrap_or_else(|| "root".into());
         let mut command = Command::new(program);
         command.current_dir(self.dir.join("debs"));
         for option in [
@@ -120,7 +121,7 @@ impl Suite {
             "Dir::Etc::SourceParts=/dev/null".to_owned(),
             format!("Dir::State::Lists={dir}/lists"),
             format!("Dir::Cache={dir}/cache"),
-            format!("APT::Sandbox::User={}", std::env::var("USER").unwrap_or_else(|_| "root".to_owned())),
+            format!("APT::Sandbox::User={}", user.display()),
             "Acquire::Languages=none".to_owned(),
         ] {
             command.arg("-o").arg(option);

@@ -1,13 +1,20 @@
 //! Where things are: the repository, the cache, the built binaries.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
+/// A variable of the environment: where things are on this machine, and what to use instead of what a recipe fetches.
+#[expect(clippy::disallowed_methods, reason = "the one place where recipes read it")]
+pub(crate) fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
 /// The root of the repository.
 pub(crate) fn repo() -> PathBuf {
     // What `cargo run` says now, for a target directory may be shared by two checkouts; else what it said at build.
-    let run = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).filter(|dir| dir.ends_with("xtask"));
+    let run = variable("CARGO_MANIFEST_DIR").map(PathBuf::from).filter(|dir| dir.ends_with("xtask"));
     let here = run.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
     here.parent().unwrap_or(&here).to_owned()
 }
@@ -17,7 +24,7 @@ pub(crate) fn repo() -> PathBuf {
 /// The cache is `$YAGURA_CACHE`, else `$XDG_CACHE_HOME/yagura`, else `~/.cache/yagura`; it may be deleted at any time
 /// when no cluster runs.
 pub(crate) fn cache(sub: &str) -> Result<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let set = |name: &str| variable(name).map(PathBuf::from);
     let base = set("YAGURA_CACHE")
         .or_else(|| Some(set("XDG_CACHE_HOME")?.join("yagura")))
         .or_else(|| Some(set("HOME")?.join(".cache/yagura")))
@@ -39,7 +46,7 @@ pub(crate) fn consumers_file() -> PathBuf {
 
 /// The directory that cargo builds into.
 pub(crate) fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repo().join("target"), PathBuf::from)
+    variable("CARGO_TARGET_DIR").map_or_else(|| repo().join("target"), PathBuf::from)
 }
 
 /// Writes a file, and its directory when that is missing.

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::places;
+
 /// Runs a program with the terminal as its own; a status other than 0 is an error.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", line_of(command)))?;
@@ -29,7 +31,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 
 /// The path of a program, looked for in `PATH` and where Debian keeps what only root runs.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = places::variable("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/local/go/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
         .map(|dir| dir.join(program))
@@ -155,7 +157,8 @@ fn pids() -> impl Iterator<Item = u32> {
 
 /// A limit of time, longer by the factor `YAGURA_PATIENCE` where all is slow, as in an emulated machine.
 pub(crate) fn patience(limit: Duration) -> Duration {
-    limit * std::env::var("YAGURA_PATIENCE").ok().and_then(|factor| factor.parse().ok()).unwrap_or(1)
+    let factor = places::variable("YAGURA_PATIENCE").and_then(|factor| factor.to_str()?.parse().ok());
+    limit * factor.unwrap_or(1)
 }
 
 /// Waits for a condition; looks are 50 ms apart at least.

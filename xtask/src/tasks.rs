@@ -181,7 +181,7 @@ pub(crate) fn bench(args: &mut Args) -> Result<()> {
         for (name, binary) in
             [("CADVISOR", peers::CADVISOR.binary("-s -w")), ("NODE_EXPORTER", peers::NODE_EXPORTER.binary())]
         {
-            if std::env::var_os(name).is_none() {
+            if places::variable(name).is_none() {
                 command.env(name, binary?);
             }
         }

@@ -10,6 +10,7 @@ use crate::{
     accept::accept,
     reload,
     shared::{ReloadAsked, Shared},
+    task::caught,
 };
 
 pub(crate) type Background =
@@ -33,19 +34,21 @@ impl Bound {
     pub async fn serve(self, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { listeners, shared, asked, background } = self;
         let tasks = TaskTracker::new();
-        let failed = Arc::new(Mutex::new(None));
+        let mut vital = Vital { tasks: tasks.clone(), stop: stop.clone(), failed: Arc::default() };
         for (name, work) in background {
-            let (work, stop, failed) = (work(stop.clone()), stop.clone(), Arc::clone(&failed));
-            tasks.spawn(async move {
-                if let Err(error) = work.await {
-                    *failed.lock() = Some(error.context(name));
-                    stop.cancel();
-                }
-            });
+            vital.spawn(name, work(stop.clone()));
         }
-        tasks.spawn(reload::reload_when_asked(Arc::clone(&shared), asked, stop.clone()));
+        let reloads = reload::reload_when_asked(Arc::clone(&shared), asked, stop.clone());
+        vital.spawn("reload", async move {
+            reloads.await;
+            Ok(())
+        });
         for listener in listeners {
-            tasks.spawn(accept(listener, Arc::clone(&shared), tasks.clone(), stop.clone()));
+            let accepting = accept(listener, Arc::clone(&shared), tasks.clone(), stop.clone());
+            vital.spawn("accept", async move {
+                accepting.await;
+                Ok(())
+            });
         }
         tasks.close();
         stop.cancelled().await;
@@ -55,8 +58,28 @@ impl Bound {
             tracing::warn!(connections = left, "shutdown timeout reached, closing the connections that are left");
             drop(tokio::time::timeout(Duration::from_secs(1), tasks.wait()).await);
         }
-        let failed = failed.lock().take();
+        let failed = vital.failed.lock().take();
         failed.map_or(Ok(()), Err)
+    }
+}
+
+/// Tasks that the server cannot do without: when one of them fails or panics, the server ends.
+struct Vital {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    /// Why the first of them failed.
+    failed: Arc<Mutex<Option<anyhow::Error>>>,
+}
+
+impl Vital {
+    fn spawn(&mut self, name: &'static str, work: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
+        let (stop, failed) = (self.stop.clone(), Arc::clone(&self.failed));
+        self.tasks.spawn(async move {
+            if let Err(error) = caught(work).await.unwrap_or_else(|panicked| Err(panicked.into())) {
+                failed.lock().get_or_insert(error.context(name));
+                stop.cancel();
+            }
+        });
     }
 }
 

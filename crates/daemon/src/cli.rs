@@ -166,6 +166,7 @@ impl<T: Settings> Cli<T> {
     /// As [`Cli::parse`], with arguments that the program has rewritten.
     pub fn parse_args(self, args: impl IntoIterator<Item = OsString>) -> Loaded<T> {
         let name = self.program.name;
+        #[expect(clippy::disallowed_methods, reason = "the place that the lint names")]
         let loaded = self.parse_from(args, |name| std::env::var(name).ok());
         match loaded {
             Ok(loaded) => {

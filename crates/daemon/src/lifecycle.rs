@@ -7,9 +7,9 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{bound::Bound, reload::tell, shared::ReloadAsked};
+use crate::{bound::Bound, reload::tell, shared::ReloadAsked, task};
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT, or until something fails that the program cannot do without.
 pub(crate) async fn run(bound: Bound) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
@@ -23,9 +23,15 @@ pub(crate) async fn run(bound: Bound) -> anyhow::Result<()> {
     tokio::pin!(served);
     tell(&[NotifyState::Ready]);
     let mut watchdog = watchdog();
+    let mut failure = None;
     loop {
         tokio::select! {
-            result = &mut served => return result,
+            result = &mut served => return result.and(failure.map_or(Ok(()), |why| Err(anyhow::Error::msg(why)))),
+            why = task::failed() => {
+                tracing::error!(why, "stopping");
+                failure.get_or_insert(why);
+                stop.cancel();
+            }
             _ = terminate.recv() => stopping(&stop, "SIGTERM"),
             _ = interrupt.recv() => stopping(&stop, "SIGINT"),
             _ = hang_up.recv() => drop(shared.reloads.try_send(ReloadAsked(None))),

@@ -5,8 +5,15 @@ use std::{
     borrow::Cow,
     cell::{Cell, RefCell},
     fmt,
+    backtrace::{Backtrace, BacktraceStatus},
     panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind},
+    sync::LazyLock,
 };
+
+use prometheus_client::metrics::counter::Counter;
+
+/// Panics of this process, wherever they were caught.
+pub(crate) static PANICS: LazyLock<Counter> = LazyLock::new(Counter::default);
 
 thread_local! {
     /// How many [`guarded`] calls this thread is in.
@@ -35,17 +42,21 @@ pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Panic> {
     result.map_err(|payload| Panic(CAUGHT.take().unwrap_or_else(|| message(&*payload))))
 }
 
-/// Has every other panic said in the log from now on.
+/// Has panics counted, and every other one said in the log, from now on.
 pub(crate) fn log_panics() {
     std::panic::set_hook(Box::new(|info| {
+        PANICS.inc();
         let said = said(info);
         if GUARDS.get() > 0 {
             CAUGHT.set(Some(said));
             return;
         }
         let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();
+        let backtrace = Backtrace::capture();
+        let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
         tracing::error!(
             thread,
+            backtrace,
             panic = said,
             "this is a bug of the program: a thread panicked and its work has ended; please report it"
         );
@@ -60,7 +71,7 @@ fn said(info: &PanicHookInfo<'_>) -> String {
     }
 }
 
-fn message(payload: &(dyn Any + Send)) -> String {
+pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     without_build_paths(text.unwrap_or("without a message")).into_owned()

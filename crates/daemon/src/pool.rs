@@ -1,7 +1,14 @@
 //! A small thread pool for blocking work: reading kernel files, rendering pages. Threads start on demand, end after a
 //! while without work, and never exceed the limit.
 
-use std::{collections::VecDeque, io, sync::Arc, thread, time::Duration};
+use std::{
+    collections::VecDeque,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -66,7 +73,8 @@ impl Shared {
         let mut state = self.state.lock();
         loop {
             if let Some(job) = state.queue.pop_front() {
-                parking_lot::MutexGuard::unlocked(&mut state, job);
+                // A thread that a panic ended would still be counted, and no other would take its place.
+                let _panicked = parking_lot::MutexGuard::unlocked(&mut state, || catch_unwind(AssertUnwindSafe(job)));
                 continue;
             }
             state.idle += 1;
@@ -100,6 +108,18 @@ mod tests {
         assert_eq!(numbers, (0..100).collect::<Vec<_>>());
         let names: std::collections::BTreeSet<_> = results.into_iter().map(|(_, name)| name).collect();
         assert!(names.len() <= 3, "{names:?}");
+    }
+
+    #[test]
+    fn a_job_that_panics_costs_no_thread() {
+        let pool = Pool::new("lab", 1);
+        let (done, results) = mpsc::channel();
+        for n in 0..5 {
+            pool.run(|| panic!("as asked for")).unwrap();
+            let done = done.clone();
+            pool.run(move || done.send(n).unwrap()).unwrap();
+        }
+        assert_eq!(results.iter().take(5).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::{io::Write as _, process::ExitCode};
 
+use crate::chain::chain;
+
 /// The names that a program goes by. Make one `static` of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Program {
@@ -51,7 +53,7 @@ impl Program {
         match served {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                let _ = writeln!(std::io::stderr(), "{}: {error:#}", self.name);
+                let _ = writeln!(std::io::stderr(), "{}: {}", self.name, chain(&*error));
                 ExitCode::FAILURE
             }
         }

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    chain::chain,
     changes::Changes,
     panics::guarded,
     shared::{ReloadAsked, Shared},
@@ -42,7 +43,7 @@ async fn reload(shared: &Arc<Shared>) -> Result<Changes, String> {
     let work = Arc::clone(shared);
     let done = tokio::task::spawn_blocking(move || {
         let reload = || work.reload.as_ref().map_or_else(|| Ok(Changes::default()), |reload| reload());
-        let changes = guarded(reload).map_err(|panic| panic.to_string())?.map_err(|error| format!("{error:#}"))?;
+        let changes = guarded(reload).map_err(|panic| panic.to_string())?.map_err(|error| chain(&*error))?;
         work.web.reload().map_err(|error| error.to_string())?;
         Ok(changes)
     });

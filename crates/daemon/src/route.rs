@@ -26,7 +26,7 @@ use crate::{
     shared::{Plain, ReloadAsked, Route, Shared},
     stream::{self, Ended, PageBody, Part, Sink},
     telemetry::Rejection,
-    web::Verdict,
+    web::{self, Verdict},
 };
 
 type Answer = Response<PageBody>;
@@ -142,8 +142,8 @@ async fn dispatch(shared: &Arc<Shared>, method: &Method, headers: &HeaderMap, mu
     let reads = matches!(*method, Method::GET | Method::HEAD);
     let path = asked.path.clone();
     if let (Some(guard), true) = (&shared.guard, shared.routes.contains_key(&path)) {
-        let token = authorization.and_then(|value| std::str::from_utf8(value).ok()?.strip_prefix("Bearer "));
-        if let Err(code) = guard(path.clone(), token.map(|token| token.trim().to_owned())).await {
+        let token = authorization.and_then(web::token).map(str::to_owned);
+        if let Err(code) = guard(path.clone(), token).await {
             shared.telemetry.rejected(Rejection::Unauthorized);
             let code = StatusCode::from_u16(code).unwrap_or(StatusCode::FORBIDDEN);
             return ("auth".to_owned(), status(code, "not allowed\n"));

@@ -40,7 +40,12 @@ pub struct Server {
     reload: Option<Arc<Reload>>,
     guard: Option<Box<Guard>>,
     background: Vec<(&'static str, Background)>,
+    prepare: Option<Box<Prepare>>,
+    beside: Vec<(&'static str, Self)>,
 }
+
+/// What must be in order before anything is served.
+type Prepare = dyn FnOnce() -> anyhow::Result<()> + Send;
 
 impl Server {
     /// A server with the health endpoints and a landing page.
@@ -57,6 +62,8 @@ impl Server {
             reload: None,
             guard: None,
             background: Vec::new(),
+            prepare: None,
+            beside: Vec::new(),
         }
     }
 
@@ -139,6 +146,20 @@ impl Server {
         self
     }
 
+    /// A check before the server listens: when it fails, so does [`Server::bind`]. It runs on the server's runtime.
+    #[must_use]
+    pub fn prepare(mut self, prepare: impl FnOnce() -> anyhow::Result<()> + Send + 'static) -> Self {
+        self.prepare = Some(Box::new(prepare));
+        self
+    }
+
+    /// Another server, which listens and serves when this one does.
+    #[must_use]
+    pub fn beside(mut self, name: &'static str, server: Self) -> Self {
+        self.beside.push((name, server));
+        self
+    }
+
     /// Other limits than the default ones.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -164,12 +185,19 @@ impl Server {
     }
 
     /// Reads the web configuration and opens the listening sockets. To be called on a tokio runtime.
-    pub fn bind(self) -> anyhow::Result<Bound> {
+    pub fn bind(mut self) -> anyhow::Result<Bound> {
+        if let Some(prepare) = self.prepare.take() {
+            prepare()?;
+        }
         let web = web::Current::new(self.args.config.file.as_deref(), &self.telemetry)?;
         let mut listeners = Vec::new();
         for address in &self.args.listen_address {
             let listener = listen::bind(address).map_err(anyhow::Error::msg)?;
             listeners.push(TcpListener::from_std(listener).with_context(|| format!("cannot listen on {address}"))?);
+        }
+        for (name, server) in self.beside {
+            let bound = server.bind().with_context(|| format!("cannot serve the {name}"))?;
+            self.background.push((name, Box::new(move |stop| Box::pin(bound.serve(stop)))));
         }
         let (reloads, asked) = mpsc::channel(4);
         let shared = Shared {

@@ -16,6 +16,7 @@ use prometheus_client::{
 use crate::{
     process::{self, Process},
     program::Program,
+    panics,
 };
 
 type Labels = Vec<(&'static str, String)>;
@@ -213,6 +214,9 @@ impl Telemetry {
             ("revision", program.revision.unwrap_or("unknown").to_owned()),
         ]);
         own.put("build", "What was built: program, version and commit", BUILD, build);
+        let panics =
+            "Panics in tasks and threads, each of which was caught, and its work started again or the program ended";
+        own.put("panics", panics, &[], panics::PANICS.clone());
         let http = Http::registered(&mut own);
         let config = Reloads::registered(&mut own, "config", "configuration");
         let web_config = Reloads::registered(&mut own, "web_config", "web configuration");

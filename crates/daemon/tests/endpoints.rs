@@ -337,3 +337,15 @@ fn a_browser_gets_errors_as_pages_and_others_as_text() {
     assert_eq!(fetch(server.address, "GET", "/-/healthy", &browser).text(), "ok\n");
     assert_eq!(fetch(server.address, "HEAD", "/nothing", &browser).body.len(), 0);
 }
+
+#[test]
+fn background_work_that_panics_ends_the_server_with_its_name() {
+    let running = Running::start(web(), |server| {
+        server.background("lab work", |_| async {
+            tokio::task::yield_now().await;
+            panic!("as asked for")
+        })
+    });
+    let error = running.finish().unwrap_err();
+    assert_eq!(format!("{error:#}"), "lab work: panicked: as asked for");
+}

@@ -36,6 +36,7 @@ mod protobuf;
 mod rewrite;
 mod shape;
 mod text;
+mod unique;
 
 pub use compress::Compressor;
 pub use encoder::{Encoder, encode, encode_exposition};
@@ -43,3 +44,4 @@ pub use model::{Exposition, NativeHistogram, ParsedFamily, ParsedKind, ParsedSam
 pub use negotiate::{Encoding, Format, negotiate, negotiate_encoding};
 pub use page::Stats;
 pub use parse::{ParseError, Place, Problem, Strictness, parse, parse_lenient};
+pub use unique::line_names;

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use metric::Repeats;
+
 /// Size at which the buffer is written to the output.
 pub(crate) const CHUNK: usize = 64 * 1024;
 
@@ -96,6 +98,8 @@ impl Pieces {
 /// Buffers that encoders need besides the page.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
+    /// Samples of the current batch that are left out.
+    pub(crate) repeats: Repeats,
     /// The labels of each subject of the current batch, as the format writes them.
     pub(crate) subjects: Pieces,
     /// The labels of the current sample, where several lines need them.

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     dialect::Dialect,
-    model::{Exposition, NativeHistogram, ParsedFamily, ParsedKind, ParsedSample},
+    model::{NativeHistogram, ParsedFamily, ParsedKind, ParsedSample},
     negotiate::Format,
     number::{push_bound, push_value},
     page::Page,
@@ -18,16 +18,13 @@ use crate::{
 
 type Labels = [(String, String)];
 
-/// Writes the families. What the format cannot carry is left out, see [`crate::encode_exposition`].
-pub(crate) fn append(page: &mut Page<'_>, exposition: &Exposition, format: Format) -> io::Result<()> {
-    for family in &exposition.families {
-        match format {
-            Format::Text004 => text_family(page, family, Dialect::Text004)?,
-            Format::OpenMetrics1 => text_family(page, family, Dialect::OpenMetrics)?,
-            Format::Protobuf => protobuf_family(page, family)?,
-        }
+/// Writes a family. What the format cannot carry is left out, see [`crate::encode_exposition`].
+pub(crate) fn append(page: &mut Page<'_>, family: &ParsedFamily, format: Format) -> io::Result<()> {
+    match format {
+        Format::Text004 => text_family(page, family, Dialect::Text004),
+        Format::OpenMetrics1 => text_family(page, family, Dialect::OpenMetrics),
+        Format::Protobuf => protobuf_family(page, family),
     }
-    Ok(())
 }
 
 fn text_family(page: &mut Page<'_>, family: &ParsedFamily, dialect: Dialect) -> io::Result<()> {

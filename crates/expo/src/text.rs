@@ -2,7 +2,7 @@
 
 use std::io;
 
-use metric::{Batch, Desc, Exemplar, Histogram, Sample};
+use metric::{Desc, Exemplar, Histogram, Sample};
 
 use crate::{
     dialect::Dialect,
@@ -109,10 +109,15 @@ fn push_all(out: &mut Vec<u8>, pieces: &[&[u8]]) {
 }
 
 /// Writes a family of plain numbers in text 0.0.4, which knows neither created times nor exemplars.
-pub(crate) fn plain(page: &mut Page<'_>, scratch: &Scratch, batch: &Batch, desc: &'static Desc) -> io::Result<()> {
+pub(crate) fn plain<'b>(
+    page: &mut Page<'_>,
+    subjects: &Pieces,
+    samples: impl Iterator<Item = Sample<'b>>,
+    desc: &'static Desc,
+) -> io::Result<()> {
     push_header(page.buf, shape_of(desc, Dialect::Text004), desc.help, Dialect::Text004);
-    for sample in batch.samples(desc) {
-        push_number(page.buf, &scratch.subjects, desc, &sample);
+    for sample in samples {
+        push_number(page.buf, subjects, desc, &sample);
         page.buf.push(b'\n');
         page.series += 1;
         page.relieve()?;
@@ -121,16 +126,16 @@ pub(crate) fn plain(page: &mut Page<'_>, scratch: &Scratch, batch: &Batch, desc:
 }
 
 /// Writes a family of plain numbers in OpenMetrics.
-pub(crate) fn openmetrics(
+pub(crate) fn openmetrics<'b>(
     page: &mut Page<'_>,
     scratch: &mut Scratch,
-    batch: &Batch,
+    samples: impl Iterator<Item = Sample<'b>>,
     desc: &'static Desc,
 ) -> io::Result<()> {
     let shape = shape_of(desc, Dialect::OpenMetrics);
     let counter = shape.kind == ParsedKind::Counter;
     push_header(page.buf, shape, desc.help, Dialect::OpenMetrics);
-    for sample in batch.samples(desc) {
+    for sample in samples {
         push_number(page.buf, &scratch.subjects, desc, &sample);
         let extra = sample.extra().filter(|_| counter);
         if let Some(exemplar) = extra.and_then(|extra| extra.exemplar.as_ref()) {
@@ -168,15 +173,15 @@ fn push_number(out: &mut Vec<u8>, subjects: &Pieces, desc: &Desc, sample: &Sampl
 
 /// Writes a family of histograms. Both text formats know classic buckets only: what has none shows +Inf's, the sum and
 /// the count.
-pub(crate) fn histograms(
+pub(crate) fn histograms<'b>(
     page: &mut Page<'_>,
     scratch: &mut Scratch,
-    batch: &Batch,
+    samples: impl Iterator<Item = Sample<'b>>,
     desc: &'static Desc,
     dialect: Dialect,
 ) -> io::Result<()> {
     push_header(page.buf, shape_of(desc, dialect), desc.help, dialect);
-    for sample in batch.samples(desc) {
+    for sample in samples {
         let Some(histogram) = sample.histogram() else { continue };
         scratch.labels.clear();
         push_sample_labels(&mut scratch.labels, &scratch.subjects, &sample);

@@ -11,6 +11,8 @@ use rustix::{
 };
 use thiserror::Error;
 
+use crate::text;
+
 /// An open directory that files are named below.
 #[derive(Debug)]
 pub struct Dir {
@@ -38,7 +40,7 @@ impl Dir {
 
     /// The path of something below it; a leading slash of `below` does not lead out of it.
     pub fn join(&self, below: &str) -> PathBuf {
-        self.path.join(below.trim_start_matches('/'))
+        self.path.join(text::path(below.trim_start_matches('/')))
     }
 }
 

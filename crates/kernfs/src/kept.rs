@@ -130,7 +130,7 @@ impl Kept {
 
     fn open_and_read(&mut self, name: &'static str, reader: &mut Reader) -> Result<usize, Errno> {
         let path = self.path.join(name);
-        let open = |path: &PathBuf| open_file(CWD, path.to_str().unwrap_or(""));
+        let open = |path: &Path| open_file(CWD, path);
         let fd = match open(&path) {
             Err(Errno::MFILE | Errno::NFILE) => {
                 self.budget.out_of_descriptors();

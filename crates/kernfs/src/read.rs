@@ -1,6 +1,9 @@
 //! Reading a whole file into a reused buffer.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use rustix::{
     fd::{AsFd, OwnedFd},
@@ -9,7 +12,7 @@ use rustix::{
 };
 use thiserror::Error;
 
-use crate::host::Dir;
+use crate::{host::Dir, text};
 
 /// A file that is there and cannot be read.
 #[derive(Debug, Error)]
@@ -41,7 +44,7 @@ impl Reader {
     /// Reads the file `name` below `dir`. `None` when it is gone.
     pub fn read(&mut self, dir: &Dir, name: &str) -> Result<Option<&[u8]>, ReadError> {
         let name = name.trim_start_matches('/');
-        match open_file(dir, name).and_then(|fd| self.fill(&fd)) {
+        match open_file(dir, &text::path(name)).and_then(|fd| self.fill(&fd)) {
             Ok(len) => Ok(self.buffer.get(..len)),
             Err(errno) if is_gone(errno) => Ok(None),
             Err(errno) => Err(ReadError { path: dir.join(name), source: errno.into() }),
@@ -88,13 +91,13 @@ impl Reader {
 
     /// Its metadata; `None` when it is gone or may not be looked at.
     pub fn stat(&self, dir: &Dir, name: &str) -> Option<Stat> {
-        statat(dir, name.trim_start_matches('/'), AtFlags::empty()).ok()
+        statat(dir, &*text::path(name.trim_start_matches('/')), AtFlags::empty()).ok()
     }
 
     /// Where a symbolic link points; `None` when it is gone, not a link, or may not be read.
     pub fn link(&self, dir: &Dir, name: &str) -> Option<String> {
-        let target = readlinkat(dir, name.trim_start_matches('/'), Vec::new()).ok()?;
-        Some(target.to_string_lossy().into_owned())
+        let target = readlinkat(dir, &*text::path(name.trim_start_matches('/')), Vec::new()).ok()?;
+        Some(text::text(target.as_bytes()).into_owned())
     }
 
     /// Calls `each` with the start, at most 64 bytes, of where each symbolic link of the folder `name` below `dir`
@@ -102,9 +105,9 @@ impl Reader {
     /// file on a dead server costs no more.
     pub fn links(&self, dir: &Dir, name: &str, mut each: impl FnMut(&[u8])) -> Result<bool, ReadError> {
         let name = name.trim_start_matches('/');
-        let path = if name.is_empty() { "." } else { name };
+        let path = text::path(if name.is_empty() { "." } else { name });
         let failed = |errno: Errno| ReadError { path: dir.join(name), source: errno.into() };
-        let fd = match openat(dir, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+        let fd = match openat(dir, &*path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
             Ok(fd) => fd,
             Err(errno) if is_gone(errno) => return Ok(false),
             Err(errno) => return Err(failed(errno)),
@@ -120,12 +123,12 @@ impl Reader {
     }
 
     /// Calls `each` with the name of every entry of the folder `name` below `dir`, in no order; `false` when it is
-    /// gone. Names that are not UTF-8 come with replacement characters.
+    /// gone. Names come as [`text::text`] spells them, which is how the functions of this type take them.
     pub fn list(&self, dir: &Dir, name: &str, mut each: impl FnMut(&str, bool)) -> Result<bool, ReadError> {
         let name = name.trim_start_matches('/');
-        let path = if name.is_empty() { "." } else { name };
+        let path = text::path(if name.is_empty() { "." } else { name });
         let failed = |errno: Errno| ReadError { path: dir.join(name), source: errno.into() };
-        let fd = match openat(dir, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+        let fd = match openat(dir, &*path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
             Ok(fd) => fd,
             Err(errno) if is_gone(errno) => return Ok(false),
             Err(errno) => return Err(failed(errno)),
@@ -138,14 +141,14 @@ impl Reader {
             };
             let name = entry.file_name().to_bytes();
             if name != b"." && name != b".." {
-                each(&String::from_utf8_lossy(name), entry.file_type().is_dir());
+                each(&text::text(name), entry.file_type().is_dir());
             }
         }
         Ok(true)
     }
 }
 
-pub(crate) fn open_file(dir: impl AsFd, name: &str) -> Result<OwnedFd, Errno> {
+pub(crate) fn open_file(dir: impl AsFd, name: &Path) -> Result<OwnedFd, Errno> {
     openat(dir, name, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty())
 }
 
@@ -172,6 +175,34 @@ mod tests {
         assert!(reader.read(&dir, "absent").unwrap().is_none());
         let error = reader.read(&dir, ".").unwrap_err();
         assert!(error.to_string().contains(tree.path().to_str().unwrap()), "{error}");
+    }
+
+    #[test]
+    fn a_name_that_is_not_utf8_leads_to_its_file() {
+        use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+        let tree = tempfile::tempdir().unwrap();
+        for (name, text) in [(&b"a\xff"[..], "one"), (b"a\xfe", "two"), ("a\u{fffd}".as_bytes(), "three")] {
+            let folder = tree.path().join(OsStr::from_bytes(name));
+            std::fs::create_dir(&folder).unwrap();
+            std::fs::write(folder.join("f"), text).unwrap();
+            std::os::unix::fs::symlink(OsStr::from_bytes(name), folder.join("l")).unwrap();
+        }
+        let dir = Dir::open(tree.path()).unwrap();
+        let mut reader = Reader::default();
+        let mut names = Vec::new();
+        assert!(reader.list(&dir, "", |name, _| names.push(name.to_owned())).unwrap());
+        names.sort_unstable();
+        let mut found = Vec::new();
+        for name in &names {
+            let file = format!("{name}/f");
+            found.push(text::text(reader.read(&dir, &file).unwrap().unwrap()).into_owned());
+            assert_eq!(reader.link(&dir, &format!("{name}/l")).as_ref(), Some(name));
+            assert!(reader.exists(&dir, &file) && dir.join(&file).exists());
+            assert!(reader.list(&dir, name, |_, _| {}).unwrap() && reader.links(&dir, name, |_| {}).unwrap());
+            let mut kept = crate::Kept::new(dir.join(name), crate::Budget::new(1));
+            assert!(kept.read("f", &mut reader).unwrap().is_some());
+        }
+        assert_eq!(found, ["three", "two", "one"]);
     }
 
     #[test]

@@ -123,6 +123,15 @@ impl Trouble {
         matches!(self, Self::Refused { refusal, .. } if refusal.is_expired())
     }
 
+    /// After how long the server wants to be asked again, if it says so: one that has too much to do, or that is about to
+    /// end.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { refusal, .. } => refusal.retry_after(),
+            _ => None,
+        }
+    }
+
     /// The HTTP status, where there is one.
     pub fn code(&self) -> Option<u16> {
         match self {
@@ -226,6 +235,8 @@ impl Api {
         let answer = tokio::time::timeout(after, client.send(request)).await;
         let answer = answer.map_err(|_| Trouble::NoAnswer { server, after })?.map_err(unreachable)?;
         let status = answer.status();
+        let retry_after = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after = retry_after.map(str::to_owned);
         let answer = Answer { body: answer.into_body(), manner: self.manner, load: Arc::clone(&self.load) };
         match status {
             StatusCode::OK | StatusCode::CREATED => Ok(answer),
@@ -233,7 +244,8 @@ impl Api {
                 // It is a refusal even if the rest of it does not come, and no matter of the load.
                 let refused = Answer { load: Arc::default(), ..answer };
                 let text = refused.whole().await.unwrap_or_default();
-                Err(Trouble::Refused { server, refusal: Refusal::read(status.as_u16(), &text) })
+                let refusal = Refusal::read(status.as_u16(), &text).with_retry_after(retry_after.as_deref());
+                Err(Trouble::Refused { server, refusal })
             }
         }
     }

@@ -120,6 +120,37 @@ fn every_form_connects() {
 }
 
 #[test]
+fn a_proxy_of_socks_is_told_the_name_and_password() {
+    let ours = Authority::new("ours");
+    let front = Front::start(ours.issue("localhost"));
+    let socks = Proxy::start(Speaks::SocksLogin);
+    let cluster = format!(
+        "server: 'https://localhost:{}', certificate-authority: ca.crt, proxy-url: 'socks5://me:a%40b@127.0.0.1:{}'",
+        front.port, socks.port
+    );
+    assert_eq!(ask(&kubeconfig(ours.folder.path(), &cluster, "")), Ok(()));
+    assert_eq!(socks.asked(), ["me/a@b/localhost"]);
+}
+
+#[test]
+fn a_server_without_tls_is_asked_for_by_its_whole_address() {
+    let (server, proxy, folder) =
+        (testkit::ApiServer::start().unwrap(), Proxy::start(Speaks::Http), tempfile::tempdir().unwrap());
+    for login in ["", "me:a%40b@"] {
+        let cluster = format!("server: '{}', proxy-url: 'http://{login}127.0.0.1:{}'", server.url(), proxy.port);
+        assert_eq!(ask(&kubeconfig(folder.path(), &cluster, "token: abc")), Ok(()));
+    }
+    let asked = proxy.asked();
+    assert_eq!((asked.len(), server.requests("/version")), (2, 2));
+    for request in &asked {
+        assert!(request.starts_with(&format!("GET {}/version HTTP/1.1\r\n", server.url())), "{request}");
+        assert!(request.contains("authorization: Bearer abc\r\n"), "{request}");
+    }
+    let basic = format!("proxy-authorization: Basic {}\r\n", lab::base64("me:a@b"));
+    assert!(!asked[0].contains("proxy-authorization") && asked[1].contains(&basic), "{asked:?}");
+}
+
+#[test]
 fn a_server_that_vouches_for_itself_is_taken() {
     let own = Authority::new("localhost");
     let front = Front::start((own.pem.clone(), own.key()));

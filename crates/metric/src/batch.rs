@@ -1,6 +1,9 @@
 //! Batches of samples: slices put samples into one, encoders read them. A batch keeps one column per family, the label values in one text, and is reused from
 //! scrape to scrape: after the first, putting a sample allocates nothing.
 
+mod repeats;
+mod rising;
+
 use std::marker::PhantomData;
 
 use crate::{
@@ -10,6 +13,9 @@ use crate::{
     label::Label,
     unit::Unit,
 };
+
+pub use self::repeats::Repeats;
+use self::rising::Rising;
 
 /// A subject's place in one batch, given by [`Batch::subject`]. It means nothing to another batch, nor after
 /// [`Batch::clear`].
@@ -50,6 +56,8 @@ pub struct Extra {
 struct Column {
     desc: Option<&'static Desc>,
     rows: Vec<Row>,
+    /// Whether some sample is not of a later subject than the one before it, so that two may be of one series.
+    may_repeat: bool,
     /// (row, extra), ascending by row.
     extras: Vec<(u32, Extra)>,
     histograms: Vec<Histogram>,
@@ -59,6 +67,7 @@ struct Column {
 impl Column {
     fn truncate(&mut self, rows: usize) {
         self.rows.truncate(rows);
+        self.may_repeat &= rows > 1;
         self.extras.retain(|(row, _)| (*row as usize) < rows);
         if !self.histograms.is_empty() {
             self.histograms.truncate(rows);
@@ -122,6 +131,7 @@ pub struct Batch {
     columns: Vec<Column>,
     order: Vec<u32>,
     subjects: Vec<SubjectRow>,
+    rising: Rising,
     text: Text,
     limits: Limits,
     total: usize,
@@ -148,12 +158,14 @@ impl Batch {
                 column.rows.shrink_to(column.rows.len() + column.rows.len() / 8);
                 column.extras.shrink_to(column.extras.len() + column.extras.len() / 8);
                 column.rows.clear();
+                column.may_repeat = false;
                 column.extras.clear();
                 column.histograms.clear();
                 column.dropped = 0;
             }
         }
         self.subjects.clear();
+        self.rising = Rising::default();
         self.text.truncate(0);
         self.total = 0;
     }
@@ -162,6 +174,7 @@ impl Batch {
     pub fn subject<S: Subject, const M: usize>(&mut self, values: [&str; M]) -> Of<S> {
         const { assert!(M == S::LABELS.len(), "as many values as the subject has labels") };
         let index = u32::try_from(self.subjects.len()).unwrap_or(u32::MAX);
+        self.rising.note(self.subjects.last().copied(), S::LABELS, values, &self.text);
         self.subjects.push(SubjectRow { labels: S::LABELS, first_value: self.text.len() });
         for value in values {
             self.text.push(value);
@@ -265,6 +278,7 @@ impl Batch {
         if let Some(extra) = extra {
             column.extras.push((u32::try_from(column.rows.len()).unwrap_or(u32::MAX), extra));
         }
+        column.may_repeat |= column.rows.last().is_some_and(|last| last.subject >= subject);
         column.rows.push(row);
         self.total += 1;
         true
@@ -351,7 +365,8 @@ impl Batch {
 }
 
 const NO_SUBJECT: u32 = u32::MAX;
-const EMPTY: &Column = &Column { desc: None, rows: Vec::new(), extras: Vec::new(), histograms: Vec::new(), dropped: 0 };
+const EMPTY: &Column =
+    &Column { desc: None, rows: Vec::new(), may_repeat: false, extras: Vec::new(), histograms: Vec::new(), dropped: 0 };
 
 /// One sample of a batch.
 #[derive(Clone, Copy, Debug)]

@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
-#![expect(clippy::disallowed_methods, reason = "what a test starts ends with the test's runtime")]
+#![expect(clippy::disallowed_methods, reason = "a test's tasks end with its runtime, and its options are variables")]
 //! Shared parts of tests and benchmarks: real cgroups with processes in them, child processes that end with their test,
 //! waiting for a condition, a Kubernetes API server on the loopback device, and saying that a check was skipped.
 
@@ -17,6 +17,11 @@ pub use wait::{patience, wait_for};
 #[expect(clippy::print_stdout, reason = "the test runner's output is where skips are counted")]
 pub fn skipped(reason: &str) {
     println!("skipped: {reason}");
+}
+
+/// A variable of the environment that says what tests, benchmarks and proofs are to use.
+pub fn given(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// Whether this process may make cgroups and load programs.

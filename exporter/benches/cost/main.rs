@@ -70,7 +70,7 @@ fn main() {
         &["--web.listen-address={address}", "--log.level=warn", "--cadvisor.cgroups=all"],
         &["/metrics/cadvisor", "/metrics", "/metrics/node"],
     );
-    if let Some(path) = std::env::var_os("CADVISOR") {
+    if let Some(path) = testkit::given("CADVISOR") {
         let args = [
             "--listen_ip=127.0.0.1",
             "--port={port}",
@@ -79,7 +79,7 @@ fn main() {
         ];
         measure("cadvisor", Path::new(&path), &args, &["/metrics"]);
     }
-    if let Some(path) = std::env::var_os("NODE_EXPORTER") {
+    if let Some(path) = testkit::given("NODE_EXPORTER") {
         let args = ["--web.listen-address={address}", "--log.level=error"];
         measure("node_exporter", Path::new(&path), &args, &["/metrics"]);
     }
@@ -260,7 +260,7 @@ fn nothing(time: Duration) -> Duration {
 
 /// Scrapes while containers come and go, and looks at memory ten times on the way.
 fn churn(served: &Served) {
-    let scrapes: usize = std::env::var("CHURN").ok().and_then(|n| n.parse().ok()).unwrap_or(1000);
+    let scrapes: usize = testkit::given("CHURN").and_then(|n| n.parse().ok()).unwrap_or(1000);
     let (mut rss, mut made) = (Vec::new(), 0);
     for scrape in 0..scrapes {
         if scrape % 5 == 0 {

@@ -37,9 +37,9 @@ use super::{
     usage::{Memory, Totals},
 };
 use crate::{
-    events::whose::{self, Whose},
-    identity::{AsContainer, Pods, bundle::Named},
-    ids::CgroupId,
+    events::whose::{Container, Whose},
+    identity::{AsContainer, Pods, bundle::Named, pods::PodName},
+    ids::{CgroupId, ContainerId},
 };
 
 /// Limits of the ledger.
@@ -159,7 +159,7 @@ impl Ledger {
     }
 
     /// A cgroup is there. Returns the id of the container that should be looked up now, if it is one.
-    pub fn made<'p>(&mut self, id: CgroupId, path: &'p str, now: f64) -> Option<&'p str> {
+    pub fn made<'p>(&mut self, id: CgroupId, path: &'p str, now: f64) -> Option<ContainerId<&'p str>> {
         let nameless = match self.members.get(&id) {
             Some(member) if member.path == path => return None,
             Some(member) => member.nameless,
@@ -198,7 +198,7 @@ impl Ledger {
             && unit.path == before
         {
             path.clone_into(&mut unit.path);
-            owner::called(path).clone_into(&mut unit.labels[2]);
+            owner::called(path).clone_into(&mut unit.labels.name);
             unit.role = role.clone();
             self.by_path.remove(&before);
             self.by_path.insert(path.to_owned(), number);
@@ -248,11 +248,11 @@ impl Ledger {
         (unit.named, unit.sandbox) = (true, *sandbox);
         let called = if container.is_empty() { name } else { container };
         let called = if *sandbox && container.is_empty() { "" } else { called };
-        unit.labels = [namespace.clone(), pod.clone(), called.to_owned()];
+        unit.labels = Container { namespace: namespace.clone(), pod: pod.clone(), name: called.to_owned() };
         if let Role::Container { pod: Some(uid) } = &unit.role
             && !pod.is_empty()
         {
-            self.names.learn(uid, namespace, pod);
+            self.names.learn(uid, PodName { namespace: namespace.clone(), name: pod.clone() });
         }
     }
 
@@ -283,8 +283,8 @@ impl Ledger {
         }
     }
 
-    /// These cgroups are there, and no others: ids and paths of all of the hierarchy. Returns those that are new.
-    pub fn walked(&mut self, live: &[(CgroupId, String)], now_ns: u64, now: f64) -> Vec<(CgroupId, String)> {
+    /// These cgroups are there, and no others: ids and paths of all of the hierarchy.
+    pub fn walked(&mut self, live: &[(CgroupId, String)], now_ns: u64, now: f64) {
         let there: HashMap<CgroupId, &str> = live.iter().map(|(id, path)| (*id, path.as_str())).collect();
         for (id, member) in &mut self.members {
             if member.closed_ns == 0 && !there.contains_key(id) {
@@ -297,13 +297,9 @@ impl Ledger {
                 }
             }
         }
-        let mut new = Vec::new();
         for (id, path) in live {
-            if let Some(container) = self.made(*id, path, now) {
-                new.push((*id, container.to_owned()));
-            }
+            self.made(*id, path, now);
         }
-        new
     }
 
     /// All workloads.
@@ -347,10 +343,10 @@ impl Ledger {
 
     /// A unit as what samples are about.
     pub fn subject_of(&self, unit: &Unit, out: &mut Batch) -> Of<AsContainer> {
-        let [namespace, pod, container] = &unit.labels;
+        let Container { namespace, pod, name } = &unit.labels;
         let (workload, kind) =
             self.workload_of(unit).map_or(("", ""), |workload| (&*workload.key.name, workload.key.kind));
-        out.subject::<AsContainer, 5>([namespace, pod, container, workload, kind])
+        out.subject::<AsContainer, 5>([namespace, pod, name, workload, kind])
     }
 
     /// The unit and workload of an event in a cgroup, as far as the books know them now.
@@ -360,10 +356,7 @@ impl Ledger {
             Some(unit) => self.workload_of(unit),
             None => self.workload_of_settled(cgroup),
         };
-        let container = unit.map(|unit| {
-            let [namespace, pod, name] = unit.labels.clone();
-            whose::Container { namespace, pod, name }
-        });
+        let container = unit.map(|unit| unit.labels.clone());
         let workload = workload.map(|workload| workload.key.clone());
         Whose { cgroup, container, workload }
     }
@@ -394,14 +387,31 @@ impl Ledger {
     }
 
     /// Containers made since `since` whose bundle was not read, by member id: it may be there by now.
-    pub fn unnamed(&self, since: f64) -> Vec<(CgroupId, String)> {
+    pub fn unnamed(&self, since: f64) -> Vec<(CgroupId, ContainerId)> {
         let unnamed = self.members.iter().filter_map(|(id, member)| {
             let unit = self.units.get(&member.unit)?;
             let wants = matches!(unit.role, Role::Container { .. }) && unit.path == member.path;
             (wants && !unit.named && unit.closed_ns == 0 && unit.created >= since)
-                .then(|| (*id, owner::container_id(&unit.path).unwrap_or("").to_owned()))
+                .then(|| Some((*id, owner::container_id(&unit.path)?.boxed())))
+                .flatten()
         });
-        unnamed.filter(|(_, container)| !container.is_empty()).collect()
+        unnamed.collect()
+    }
+
+    /// Containers outside pods that have been named and are there, by member id.
+    pub fn named_alone(&self) -> Vec<(CgroupId, ContainerId)> {
+        let alone = self.members.iter().filter_map(|(id, member)| {
+            let unit = self.units.get(&member.unit).filter(|unit| unit.path == member.path)?;
+            let is_alone = unit.named && unit.closed_ns == 0 && unit.role == Role::Container { pod: None };
+            let container = owner::container_id(&unit.path)?;
+            is_alone.then(|| (*id, container.boxed()))
+        });
+        alone.collect()
+    }
+
+    /// The path of a cgroup that is known.
+    pub fn path(&self, id: CgroupId) -> Option<&str> {
+        self.members.get(&id).map(|member| member.path.as_str())
     }
 
     /// Sums over everything.

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::identity::path::{self, Place};
+use crate::{
+    identity::path::{self, Place},
+    ids::{ContainerId, PodUid},
+};
 
 /// The kind of a unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,10 +13,10 @@ pub(super) enum Role {
     /// A container, in a pod or not.
     Container {
         /// Uid of its pod.
-        pod: Option<String>,
+        pod: Option<PodUid>,
     },
     /// A pod's own cgroup, by its uid.
-    Pod(String),
+    Pod(PodUid),
     /// Any other cgroup.
     Other,
 }
@@ -29,7 +32,7 @@ pub(super) fn of(path: &str) -> (&str, Role) {
 }
 
 /// The id of the container at this path.
-pub(super) fn container_id(path: &str) -> Option<&str> {
+pub(super) fn container_id(path: &str) -> Option<ContainerId<&str>> {
     match path::place(path) {
         Place::Container(container) => Some(container.id),
         _ => None,
@@ -38,5 +41,5 @@ pub(super) fn container_id(path: &str) -> Option<&str> {
 
 /// Fallback name of a unit: the id of a container, else the path.
 pub(super) fn called(path: &str) -> &str {
-    container_id(path).unwrap_or_else(|| path.trim_start_matches('/'))
+    container_id(path).map_or_else(|| path.trim_start_matches('/'), |id| id.0)
 }

@@ -1,16 +1,20 @@
-//! A cgroup's usage as read from the kernel, independent of the map's layout.
+//! A cgroup's usage as read from the kernel. A row is independent of the map's layout; the numbers in it are not.
 
 use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute_mut};
 
 use crate::ids::CgroupId;
 
 /// Names of memory events, in the order of [`Memory::events`].
 pub const MEMORY_EVENTS: [&str; 5] = ["low", "high", "max", "oom", "oom_kill"];
 
-/// Memory accounting of a cgroup at its removal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Memory accounting of a cgroup at its removal. Laid out as the kernel's rows have it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
 pub struct Memory {
     /// The most it had, in pages.
     pub peak_pages: u64,
@@ -39,8 +43,11 @@ pub struct Row {
     pub memory: Memory,
 }
 
-/// Usage of tasks; each number only rises.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Usage of tasks; each number only rises. Laid out as the kernel's rows have it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
 #[serde(default)]
 pub struct Totals {
     /// CPU time, in ns.
@@ -65,22 +72,20 @@ pub struct Totals {
     pub ended_signal: u64,
 }
 
+/// All numbers.
+fn numbers(totals: &mut Totals) -> &mut [u64; size_of::<Totals>() / size_of::<u64>()] {
+    transmute_mut!(totals)
+}
+
 impl Totals {
     /// Difference from an earlier state of the same cgroup.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
-        Self {
-            cpu_ns: self.cpu_ns.saturating_sub(earlier.cpu_ns),
-            wait_ns: self.wait_ns.saturating_sub(earlier.wait_ns),
-            read_bytes: self.read_bytes.saturating_sub(earlier.read_bytes),
-            written_bytes: self.written_bytes.saturating_sub(earlier.written_bytes),
-            tasks_started: self.tasks_started.saturating_sub(earlier.tasks_started),
-            processes_started: self.processes_started.saturating_sub(earlier.processes_started),
-            tasks_ended: self.tasks_ended.saturating_sub(earlier.tasks_ended),
-            ended_ok: self.ended_ok.saturating_sub(earlier.ended_ok),
-            ended_error: self.ended_error.saturating_sub(earlier.ended_error),
-            ended_signal: self.ended_signal.saturating_sub(earlier.ended_signal),
+        let (mut more, mut earlier) = (*self, *earlier);
+        for (number, earlier) in numbers(&mut more).iter_mut().zip(*numbers(&mut earlier)) {
+            *number = number.saturating_sub(earlier);
         }
+        more
     }
 
     /// Whether this can be a later state of the same row. If not, the row was made anew.
@@ -98,16 +103,9 @@ impl Totals {
 }
 
 impl AddAssign for Totals {
-    fn add_assign(&mut self, more: Self) {
-        self.cpu_ns += more.cpu_ns;
-        self.wait_ns += more.wait_ns;
-        self.read_bytes += more.read_bytes;
-        self.written_bytes += more.written_bytes;
-        self.tasks_started += more.tasks_started;
-        self.processes_started += more.processes_started;
-        self.tasks_ended += more.tasks_ended;
-        self.ended_ok += more.ended_ok;
-        self.ended_error += more.ended_error;
-        self.ended_signal += more.ended_signal;
+    fn add_assign(&mut self, mut more: Self) {
+        for (number, more) in numbers(self).iter_mut().zip(*numbers(&mut more)) {
+            *number += more;
+        }
     }
 }

@@ -41,7 +41,7 @@ pub(crate) fn check_built(spec: &'static Spec, build: Build, folder: &str, view:
     };
     let golden = folder.with_extension(format!("{name}.prom"));
     let text = run_built(spec, build, &folder, view, config);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+    if testkit::given("UPDATE_GOLDEN").is_some() {
         std::fs::write(&golden, &text).unwrap();
     }
     let expected = std::fs::read_to_string(&golden).unwrap_or_else(|e| panic!("{}: {e}", golden.display()));

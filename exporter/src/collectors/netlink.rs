@@ -343,7 +343,7 @@ fn address(body: &[u8]) -> Option<(u32, IpAddr, u8)> {
 /// A word that a zero ends.
 fn text(value: &[u8]) -> String {
     let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
-    String::from_utf8_lossy(value.get(..end).unwrap_or_default()).into_owned()
+    kernfs::text::text(value.get(..end).unwrap_or_default()).into_owned()
 }
 
 fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {

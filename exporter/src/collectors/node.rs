@@ -226,6 +226,23 @@ pub(crate) fn hex(word: &[u8]) -> Option<u64> {
     u64::from_str_radix(digits, 16).ok()
 }
 
+/// What was read, or nothing: a file that cannot be read costs its own rows, and is a problem of this scrape.
+pub(crate) fn or_problem<T>(read: Result<Option<T>, ReadError>, problems: &mut Vec<ReadError>) -> Option<T> {
+    read.unwrap_or_else(|problem| {
+        problems.push(problem);
+        None
+    })
+}
+
+/// A whole number that may be negative or wider than 64 bits.
+pub(crate) fn wide(word: &[u8]) -> Option<f64> {
+    let digits = word.strip_prefix(b"-").unwrap_or(word);
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    float(word)
+}
+
 /// A decimal number, with or without a fraction.
 pub(crate) fn float(word: &[u8]) -> Option<f64> {
     std::str::from_utf8(word).ok()?.parse().ok()

@@ -53,6 +53,10 @@ pub struct Paths {
     pub cgroupfs: PathBuf,
     /// Root file system of the host, for OCI bundles and mount points.
     pub rootfs: PathBuf,
+    /// Additional folders of the host that hold one folder per container with its OCI bundle (`config.json`,
+    /// `userdata/config.json`) or Docker's record (`config.v2.json`). The folders of running containerd, CRI-O, Podman and
+    /// Docker and the usual ones of distributions are found without it.
+    pub bundles: Vec<PathBuf>,
     /// udev's data about block devices. Empty: `run/udev/data` below rootfs.
     #[schemars(extend("x-flag" = "path.udev.data"))]
     pub udev_data: PathBuf,
@@ -65,6 +69,7 @@ impl Default for Paths {
             sysfs: "/sys".into(),
             cgroupfs: "/sys/fs/cgroup".into(),
             rootfs: "/".into(),
+            bundles: Vec::new(),
             udev_data: PathBuf::new(),
         }
     }

@@ -23,6 +23,8 @@ const QUEUE: usize = 8192;
 const FLUSH_AFTER: Duration = Duration::from_millis(200);
 /// How many bytes of lines wait for others at most.
 const FLUSH_AT: usize = 32 << 10;
+/// How long is waited after a failure to write.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// Starts writing what is asked for. The threads end with the process.
 pub fn start(config: &Events, feeds: &Feeds) -> Result<()> {
@@ -34,17 +36,28 @@ fn follow<E: Event + Serialize>(feeds: &Feeds, option: &'static str, path: &Path
     if path.as_os_str().is_empty() {
         return Ok(());
     }
-    let to = open(option, path)?;
+    let mut to = open(option, path)?;
     let events = feeds.follow::<E>(QUEUE);
     let path: PathBuf = path.to_owned();
-    std::thread::Builder::new()
-        .name("yagura-events".into())
-        .spawn(move || {
-            if let Err(error) = write(&events, to) {
+    let writing = move || {
+        let mut is_told = false;
+        while let Err(error) = write(&events, &mut to) {
+            if !std::mem::replace(&mut is_told, true) {
                 let path = path.display();
-                tracing::error!(%error, %path, option, "cannot write events; no more are written until a restart");
+                tracing::error!(%error, %path, option, "cannot write events; those of a while are lost, trying again");
             }
-        })
+            std::thread::sleep(AFTER_FAILURE);
+            match open(option, &path) {
+                Ok(again) => {
+                    to = again;
+                    // What was written last may have no end.
+                    drop(to.write_all(b"\n"));
+                }
+                Err(error) => tracing::debug!(error = daemon::chain(&*error), "cannot open the file of events again"),
+            }
+        }
+    };
+    daemon::task::thread("yagura-events", writing)
         .with_context(|| format!("{option}: cannot start the thread that writes"))?;
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! Events of containers, one by one, for those who follow them.
 //!
 //! A probe produces a stream of one type of event; consumers (the files of [`lines`], slices) follow it. Both get the
-//! streams through [`Feeds`]. A producer sends records from the kernel only while [`Feeds::is_wanted`] says that somebody
-//! follows, or that a slice which is switched on listens: it declares that in its `Spec`, since it may be built later.
+//! streams through [`Feeds`]. A producer sends records from the kernel only while somebody follows, or a slice which is
+//! switched on listens: that is declared in its `Spec`, since it may be built later. [`Feeds`] tells the producer when that
+//! changes, as a reload and a new follower do.
 //! Producers never wait: an event that finds a follower's queue full is dropped for that follower and counted.
 
 pub mod feeds;
@@ -12,4 +13,4 @@ pub mod started;
 pub mod stream;
 pub mod whose;
 
-pub use self::feeds::{Event, Feeds, Kind};
+pub use self::feeds::{Event, Feeds, Kind, Producer};

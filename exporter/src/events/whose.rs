@@ -1,7 +1,7 @@
 //! The container, pod and workload of an event.
 
 use kubernetes::WorkloadRef;
-use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
 
 use crate::ids::CgroupId;
 
@@ -18,7 +18,7 @@ pub struct Whose {
 }
 
 /// A container.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Container {
     /// Namespace; empty outside Kubernetes.
     pub namespace: String,

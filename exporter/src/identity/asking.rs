@@ -13,20 +13,59 @@ pub(super) fn open(access: &Access, server: &'static str, load: &Arc<Load>) -> R
     Ok(api.counted(load))
 }
 
-/// A thread of this name that does the work. It ends when what is returned is dropped.
-pub(super) fn thread(
-    name: &str,
-    work: impl Future<Output = ()> + Send + 'static,
+/// How long is waited after a panic.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
+
+/// A thread of this name that does the work, and starts it again when it panics. It ends when what is returned is dropped.
+pub(super) fn thread<F: Future<Output = ()>>(
+    name: &'static str,
+    work: impl Fn() -> F + Send + 'static,
 ) -> std::io::Result<tokio::sync::oneshot::Sender<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let until_stopped = async move {
+    let until_stopped = move || {
         crate::privilege::settle();
-        tokio::select! {
-            _ = stopped => {}
-            () = work => {}
-        }
+        runtime.block_on(async {
+            let again_and_again = async {
+                while let Err(panicked) = daemon::task::caught(work()).await {
+                    tracing::error!(thread = name, error = %panicked, "the thread panicked; starting its work again");
+                    tokio::time::sleep(AFTER_PANIC).await;
+                }
+            };
+            tokio::select! {
+                _ = stopped => {}
+                () = again_and_again => {}
+            }
+        });
     };
-    std::thread::Builder::new().name(name.to_owned()).spawn(move || runtime.block_on(until_stopped))?;
+    daemon::task::thread(name, until_stopped)?;
     Ok(stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        atomic::{AtomicUsize, Ordering::SeqCst},
+        mpsc,
+    };
+
+    use super::*;
+
+    #[test]
+    fn work_that_panics_is_started_again() {
+        let (begun, told) = (AtomicUsize::new(0), mpsc::channel());
+        let (tell, told) = told;
+        let stop = thread("lab", move || {
+            let (number, tell) = (begun.fetch_add(1, SeqCst), tell.clone());
+            async move {
+                tokio::task::yield_now().await;
+                assert!(number > 0, "as asked for");
+                tell.send(number).unwrap();
+                std::future::pending::<()>().await;
+            }
+        });
+        assert_eq!(told.recv_timeout(Duration::from_secs(20)), Ok(1));
+        drop(stop);
+        assert_eq!(told.recv_timeout(Duration::from_secs(20)), Err(mpsc::RecvTimeoutError::Disconnected));
+    }
 }

@@ -1,11 +1,12 @@
-//! Reads a container's OCI bundle. The runtime writes it before it starts the container, so even a short-lived
+//! Names in a container's OCI bundle and in Docker's record of it; [`Places`](super::Places) finds both. The runtime writes it before it starts the container, so even a short-lived
 //! container has a name without a runtime socket or API server.
 //!
 //! Source: the annotations of `config.json` (OCI runtime specification, "Annotations") that containerd, CRI-O and
 //! cri-dockerd write, and Docker's own container record.
 
-use kernfs::{Host, Reader};
 use serde::{Deserialize, Serialize};
+
+use crate::ids::ContainerId;
 
 /// Names of a container from its bundle; empty where the bundle has none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,43 +94,8 @@ struct DockerLabels {
     kind: String,
 }
 
-/// Folders that hold bundles, below the host's root, with `{}` for the container's id.
-const BUNDLES: &[&str] = &[
-    "run/containerd/io.containerd.runtime.v2.task/k8s.io/{}/config.json",
-    "run/k3s/containerd/io.containerd.runtime.v2.task/k8s.io/{}/config.json",
-    "run/containers/storage/overlay-containers/{}/userdata/config.json",
-    "var/lib/containers/storage/overlay-containers/{}/userdata/config.json",
-    "run/containerd/io.containerd.runtime.v2.task/default/{}/config.json",
-    "run/containerd/io.containerd.runtime.v2.task/moby/{}/config.json",
-];
-const DOCKER_RECORD: &str = "var/lib/docker/containers/{}/config.v2.json";
-
-/// Reads the bundle of container `id`; `None` if there is none that can be read.
-pub fn find(host: &Host, reader: &mut Reader, id: &str) -> Option<Named> {
-    if id.is_empty() || id.contains(['/', '\0']) || id == ".." {
-        return None;
-    }
-    for shape in BUNDLES {
-        let path = shape.replace("{}", id);
-        if let Ok(Some(json)) = reader.read(&host.rootfs, &path) {
-            let named = parse(json, id);
-            // Docker runs its containers with bare bundles and keeps the names in a record of its own.
-            let bare = named.as_ref().is_none_or(|named| named.container.is_empty() && named.image.is_empty());
-            if bare
-                && let Ok(Some(json)) = reader.read(&host.rootfs, &DOCKER_RECORD.replace("{}", id))
-                && let Some(named) = parse_docker(json)
-            {
-                return Some(named);
-            }
-            return named;
-        }
-    }
-    let json = reader.read(&host.rootfs, &DOCKER_RECORD.replace("{}", id)).ok()??;
-    parse_docker(json)
-}
-
 /// Reads a bundle's `config.json`; `None` when it is not JSON, which is so while it is being written.
-pub fn parse(json: &[u8], id: &str) -> Option<Named> {
+pub fn parse(json: &[u8], id: ContainerId<&str>) -> Option<Named> {
     let Annotations {
         cri_type,
         cri_name,
@@ -156,12 +122,13 @@ pub fn parse(json: &[u8], id: &str) -> Option<Named> {
         // CRI-O calls a sandbox "POD"; containerd gives it no name.
         container: if sandbox && !crio { String::new() } else { container },
         image: first([cri_image, cri_sandbox_image, cri_podsandbox_image, crio_image]),
-        name: first([crio_name, podman_name, id.to_owned()]),
+        name: first([crio_name, podman_name, id.0.to_owned()]),
         sandbox,
     })
 }
 
-fn parse_docker(json: &[u8]) -> Option<Named> {
+/// Reads a record of Docker's; `None` when it is not JSON.
+pub fn parse_docker(json: &[u8]) -> Option<Named> {
     let record: DockerRecord = serde_json::from_slice(json).ok()?;
     let DockerLabels { container, pod, namespace, kind } = record.config.labels;
     Some(Named {
@@ -188,7 +155,7 @@ mod tests {
             "io.kubernetes.cri.container-type":"container","io.kubernetes.cri.container-name":"web",
             "io.kubernetes.cri.image-name":"registry.example/web:1","io.kubernetes.cri.sandbox-name":"shop-0",
             "io.kubernetes.cri.sandbox-namespace":"shop"}}"#;
-        let named = parse(json, "ff").unwrap();
+        let named = parse(json, ContainerId("ff")).unwrap();
         assert_eq!(
             named,
             Named {
@@ -202,7 +169,7 @@ mod tests {
         );
         let json = br#"{"annotations":{"io.kubernetes.cri.container-type":"sandbox",
             "io.kubernetes.cri.sandbox-name":"shop-0","io.kubernetes.cri.sandbox-namespace":"shop"}}"#;
-        let named = parse(json, "ff").unwrap();
+        let named = parse(json, ContainerId("ff")).unwrap();
         assert!(named.sandbox && named.container.is_empty() && named.pod == "shop-0");
     }
 
@@ -211,13 +178,13 @@ mod tests {
         let json = br#"{"annotations":{"io.container.manager":"cri-o","io.kubernetes.cri-o.ContainerType":"sandbox",
             "io.kubernetes.container.name":"POD","io.kubernetes.pod.name":"a","io.kubernetes.pod.namespace":"b",
             "io.kubernetes.cri-o.Name":"k8s_POD_a_b_uid_0"}}"#;
-        let named = parse(json, "ff").unwrap();
+        let named = parse(json, ContainerId("ff")).unwrap();
         assert_eq!((named.container.as_str(), named.name.as_str()), ("POD", "k8s_POD_a_b_uid_0"));
     }
 
     #[test]
     fn half_a_file_is_no_answer() {
-        assert!(parse(br#"{"annotations":{"io.kub"#, "ff").is_none());
-        assert_eq!(parse(b"{}", "ff").map(|n| n.name), Some("ff".into()));
+        assert!(parse(br#"{"annotations":{"io.kub"#, ContainerId("ff")).is_none());
+        assert_eq!(parse(b"{}", ContainerId("ff")).map(|n| n.name), Some("ff".into()));
     }
 }

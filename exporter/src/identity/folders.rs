@@ -2,7 +2,7 @@
 
 use std::{os::unix::fs::MetadataExt as _, sync::Arc};
 
-use kernfs::{Budget, Kept, ReadError, Reader};
+use kernfs::{Budget, Kept, ReadError, Reader, text};
 
 use super::layout::{Controller, Layout};
 use crate::ids::CgroupId;
@@ -18,7 +18,8 @@ impl Folders {
     /// Those of the cgroup at this path.
     pub(super) fn new(layout: &Layout, path: &str, budget: &Arc<Budget>) -> Self {
         let below = path.trim_start_matches('/');
-        let kept: Vec<_> = layout.roots().map(|root| Kept::new(root.join(below), Arc::clone(budget))).collect();
+        let kept: Vec<_> =
+            layout.roots().map(|root| Kept::new(root.join(text::path(below)), Arc::clone(budget))).collect();
         Self { ids: vec![None; kept.len()], kept }
     }
 

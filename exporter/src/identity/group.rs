@@ -11,9 +11,10 @@ use super::{
     folders::Folders,
     layout::{Controller, Layout},
     limits::{Asked, CpuLimits, CpusetLimits, Limits, MemoryLimits},
+    places::Record,
     rows::{AsCadvisor, AsContainer},
 };
-use crate::ids::CgroupId;
+use crate::ids::{CgroupId, ContainerId, PodUid};
 
 /// The kind of subject of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,11 +83,13 @@ pub struct Group {
     pub(super) workload: Option<WorkloadRef>,
     /// Version of the knowledge of pods with which the workload was looked up.
     pub(super) workload_as_of: u64,
-    pub(super) pod_uid: Option<Box<str>>,
-    pub(super) container_id: Option<Box<str>>,
+    pub(super) pod_uid: Option<PodUid>,
+    pub(super) container_id: Option<ContainerId>,
     pub(super) named: bool,
     /// Number of times that the bundle was read for the name without finding one.
     pub(super) silent: u8,
+    /// Where its names stand, if they may change there.
+    pub(super) record: Option<Record>,
     pub(super) seen: u64,
     pub(super) folders: Folders,
     pub(super) inner: Vec<(Box<str>, u64, Folders)>,
@@ -184,14 +187,14 @@ impl Group {
         self.workload.as_ref()
     }
 
-    /// The pod that it is or belongs to, in the spelling of the API server.
-    pub fn pod_uid(&self) -> Option<&str> {
-        self.pod_uid.as_deref()
+    /// The pod that it is or belongs to.
+    pub fn pod_uid(&self) -> Option<&PodUid> {
+        self.pod_uid.as_ref()
     }
 
     /// The runtime's id of the container that it is.
-    pub fn container_id(&self) -> Option<&str> {
-        self.container_id.as_deref()
+    pub fn container_id(&self) -> Option<&ContainerId> {
+        self.container_id.as_ref()
     }
 
     /// CPU time it may take. `now` is in seconds since the Unix epoch.

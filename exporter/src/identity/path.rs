@@ -5,6 +5,8 @@
 //! inner: it belongs to that container. Outside Kubernetes, runtimes are known by their element's shape, and what
 //! systemd calls a service is a service.
 
+use crate::ids::{ContainerId, PodUid};
+
 /// The kind of cgroup at a path. Borrows from the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place<'a> {
@@ -15,7 +17,7 @@ pub enum Place<'a> {
     /// The cgroup of all pods, or of one quality-of-service class of them.
     Pods(Option<Qos>),
     /// A pod.
-    Pod(PodUid<'a>),
+    Pod(WrittenUid<'a>),
     /// A container, in a pod or not.
     Container(Container<'a>),
     /// A cgroup inside a container; `container` is the container's own path.
@@ -40,30 +42,30 @@ pub enum Qos {
 
 /// A pod's uid as it is written in the path: with dashes, with underscores, or 32 hexadecimal digits.
 #[derive(Clone, Copy, Debug)]
-pub struct PodUid<'a>(&'a str);
+pub struct WrittenUid<'a>(&'a str);
 
-impl PodUid<'_> {
+impl WrittenUid<'_> {
     /// As Kubernetes writes it: underscores are dashes.
-    pub fn canonical(&self) -> String {
-        self.0.replace('_', "-")
+    pub fn canonical(&self) -> PodUid {
+        PodUid(self.0.replace('_', "-").into())
     }
 }
 
-impl PartialEq for PodUid<'_> {
+impl PartialEq for WrittenUid<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.canonical() == other.canonical()
     }
 }
 
-impl Eq for PodUid<'_> {}
+impl Eq for WrittenUid<'_> {}
 
 /// A container, as far as its path tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Container<'a> {
-    /// The container's id: 64 hexadecimal digits, or a name for runtimes that use names.
-    pub id: &'a str,
+    /// The container's id.
+    pub id: ContainerId<&'a str>,
     /// The pod it is in.
-    pub pod: Option<PodUid<'a>>,
+    pub pod: Option<WrittenUid<'a>>,
     /// Whether the path says that it is the pod's sandbox.
     pub sandbox: bool,
 }
@@ -83,7 +85,7 @@ pub fn place(path: &str) -> Place<'_> {
         if let Some((pod, rest)) = pod_of(element) {
             if let Some(id) = rest {
                 // `…-pod<uid>.slice:cri-containerd:<id>`: a systemd path given to a runtime that does not know it.
-                return in_container(path, end, Container { id, pod: Some(pod), sandbox: false });
+                return in_container(path, end, Container { id: ContainerId(id), pod: Some(pod), sandbox: false });
             }
             return in_pod(path, pod, walk);
         }
@@ -129,7 +131,7 @@ pub fn unescape(unit: &str) -> std::borrow::Cow<'_, str> {
             rest = tail;
         }
     }
-    String::from_utf8_lossy(&text).into_owned().into()
+    kernfs::text::text(&text).into_owned().into()
 }
 
 /// The elements of a path, each with the offset of its end.
@@ -152,7 +154,7 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
-fn in_pod<'a>(path: &'a str, pod: PodUid<'a>, mut below: Elements<'a>) -> Place<'a> {
+fn in_pod<'a>(path: &'a str, pod: WrittenUid<'a>, mut below: Elements<'a>) -> Place<'a> {
     let Some((element, end)) = below.next() else { return Place::Pod(pod) };
     if is_monitor(element) {
         return Place::Ignored;
@@ -164,14 +166,14 @@ fn in_pod<'a>(path: &'a str, pod: PodUid<'a>, mut below: Elements<'a>) -> Place<
     // CRI-O names the scope of a container and gives the sandbox a plain folder beside it.
     let crio_sandbox = scope.is_none() && name.starts_with("crio-") && path.contains(".slice/");
     let sandbox = crio_sandbox || element.starts_with("kata_");
-    in_container(path, end, Container { id, pod: Some(pod), sandbox })
+    in_container(path, end, Container { id: ContainerId(id), pod: Some(pod), sandbox })
 }
 
 fn in_container<'a>(path: &'a str, end: usize, mut container: Container<'a>) -> Place<'a> {
     let own = path.get(..end);
-    if container.id.is_empty() {
+    if container.id.0.is_empty() {
         // `cri-containerd-`: no runtime makes that, but whoever may make cgroups can. It goes by all of its name.
-        container.id = own.and_then(|own| own.rsplit('/').next()).unwrap_or(path);
+        container.id = ContainerId(own.and_then(|own| own.rsplit('/').next()).unwrap_or(path));
     }
     match own {
         Some(own) if end < path.len() => Place::Inner { container: own },
@@ -180,14 +182,14 @@ fn in_container<'a>(path: &'a str, end: usize, mut container: Container<'a>) -> 
 }
 
 /// The pod whose uid the element carries, and the container id behind it in the same element.
-fn pod_of(element: &str) -> Option<(PodUid<'_>, Option<&str>)> {
+fn pod_of(element: &str) -> Option<(WrittenUid<'_>, Option<&str>)> {
     let (unit, id) = match element.split_once(".slice:") {
         Some((unit, rest)) => (unit, rest.rsplit(':').next()),
         None => (element.strip_suffix(".slice").unwrap_or(element), None),
     };
     let at = unit.rfind("pod").filter(|at| *at == 0 || unit.as_bytes().get(at - 1) == Some(&b'-'))?;
     let uid = unit.get(at + 3..)?;
-    is_uid(uid).then_some((PodUid(uid), id))
+    is_uid(uid).then_some((WrittenUid(uid), id))
 }
 
 /// 36 characters in groups of 8-4-4-4-12 hexadecimal digits (dashes or underscores), or 32 without.
@@ -205,7 +207,7 @@ fn is_uid(text: &str) -> bool {
 
 /// A container outside Kubernetes, known by the shape of its element or by its parent.
 fn lone_container<'a>(path: &'a str, element: &'a str, end: usize) -> Option<Container<'a>> {
-    let made = |id| Some(Container { id, pod: None, sandbox: false });
+    let made = |id| Some(Container { id: ContainerId(id), pod: None, sandbox: false });
     let name = element.strip_suffix(".scope").unwrap_or(element);
     let id = name.rsplit(['-', ':']).next().unwrap_or(name);
     if is_container_id(id) {
@@ -227,7 +229,8 @@ fn lone_container<'a>(path: &'a str, element: &'a str, end: usize) -> Option<Con
     }
 }
 
-fn is_container_id(text: &str) -> bool {
+/// Whether a runtime made this up as the id of a container: 64 hexadecimal digits.
+pub(super) fn is_container_id(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())
 }
 
@@ -290,12 +293,12 @@ mod tests {
             Place::Pods(None) => "pods".into(),
             Place::Pods(Some(Qos::Burstable)) => "burstable".into(),
             Place::Pods(Some(Qos::BestEffort)) => "besteffort".into(),
-            Place::Pod(uid) => format!("pod {}", uid.canonical()),
+            Place::Pod(uid) => format!("pod {}", uid.canonical().0),
             Place::Container(c) => format!(
                 "{} {}{}",
                 if c.sandbox { "sandbox" } else { "container" },
-                c.id,
-                c.pod.map(|uid| format!(" of {}", uid.canonical())).unwrap_or_default()
+                c.id.0,
+                c.pod.map(|uid| format!(" of {}", uid.canonical().0)).unwrap_or_default()
             ),
             Place::Inner { container } => format!("inner of {container}"),
             Place::Service(unit) => format!("service {unit}"),
@@ -309,7 +312,7 @@ mod tests {
             [format!("/kubepods/pod{UID}/cri-containerd-"), format!("/x-pod{UID_}.slice:cri:"), "/lxc.payload.".into()]
         {
             let Place::Container(container) = place(&path) else { panic!("{path}") };
-            assert!(path.ends_with(container.id) && !container.id.is_empty(), "{path}");
+            assert!(path.ends_with(container.id.0) && !container.id.0.is_empty(), "{path}");
         }
     }
 

@@ -1,6 +1,8 @@
 //! The pod sandbox image, from containerd's configuration, for bundles that do not name it (containerd before 2.0).
 
-use kernfs::{Host, Reader};
+use kernfs::{Host, Reader, text};
+
+use crate::mounts::{self, Root};
 
 /// Default path of containerd's configuration.
 const DEFAULT: &str = "etc/containerd/config.toml";
@@ -10,21 +12,23 @@ const DEFAULT: &str = "etc/containerd/config.toml";
 pub(super) fn image(host: &Host, reader: &mut Reader) -> Option<String> {
     let path = running_config(host, reader).unwrap_or_else(|| DEFAULT.to_owned());
     let config = reader.read(&host.rootfs, &path).ok()??;
-    configured(&String::from_utf8_lossy(config))
+    configured(&text::text(config))
 }
 
 /// The file that the running containerd was told to read, from its command line.
 fn running_config(host: &Host, reader: &mut Reader) -> Option<String> {
     let mut pids = Vec::new();
     let _ = reader.list(&host.proc, "", |name, is_dir| {
-        if is_dir && name.bytes().all(|b| b.is_ascii_digit()) {
-            pids.push(name.to_owned());
-        }
+        pids.extend(name.parse::<u32>().ok().filter(|_| is_dir));
     });
     for pid in pids {
         let Ok(Some(b"containerd\n")) = reader.read(&host.proc, &format!("{pid}/comm")) else { continue };
+        // One in a container has files of its own, which say nothing of the machine's sandboxes.
+        if mounts::root_of(host, reader, pid) != Root::Machine {
+            continue;
+        }
         let Ok(Some(line)) = reader.read(&host.proc, &format!("{pid}/cmdline")) else { continue };
-        let line = String::from_utf8_lossy(line).into_owned();
+        let line = text::text(line).into_owned();
         let Some(path) = config_argument(line.split('\0')) else { continue };
         if path.starts_with('/') {
             return Some(path);

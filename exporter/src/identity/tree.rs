@@ -11,12 +11,12 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use kernfs::{Budget, Dir, Host, Reader};
+use kernfs::{Budget, Dir, Host, Reader, text};
 use kubernetes::WorkloadRef;
 use metric::{Batch, Of};
 
 use super::{
-    bundle,
+    bundle::Named,
     counted::{Counted, Read},
     folders::Folders,
     group::{Group, GroupKind, Labels, Members},
@@ -24,11 +24,15 @@ use super::{
     limits::Limits,
     path::{self, Place},
     pause,
-    pods::{self, Ask, Pods},
+    places::{Found, Places},
+    pods::{self, Ask, PodName, Pods},
     rows::{AsCadvisor, AsContainer},
     watch::{Change, Watch},
 };
-use crate::config::CgroupRows;
+use crate::{
+    config::CgroupRows,
+    ids::{ContainerId, PodUid},
+};
 
 /// Interval of walks over the hierarchies, in addition to the changes that inotify reports.
 const WALK_EVERY: Duration = Duration::from_mins(1);
@@ -67,6 +71,12 @@ impl Shown {
         }
     }
 }
+/// A process started before its cgroup was made if a runtime moved it there: by less than this, in seconds.
+const CLEARLY_OLDER: f64 = 2.0;
+/// Processes of a cgroup that are asked when they started.
+const MOST_PROCESSES: usize = 64;
+/// `USER_HZ`, which is 100 on every architecture that Linux shows to user space.
+const TICKS_A_SECOND: f64 = 100.0;
 
 /// Number of scrapes in which a container's bundle is looked for.
 const BUNDLE_SCRAPES: u8 = 5;
@@ -82,6 +92,8 @@ pub struct Figures {
     pub resyncs: u64,
     /// Whether inotify reports changes; if not, each scrape walks.
     pub watching: bool,
+    /// Containers of which neither a bundle nor Kubernetes has told the names.
+    pub unnamed: usize,
 }
 
 /// The cgroups of the machine.
@@ -92,10 +104,14 @@ pub struct Tree {
     budget: Arc<Budget>,
     walked: Vec<(usize, Dir)>,
     groups: BTreeMap<Box<str>, Group>,
+    /// Where bundles are.
+    places: Places,
+    /// Whether it was said that a container's bundle was not found.
+    said: bool,
     /// Pods as known from Kubernetes.
     known: Pods,
-    /// Pod uid → (namespace, name), from the bundles of its containers.
-    pods: HashMap<Box<str>, (String, String)>,
+    /// Names of pods, from the bundles of their containers.
+    pods: HashMap<PodUid, PodName>,
     /// Image of sandboxes whose bundles do not name it; looked up at first need, and again after each walk.
     sandbox_image: Option<String>,
     /// Workloads with others inside them.
@@ -113,6 +129,25 @@ impl Group {
     /// then, since they would be those of a container that nobody knows; `lifetime` accounts for what it uses.
     fn awaits_name(&self) -> bool {
         !self.named && self.container_id.is_some() && self.pod_uid.is_some() && self.silent < BUNDLE_SCRAPES
+    }
+
+    /// Whether it is a container that was looked for in vain. LXC and others call theirs by a name instead of an id.
+    fn lacks_name(&self) -> bool {
+        let has_id = || self.container_id.as_ref().is_some_and(|id| path::is_container_id(id.as_str()));
+        !self.named && self.silent >= BUNDLE_SCRAPES && has_id()
+    }
+
+    fn take_names(&mut self, named: Named) {
+        let Labels { container, image, name, namespace, pod, .. } = &mut self.labels;
+        (*container, *image, *name, *namespace, *pod) =
+            (named.container, named.image, named.name, named.namespace, named.pod);
+    }
+
+    /// Takes the names that its record has now, if it was written anew.
+    fn follow_record(&mut self, host: &Host, reader: &mut Reader) {
+        if let Some(named) = self.record.as_mut().and_then(|record| record.changed(host, reader)) {
+            self.take_names(named);
+        }
     }
 }
 
@@ -134,6 +169,8 @@ impl Tree {
             budget,
             walked,
             groups: BTreeMap::new(),
+            places: Places::default(),
+            said: false,
             known: Pods::default(),
             pods: HashMap::new(),
             sandbox_image: None,
@@ -158,6 +195,13 @@ impl Tree {
     #[must_use]
     pub fn with_rows(mut self, rows: CgroupRows) -> Self {
         self.rows = rows;
+        self
+    }
+
+    /// Has bundles looked for in these places.
+    #[must_use]
+    pub fn with_places(mut self, places: &Places) -> Self {
+        self.places = places.clone();
         self
     }
 
@@ -187,6 +231,8 @@ impl Tree {
         self.find_rests();
         self.find_workloads();
         self.figures.groups = self.groups.len();
+        self.figures.unnamed = self.groups.values().filter(|group| group.lacks_name()).count();
+        self.say_what_lacks_a_name();
         self.figures.watching = self.watch.is_some();
     }
 
@@ -332,13 +378,12 @@ impl Tree {
         }
         let generation = self.generation;
         self.groups.retain(|_, group| group.seen == generation);
-        let mut uids: HashSet<&str> = HashSet::new();
         for group in self.groups.values_mut() {
             group.inner.retain(|(_, seen, _)| *seen == generation);
             group.forget_absent();
         }
-        uids.extend(self.groups.values().filter_map(|group| group.pod_uid.as_deref()));
-        self.pods.retain(|uid, _| uids.contains(&**uid));
+        let uids: HashSet<&PodUid> = self.groups.values().filter_map(Group::pod_uid).collect();
+        self.pods.retain(|uid, _| uids.contains(uid));
         self.sandbox_image = None;
     }
 
@@ -348,7 +393,7 @@ impl Tree {
         while let Some(path) = pending.pop() {
             let place = path::place(&path);
             if place != Place::Ignored {
-                self.take_in(&path, place);
+                self.take_in(&path, place, reader);
             }
             let Some((_, root)) = self.walked.get(hierarchy) else { return };
             // Watched before it is listed, so that nothing made in between is missed.
@@ -374,7 +419,7 @@ impl Tree {
         }
     }
 
-    fn take_in(&mut self, path: &str, place: Place<'_>) {
+    fn take_in(&mut self, path: &str, place: Place<'_>, reader: &mut Reader) {
         let generation = self.generation;
         if let Place::Inner { container } = place {
             let Some(group) = self.groups.get_mut(container) else { return };
@@ -401,12 +446,14 @@ impl Tree {
                 (kind, container.pod.map(|uid| uid.canonical()), Some(container.id))
             }
         };
-        let labels = Labels { id: path.to_owned(), name: container_id.unwrap_or("").to_owned(), ..Labels::default() };
+        let created = self.created(path, kind, reader);
+        let name = container_id.map_or("", |id| id.0).to_owned();
+        let labels = Labels { id: path.to_owned(), name, ..Labels::default() };
         let group = Group {
             path: path.into(),
             kind,
             labels,
-            created: self.created(path),
+            created,
             cadvisor: None,
             own: None,
             holds: false,
@@ -415,9 +462,10 @@ impl Tree {
             known: Read::default(),
             workload: None,
             workload_as_of: 0,
-            pod_uid: pod_uid.map(String::into_boxed_str),
-            container_id: container_id.map(Box::from),
+            pod_uid,
+            container_id: container_id.map(|id| id.boxed()),
             silent: 0,
+            record: None,
             named: container_id.is_none() && kind != GroupKind::Pod,
             seen: generation,
             folders: Folders::new(&self.layout, path, &self.budget),
@@ -430,17 +478,52 @@ impl Tree {
         if is_workload {
             self.note_holders(path);
         }
+        self.age_parents(path, created);
     }
 
-    /// The oldest time that the cgroup's folders bear, and no older than the boot. The machine's own were mounted a while
-    /// after that.
-    fn created(&self, path: &str) -> f64 {
-        let reader = Reader::default();
-        let path = if path == "/" { "." } else { path };
-        let times = self.walked.iter().filter_map(|(_, root)| reader.stat(root, path));
+    /// When the cgroup was made, and no earlier than the boot: the oldest time that its folders bear, unless a process
+    /// in it is clearly older. The kernel forgets the times of folders together with their inodes, and gives them the
+    /// time at which they are looked at next. For containers and services the start of their oldest process stays; other
+    /// cgroups may be entered by processes that are much older. The machine's own folders were mounted after the boot.
+    fn created(&self, path: &str, kind: GroupKind, reader: &mut Reader) -> f64 {
+        let name = if path == "/" { "." } else { path };
+        let times = self.walked.iter().filter_map(|(_, root)| reader.stat(root, name));
         #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
         let oldest = times.map(|stat| stat.st_mtime as f64 + stat.st_mtime_nsec as f64 / 1e9).fold(f64::MAX, f64::min);
-        if oldest == f64::MAX { self.boot } else { oldest.max(self.boot) }
+        if oldest == f64::MAX || kind == GroupKind::Root {
+            return self.boot;
+        }
+        let of_process = match kind {
+            GroupKind::Container | GroupKind::Sandbox | GroupKind::Service => self.oldest_process(path, reader),
+            _ => None,
+        };
+        let oldest = of_process.filter(|start| start + CLEARLY_OLDER < oldest).unwrap_or(oldest);
+        oldest.max(self.boot)
+    }
+
+    /// When the oldest process of a cgroup started, in seconds since the Unix epoch.
+    fn oldest_process(&self, path: &str, reader: &mut Reader) -> Option<f64> {
+        (self.boot > 0.0).then_some(())?;
+        let file = self.walked.iter().find_map(|(_, root)| {
+            let file = reader.read(root, &format!("{path}/cgroup.procs")).ok().flatten()?;
+            (!file.is_empty()).then(|| file.to_vec())
+        })?;
+        let pids = text::lines(&file).filter_map(text::number).take(MOST_PROCESSES);
+        let starts = pids.filter_map(|pid| started(reader.read(&self.host.proc, &format!("{pid}/stat")).ok()??));
+        starts.min().map(|ticks| self.boot + ticks as f64 / TICKS_A_SECOND)
+    }
+
+    /// A cgroup is no younger than those in it.
+    fn age_parents(&mut self, path: &str, created: f64) {
+        let mut path = path;
+        while path != "/" {
+            path = path::parent(path);
+            match self.groups.get_mut(path) {
+                Some(group) if group.created > created + CLEARLY_OLDER => group.created = created,
+                Some(_) => return,
+                None => {}
+            }
+        }
     }
 
     fn removed(&mut self, path: &str, reader: &mut Reader) {
@@ -471,43 +554,70 @@ impl Tree {
     /// Asks the bundles of containers that have no name yet. A young container is asked in each scrape, since its bundle
     /// may be unreadable for a moment; one that keeps silent only after each walk.
     fn name_the_unnamed(&mut self, reader: &mut Reader, walked: bool) {
-        for group in self.groups.values_mut().filter(|group| !group.named) {
-            let Some(id) = &group.container_id else { continue };
+        let Self { host, layout, places, groups, pods, sandbox_image, .. } = self;
+        for group in groups.values_mut() {
+            if group.named {
+                group.follow_record(host, reader);
+                continue;
+            }
+            let Some(id) = group.container_id.clone() else { continue };
             if group.silent >= BUNDLE_SCRAPES && !walked {
                 continue;
             }
             group.silent = group.silent.saturating_add(1);
-            let Some(mut named) = bundle::find(&self.host, reader, id) else { continue };
+            let found = places.find(host, reader, id.borrowed(), |reader| {
+                let members = group.members(layout, reader).ok();
+                members.and_then(|(pids, _)| pids.first().copied())
+            });
+            // The processes are asked for anew when the scrape comes to them.
+            group.members.forget();
+            let Some(Found { mut named, record }) = found else { continue };
             group.named = true;
+            group.record = record;
             if named.sandbox {
                 group.kind = GroupKind::Sandbox;
                 if named.image.is_empty() {
-                    let look = || pause::image(&self.host, reader).unwrap_or_default();
-                    named.image.clone_from(self.sandbox_image.get_or_insert_with(look));
+                    let look = || pause::image(host, reader).unwrap_or_default();
+                    named.image.clone_from(sandbox_image.get_or_insert_with(look));
                 }
             }
             if let Some(uid) = &group.pod_uid
                 && !named.pod.is_empty()
             {
-                self.pods.insert(uid.clone(), (named.namespace.clone(), named.pod.clone()));
+                let name = PodName { namespace: named.namespace.clone(), name: named.pod.clone() };
+                pods.insert(uid.clone(), name);
             }
-            let Labels { container, image, name, namespace, pod, .. } = &mut group.labels;
-            (*container, *image, *name, *namespace, *pod) =
-                (named.container, named.image, named.name, named.namespace, named.pod);
+            group.take_names(named);
         }
         for group in self.groups.values_mut().filter(|group| !group.named) {
             if let Some(uid) = &group.pod_uid
-                && let Some((namespace, pod)) = self.pods.get(uid)
+                && let Some(known) = self.pods.get(uid)
             {
-                group.labels.namespace.clone_from(namespace);
-                group.labels.pod.clone_from(pod);
+                group.labels.namespace.clone_from(&known.namespace);
+                group.labels.pod.clone_from(&known.name);
                 group.named = group.kind == GroupKind::Pod;
             } else if let Some(uid) = &group.pod_uid {
                 let Group { labels, container_id, .. } = group;
-                let is_container = container_id.is_some();
-                let found = self.known.with_pod(uid, |pod| names_from(pod, container_id.as_deref(), labels));
-                group.named = found.is_some_and(|found| found || !is_container);
+                let id = container_id.as_ref().map(ContainerId::borrowed);
+                let found = self.known.with_pod(uid.borrowed(), |pod| names_from(pod, id, labels));
+                group.named = found.is_some_and(|found| found || group.container_id.is_none());
             }
+        }
+    }
+
+    /// Says, once, that containers stay without names, and what can be done.
+    fn say_what_lacks_a_name(&mut self) {
+        if self.said || self.figures.unnamed == 0 {
+            return;
+        }
+        if let Some(group) = self.groups.values().find(|group| group.lacks_name()) {
+            self.said = true;
+            tracing::warn!(
+                cgroup = &*group.path,
+                containers = self.figures.unnamed,
+                "no OCI bundle or Docker record of containers was found below path.rootfs, so their names and images stay \
+                 empty; name the folder of the runtime that holds them with --path.bundles"
+            );
         }
     }
 
@@ -529,8 +639,8 @@ impl Tree {
                 continue;
             };
             let Labels { namespace, pod, .. } = &group.labels;
-            let named = (!pod.is_empty()).then_some((namespace.as_str(), pod.as_str()));
-            let ask = Ask { uid, named, age: now - group.created, gone: false };
+            let named = (!pod.is_empty()).then_some(PodName { namespace: namespace.as_str(), name: pod.as_str() });
+            let ask = Ask { uid: uid.borrowed(), named, age: now - group.created, gone: false };
             group.workload = self.known.workload_of(ask).or_else(|| group.workload.take());
         }
     }
@@ -538,13 +648,20 @@ impl Tree {
 
 /// Names a container or a pod after what Kubernetes says. True if it was told which container this is; a sandbox is
 /// never told of, nor is a container that has only just begun.
-fn names_from(pod: &pods::Pod, id: Option<&str>, labels: &mut Labels) -> bool {
+fn names_from(pod: &pods::Pod, id: Option<ContainerId<&str>>, labels: &mut Labels) -> bool {
     (*pod.namespace).clone_into(&mut labels.namespace);
     (*pod.name).clone_into(&mut labels.pod);
     let Some(container) = id.and_then(|id| pod.container(id)) else { return false };
     (*container.name).clone_into(&mut labels.container);
     (*container.image).clone_into(&mut labels.image);
     true
+}
+
+/// When a process started, in ticks since the boot: the 22nd field of its `stat`. The command in brackets may hold
+/// anything.
+fn started(stat: &[u8]) -> Option<u64> {
+    let end = stat.iter().rposition(|byte| *byte == b')')?;
+    text::words(stat.get(end + 1..)?).nth(19).and_then(text::number)
 }
 
 /// `btime` of `/proc/stat`.
@@ -560,6 +677,44 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    fn tree_of(root: &std::path::Path, folders: &[&str]) -> (Tree, Reader) {
+        for name in ["proc/1", "sys", "rootfs"].iter().chain(folders) {
+            fs::create_dir_all(root.join(name)).unwrap();
+        }
+        fs::write(root.join("cgroup/cgroup.controllers"), "cpu memory\n").unwrap();
+        let host = Arc::new(Host::below(root).unwrap());
+        let mut reader = Reader::default();
+        let layout = Arc::new(Layout::find(&host, &mut reader).unwrap());
+        (Tree::new(host, layout, Budget::new(100)).unwrap(), reader)
+    }
+
+    #[test]
+    fn a_containers_start_is_that_of_its_oldest_process_when_its_folder_has_forgotten() {
+        let root = tempfile::tempdir().unwrap();
+        let id = "4b1f0c9e8d7a6b5c4d3e2f1a0b9c8d7e6f5a4b3c2d1e0f9a8b7c6d5e4f3a2b1c";
+        let container = format!("cgroup/docker/{id}");
+        let folders = [&container, "cgroup/shell", "cgroup/empty.service", "proc/7", "proc/8"];
+        // Its folders look as if they were made now, and the machine booted long ago.
+        let write = |path: &str, text: &str| fs::write(root.path().join(path), text).unwrap();
+        for folder in folders.iter().chain(&["proc"]) {
+            fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        write("proc/stat", "cpu 1\nbtime 1700000000\n");
+        let stat = |pid, ticks| format!("{pid} (a ) S 9) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {ticks} 0 0\n");
+        write("proc/7/stat", &stat(7, 200_000));
+        write("proc/8/stat", &stat(8, 150_000));
+        write(&format!("{container}/cgroup.procs"), "7\n8\n9\n");
+        write("cgroup/shell/cgroup.procs", "8\n");
+        let (mut tree, mut reader) = tree_of(root.path(), &folders);
+        tree.refresh(&mut reader, Instant::now());
+        let mut created: BTreeMap<_, _> = tree.groups().map(|g| (g.path.to_string(), g.created)).collect();
+        let recent = 1.75e9;
+        assert_eq!(created.remove(&format!("/docker/{id}")), Some(1_700_001_500.0));
+        assert_eq!(created.remove("/docker"), Some(1_700_001_500.0), "it is no younger than what is in it");
+        assert_eq!(created.remove("/"), Some(1_700_000_000.0));
+        assert!(created.into_values().all(|created| created > recent), "others may be entered by older processes");
+    }
 
     #[test]
     fn with_a_folder_go_those_below_it_and_no_others() {

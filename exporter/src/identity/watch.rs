@@ -3,10 +3,12 @@
 use std::{
     collections::{HashMap, HashSet},
     io,
+    os::unix::ffi::OsStrExt as _,
     path::Path,
 };
 
 use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
+use kernfs::text;
 
 /// A change of the hierarchies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +83,7 @@ impl Watch {
                 }
                 let Some((hierarchy, folder)) = self.folders.get(&event.wd) else { continue };
                 let Some(name) = event.name.filter(|_| event.mask.contains(EventMask::ISDIR)) else { continue };
-                let path = format!("{}/{}", folder.trim_end_matches('/'), name.to_string_lossy());
+                let path = format!("{}/{}", folder.trim_end_matches('/'), text::text(name.as_bytes()));
                 if event.mask.contains(EventMask::CREATE) {
                     changes.push(Change::Made { hierarchy: *hierarchy, path });
                 } else if event.mask.contains(EventMask::DELETE) {

@@ -75,12 +75,13 @@ impl Pump {
         let waker = Waker(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?));
         let is_ending = Arc::new(AtomicBool::new(false));
         let (woken, shall_end) = (waker.clone(), Arc::clone(&is_ending));
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let called = name.to_owned();
+        let thread = daemon::task::thread(name, move || {
             crate::privilege::settle();
             let mut longest = period;
             loop {
                 if let Err(error) = wait(&ring, &woken.0, longest) {
-                    tracing::error!(%error, "cannot wait for a ring buffer; its events are no longer read, restart the agent");
+                    daemon::task::fail(&format!("thread {called} cannot wait for a ring buffer: {error}"));
                     return;
                 }
                 if shall_end.load(Relaxed) {
@@ -127,10 +128,8 @@ impl Drop for Pump {
     fn drop(&mut self) {
         self.is_ending.store(true, Relaxed);
         self.waker.wake();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread that reads a ring buffer panicked");
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
         }
     }
 }

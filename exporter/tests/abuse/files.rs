@@ -1,7 +1,12 @@
-//! Every file of every fixture tree, replaced by each kind of rubbish, in turn, under all collectors.
+//! Every file of every fixture tree, replaced by each kind of rubbish, in turn, under each collector that reads it.
+//!
+//! Who reads a file is what inotify reports while one collector after the other scrapes the tree. A file that identity
+//! reads, or a collector when it starts, concerns all; and a collector may look at a file in a way that inotify does not report (stat(2), readlink(2)):
+//! so some of the replacements, of all kinds, are under all collectors.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -9,11 +14,13 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
+    thread,
     time::{Duration, Instant},
 };
 
 use caps::{CapSet, Capability};
 use expo::{Format, Problem};
+use inotify::{Inotify, WatchDescriptor, WatchMask};
 use kernfs::{Budget, Host, Reader};
 use metric::Batch;
 use yagura_exporter::{
@@ -111,14 +118,80 @@ fn reads_files(spec: &Spec) -> bool {
     !spec.needs.iter().any(|need| matches!(need, Need::Btf | Need::Hook(_)))
 }
 
+/// Files that were opened or read and folders that were listed, below a root.
+struct Reads {
+    inotify: Inotify,
+    folders: HashMap<WatchDescriptor, PathBuf>,
+}
+
+impl Reads {
+    fn below(root: &Path) -> Self {
+        let (mut reads, mut pending) =
+            (Self { inotify: Inotify::init().unwrap(), folders: HashMap::new() }, vec![root.to_owned()]);
+        while let Some(folder) = pending.pop() {
+            let entries = fs::read_dir(&folder).unwrap().map(Result::unwrap);
+            pending.extend(entries.filter(|entry| entry.file_type().unwrap().is_dir()).map(|entry| entry.path()));
+            let watch = reads.inotify.watches().add(&folder, WatchMask::OPEN | WatchMask::ACCESS).unwrap();
+            reads.folders.insert(watch, folder);
+        }
+        reads.since();
+        reads
+    }
+
+    /// Those since the last call.
+    fn since(&mut self) -> HashSet<PathBuf> {
+        let mut seen = HashSet::new();
+        while let Ok(events) = self.inotify.read_events(&mut [0; 64 << 10]) {
+            for event in events {
+                assert!(!event.mask.contains(inotify::EventMask::Q_OVERFLOW), "events were lost");
+                let folder = &self.folders[&event.wd];
+                seen.insert(event.name.map_or_else(|| folder.clone(), |name| folder.join(name)));
+            }
+        }
+        seen
+    }
+}
+
+/// Who reads what of a tree.
+struct Readers {
+    by_path: HashMap<PathBuf, Vec<&'static Spec>>,
+    /// What identity reads, or a collector when it starts.
+    of_all: HashSet<PathBuf>,
+}
+
+impl Readers {
+    /// Starts all collectors, and has one after the other scrape.
+    fn of(lab: &mut Lab) -> Self {
+        let mut reads = Reads::below(lab.root.path());
+        lab.start(collectors::ALL);
+        for view in View::ALL {
+            lab.page(view, |_| false);
+        }
+        let of_all = reads.since();
+        let mut by_path: HashMap<PathBuf, Vec<&'static Spec>> = HashMap::new();
+        for spec in collectors::ALL.iter().copied().filter(|spec| reads_files(spec)) {
+            for view in View::ALL.into_iter().filter(|view| spec.is_in(*view)) {
+                lab.page(view, |other| other.name == spec.name);
+            }
+            for path in reads.since().into_iter().filter(|path| !of_all.contains(path)) {
+                by_path.entry(path).or_default().push(spec);
+            }
+        }
+        Self { by_path, of_all }
+    }
+
+    /// The collectors that read a file or list its folder.
+    fn of_file(&self, path: &Path) -> impl Iterator<Item = &'static Spec> {
+        [Some(path), path.parent()].into_iter().flatten().filter_map(|path| self.by_path.get(path)).flatten().copied()
+    }
+}
+
 /// A tree under test.
 struct Lab {
     root: tempfile::TempDir,
     host: Arc<Host>,
     config: Arc<Config>,
     engine: Option<Engine>,
-    /// Whether all collectors run, and not only those that the tree was made for.
-    all: bool,
     /// The collectors that the tree was made for.
     its: Vec<&'static Spec>,
     outcomes: BTreeMap<&'static str, usize>,
@@ -141,13 +214,11 @@ impl Lab {
         let folder = fixture.ancestors().nth(2).and_then(Path::file_name).unwrap().to_str().unwrap();
         let is_its = |spec: &&&'static Spec| spec.name.starts_with(folder);
         let its = collectors::ALL.iter().filter(is_its).copied().collect();
-        Self { root, host, config: Arc::clone(config), engine: None, all: false, its, outcomes: BTreeMap::new() }
+        Self { root, host, config: Arc::clone(config), engine: None, its, outcomes: BTreeMap::new() }
     }
 
     /// An agent that starts now; `None` when it refuses to, as it does without a cgroup hierarchy.
-    fn start(&mut self, all: bool) {
-        self.all = all;
-        let specs = if all { collectors::ALL } else { &self.its };
+    fn start(&mut self, specs: &[&'static Spec]) {
         self.engine = Layout::find(&self.host, &mut Reader::default()).ok().map(|layout| {
             let tree = Tree::new(Arc::clone(&self.host), Arc::new(layout), Budget::new(1000)).unwrap();
             let context = Context::alone(Arc::clone(&self.host), Arc::clone(&self.config));
@@ -158,28 +229,12 @@ impl Lab {
     /// All views, each a valid page.
     fn scrape(&mut self) -> Shown {
         let mut shown = Shown::new();
-        let all = self.all;
-        let Some(engine) = &mut self.engine else { return shown };
         for view in View::ALL {
-            if !engine.on().any(|spec| spec.is_in(view)) {
+            if !self.engine.as_ref().is_some_and(|engine| engine.on().any(|spec| spec.is_in(view))) {
                 continue;
             }
-            let mut batch = Batch::default();
-            let report = engine.scrape(view, Instant::now() + TOO_LONG, |_| true, &mut batch);
-            for run in report.runs {
-                let outcome = match run.outcome {
-                    Outcome::Complete => "complete",
-                    Outcome::Absent => "absent",
-                    Outcome::Partial(_) => "partial",
-                    Outcome::Failed => "failed",
-                    Outcome::Late => "late",
-                };
-                *self.outcomes.entry(outcome).or_default() += 1;
-            }
-            let mut page = Vec::new();
-            expo::encode(&[&batch], Format::OpenMetrics1, &mut page).unwrap();
-            check(view, &page);
-            for desc in batch.families().filter(|_| all) {
+            let batch = self.page(view, |_| true);
+            for desc in batch.families() {
                 let Some(spec) = owner(view, desc.name) else { continue };
                 let series = batch.samples(desc).map(|sample| {
                     let labels: Vec<_> = sample.labels().all().map(|(_, value)| value.to_owned()).collect();
@@ -189,6 +244,26 @@ impl Lab {
             }
         }
         shown
+    }
+
+    fn page(&mut self, view: View, asked: impl Fn(&Spec) -> bool) -> Batch {
+        let mut batch = Batch::default();
+        let Some(engine) = &mut self.engine else { return batch };
+        let report = engine.scrape(view, Instant::now() + TOO_LONG, asked, &mut batch);
+        for run in report.runs {
+            let outcome = match run.outcome {
+                Outcome::Complete => "complete",
+                Outcome::Absent => "absent",
+                Outcome::Partial(_) => "partial",
+                Outcome::Failed => "failed",
+                Outcome::Late => "late",
+            };
+            *self.outcomes.entry(outcome).or_default() += 1;
+        }
+        let mut page = Vec::new();
+        expo::encode(&[&batch], Format::OpenMetrics1, &mut page).unwrap();
+        check(view, &page);
+        batch
     }
 }
 
@@ -223,7 +298,30 @@ fn fixtures() -> Vec<PathBuf> {
         .filter(|path| path.is_dir())
         .collect();
     found.sort();
+    // Some trees are there twice, for other options; the options are the same here.
+    let mut known = HashSet::new();
+    found.retain(|tree| {
+        let mut content = BTreeMap::new();
+        read_all(tree, Path::new(""), &mut content);
+        known.insert(content)
+    });
     found
+}
+
+/// What a tree consists of: files with their content, links with what they point to, folders.
+fn read_all(root: &Path, below: &Path, into: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    for entry in fs::read_dir(root.join(below)).unwrap() {
+        let (entry, mut content) = (entry.unwrap(), b"folder".to_vec());
+        let path = below.join(entry.file_name());
+        match entry.file_type().unwrap() {
+            kind if kind.is_dir() => read_all(root, &path, into),
+            kind if kind.is_symlink() => {
+                content = fs::read_link(entry.path()).unwrap().into_os_string().into_encoded_bytes()
+            }
+            _ => content = fs::read(entry.path()).unwrap(),
+        }
+        into.insert(path, content);
+    }
 }
 
 fn files(root: &Path, into: &mut Vec<PathBuf>) {
@@ -237,65 +335,108 @@ fn files(root: &Path, into: &mut Vec<PathBuf>) {
     }
 }
 
-/// Counts panics, which the engine catches.
-static PANICS: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    /// Panics of this thread, which the engine catches.
+    static PANICS: Cell<usize> = const { Cell::new(0) };
+}
 
-#[test]
-fn no_file_can_be_broken_so_that_more_than_its_own_rows_are_lost() {
-    // Root reads what is forbidden unless it gives this up; only this thread does.
-    for capability in [Capability::CAP_DAC_OVERRIDE, Capability::CAP_DAC_READ_SEARCH] {
-        let _ = caps::drop(None, CapSet::Effective, capability);
-    }
-    let thread = std::thread::current().id();
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        if std::thread::current().id() == thread {
-            PANICS.fetch_add(1, SeqCst);
+/// What became of the files of some trees.
+#[derive(Default)]
+struct Survived {
+    replaced: usize,
+    runs: usize,
+    slowest: (Duration, String),
+    outcomes: BTreeMap<&'static str, usize>,
+    /// Files by the number of collectors whose series they changed.
+    touched: BTreeMap<usize, BTreeSet<String>>,
+}
+
+impl Survived {
+    fn and(mut self, more: Self) -> Self {
+        self.replaced += more.replaced;
+        self.runs += more.runs;
+        self.slowest = self.slowest.max(more.slowest);
+        for (outcome, count) in more.outcomes {
+            *self.outcomes.entry(outcome).or_default() += count;
         }
-        usual(info);
-    }));
-    let config = Arc::new(Config::default());
-    let (mut runs, mut replaced, mut slowest) = (0, 0, (Duration::ZERO, String::new()));
-    let mut outcomes: BTreeMap<&'static str, usize> = BTreeMap::new();
-    let mut widest: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
-    let trees = fixtures();
-    for tree in &trees {
-        let mut lab = Lab::of(tree, &config);
-        lab.start(true);
+        for (count, files) in more.touched {
+            self.touched.entry(count).or_default().extend(files);
+        }
+        self
+    }
+
+    /// Replaces each file of a tree in each way. `number` is the tree's: it says when all collectors have their turn.
+    fn tree(&mut self, tree: &Path, number: usize, config: &Arc<Config>) {
+        let mut lab = Lab::of(tree, config);
+        let readers = Readers::of(&mut lab);
         let good = lab.scrape();
         let mut paths = Vec::new();
         files(lab.root.path(), &mut paths);
-        for path in paths {
-            let content = fs::read(&path).unwrap();
-            replaced += 1;
+        for (at, path) in paths.iter().enumerate() {
+            let content = fs::read(path).unwrap();
+            let mut specs: Vec<_> = lab.its.iter().copied().chain(readers.of_file(path)).collect();
+            specs.sort_by_key(|spec| spec.name);
+            specs.dedup_by_key(|spec| spec.name);
+            let turns = if readers.of_all.contains(path) { 10 } else { 100 };
+            // One that knows the file as it was.
+            lab.start(&specs);
+            lab.scrape();
             for (nth, rubbish) in Rubbish::ALL.into_iter().enumerate() {
-                // All collectors together take turns over the kinds of rubbish.
-                let all = (replaced + nth) % Rubbish::ALL.len() == 0;
                 let what = format!("{} {rubbish:?}", path.strip_prefix(lab.root.path()).unwrap().display());
-                let before = (PANICS.load(SeqCst), Instant::now());
+                let (panics, started) = (PANICS.get(), Instant::now());
                 // Once under an agent that knows the file, once under one that starts on it.
-                rubbish.put(&path, &content);
+                rubbish.put(path, &content);
                 lab.scrape();
-                lab.start(all);
+                let specs = if (number + at + nth) % turns == 0 { collectors::ALL } else { specs.as_slice() };
+                lab.start(specs);
                 let shown = lab.scrape();
-                restore(&path, &content);
-                runs += 2;
-                let took = before.1.elapsed();
-                assert_eq!(PANICS.load(SeqCst), before.0, "a collector panics over {}/{what}", tree.display());
+                restore(path, &content);
+                let took = started.elapsed();
+                assert_eq!(PANICS.get(), panics, "a collector panics over {}/{what}", tree.display());
                 assert!(took < TOO_LONG, "{what} takes {took:?}");
-                slowest = slowest.max((took, what.clone()));
-                if !all {
-                    continue;
-                }
-                let touched = good.iter().filter(|(name, series)| shown.get(*name) != Some(series)).count();
-                widest.entry(touched).or_default().insert(what);
+                let its = |name| specs.iter().any(|spec| spec.name == name);
+                let touched =
+                    good.iter().filter(|(name, series)| its(**name) && shown.get(*name) != Some(series)).count();
+                self.runs += 2;
+                self.slowest = std::mem::take(&mut self.slowest).max((took, what.clone()));
+                self.touched.entry(touched).or_default().insert(what);
             }
         }
+        self.replaced += paths.len();
         for (outcome, count) in lab.outcomes {
-            *outcomes.entry(outcome).or_default() += count;
+            *self.outcomes.entry(outcome).or_default() += count;
         }
     }
-    let (most, files) = widest.last_key_value().unwrap();
+}
+
+#[test]
+fn no_file_can_be_broken_so_that_more_than_its_own_rows_are_lost() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        PANICS.set(PANICS.get() + 1);
+        usual(info);
+    }));
+    let config = Arc::new(Config::default());
+    let (trees, next) = (fixtures(), AtomicUsize::new(0));
+    let work = || {
+        // Root reads what is forbidden unless it gives this up; only this thread does.
+        for capability in [Capability::CAP_DAC_OVERRIDE, Capability::CAP_DAC_READ_SEARCH] {
+            let _ = caps::drop(None, CapSet::Effective, capability);
+        }
+        let mut survived = Survived::default();
+        loop {
+            let number = next.fetch_add(1, SeqCst);
+            let Some(tree) = trees.get(number) else { return survived };
+            survived.tree(tree, number, &config);
+        }
+    };
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let all = thread::scope(|scope| {
+        let workers: Vec<_> = (0..processors).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|worker| worker.join().unwrap()).fold(Survived::default(), Survived::and)
+    });
+    let Survived { replaced, runs, slowest, outcomes, touched } = all;
+    let (most, files) = touched.last_key_value().unwrap();
     survived(
         "broken files",
         &format!(

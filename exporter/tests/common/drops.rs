@@ -87,7 +87,7 @@ fn run(program: &str, words: &[&str], input: &str) {
 
 /// The program that makes rules of nftables, if it is here and the kernel has nftables.
 fn nft() -> Option<String> {
-    let program = std::env::var("NFT").unwrap_or_else(|_| "nft".into());
+    let program = testkit::given("NFT").unwrap_or_else(|| "nft".into());
     let listed = Command::new(&program).args(["list", "tables"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     listed.is_ok_and(|status| status.success()).then_some(program)
 }

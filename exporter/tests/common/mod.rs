@@ -37,7 +37,7 @@ pub(crate) fn unable() -> Option<String> {
 
 /// Whether tests shall go on for as long as a proof takes.
 pub(crate) fn is_proof() -> bool {
-    std::env::var_os("YAGURA_PROOF").is_some()
+    testkit::given("YAGURA_PROOF").is_some()
 }
 
 /// Says so when the kernel is older than this: major, minor.
@@ -149,7 +149,7 @@ pub(crate) fn total(truth: &BTreeMap<String, Truth>) -> (u64, u64) {
 
 /// Compiles the burner, unless `BURNER` says where it is.
 pub(crate) fn burner(into: &Path) -> PathBuf {
-    if let Some(program) = std::env::var_os("BURNER") {
+    if let Some(program) = testkit::given("BURNER") {
         return program.into();
     }
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/burner/burner.c");

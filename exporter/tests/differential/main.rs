@@ -131,7 +131,7 @@ fn every_counter_lies_between_two_plain_reads() {
     if is_init_hidden() {
         return again_where_init_is_ours("every_counter_lies_between_two_plain_reads");
     }
-    let seconds = std::env::var("DIFFERENTIAL_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
+    let seconds = testkit::given("DIFFERENTIAL_SECONDS").and_then(|text| text.parse().ok()).unwrap_or(60);
     // Not in /tmp, which may be in memory.
     let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let containers = load::start(scratch.path()).unwrap();

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use expo::{Exposition, Format};
+use expo::{Encoder, Exposition, Format};
 use kernfs::{Budget, Host, Reader};
 use metric::Batch;
 use testkit::{Cgroup, Child, Limits, wait_for};
@@ -61,8 +61,9 @@ pub(crate) fn page(engine: &mut Engine, view: View) -> Exposition {
 
 /// The batch as a page of a format, read strictly: a series that stands twice is refused.
 pub(crate) fn read(batch: &Batch, format: Format) -> Exposition {
-    let mut page = Vec::new();
-    expo::encode(&[batch], format, &mut page).unwrap();
+    let (mut page, mut encoder) = (Vec::new(), Encoder::default());
+    encoder.encode(&[batch], format, &mut page).unwrap();
+    assert_eq!(encoder.left_out(), [], "series that stand twice");
     expo::parse(&page, format).unwrap_or_else(|error| panic!("{format:?}: {error}"))
 }
 

@@ -25,7 +25,7 @@ const TICKS: f64 = 100.0;
 /// The program to measure: that which was built with this one, unless `YAGURA_KUBE_STATE` names another.
 fn ours() -> String {
     let built = env!("CARGO_BIN_EXE_yagura-kube-state");
-    std::env::var("YAGURA_KUBE_STATE").unwrap_or_else(|_| built.to_owned())
+    testkit::given("YAGURA_KUBE_STATE").unwrap_or_else(|| built.to_owned())
 }
 
 /// Measures before a loopback API server that holds so many pods.
@@ -64,12 +64,12 @@ pub(crate) fn before_a_real_server(kubeconfig: &Path) -> Result<()> {
 
 /// The same with the program that `KSM` names, and the differences of the two pages.
 fn beside(access: &[String], pods: usize, ours: &str) -> Result<()> {
-    let Some(binary) = std::env::var_os("KSM") else {
+    let Some(binary) = testkit::given("KSM") else {
         println!("skipped: kube-state-metrics beside it: KSM does not name its binary");
         return Ok(());
     };
     let flags = ["--enable-gzip-encoding".to_owned()];
-    let theirs = Program::start("theirs", &binary.to_string_lossy(), access, &flags)?;
+    let theirs = Program::start("theirs", &binary, access, &flags)?;
     theirs.until_full(Some(pods))?;
     theirs.scrapes(&["identity", "gzip"])?;
     let page = theirs.page("identity")?.1;

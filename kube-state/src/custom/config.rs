@@ -9,7 +9,7 @@ use std::{
 use super::{
     document::{self, Node, Place, What},
     family::{Each, LabelPaths, Rule},
-    path::Path,
+    path::{Mark, Path},
 };
 use crate::labels;
 
@@ -36,6 +36,20 @@ pub(super) struct Resource {
     pub(super) plural: Option<String>,
     pub(super) common: BTreeMap<String, String>,
     pub(super) metrics: Vec<Metric>,
+}
+
+impl Resource {
+    /// Group, version and kind, each `*` where any will do.
+    pub(super) fn names(&self) -> [&str; 3] {
+        [&self.group, self.version.as_deref().unwrap_or("*"), self.kind.as_deref().unwrap_or("*")]
+    }
+
+    /// Whether this version of this kind is meant.
+    pub(super) fn is_about(&self, group: &str, version: &str, kind: &str) -> bool {
+        self.group == group
+            && self.version.as_ref().is_none_or(|wanted| wanted == version)
+            && self.kind.as_ref().is_none_or(|wanted| wanted == kind)
+    }
 }
 
 /// An entry of `metrics`. Its rule has the labels of the metric alone, its paths those of the resource too.
@@ -80,6 +94,7 @@ pub struct BadConfig(pub Note);
 impl Config {
     /// Reads the text of a configuration, which messages say came from `file`.
     pub fn parse(text: &str, file: &FilePath) -> Result<Self, BadConfig> {
+        let (text, more) = document::first_document(text);
         let document = document::parse(text).map_err(|error| {
             let place = error.place.map(|place| (place.line, place.column));
             BadConfig(Note { file: file.to_owned(), place, key: String::new(), what: error.what })
@@ -87,7 +102,16 @@ impl Config {
         let mut reader = Reader { file, warnings: Vec::new() };
         let top = At { key: String::new(), node: &document };
         let resources = reader.file(&top)?;
+        if let Some(line) = more {
+            let what = "there is another document, which is not read; put its resources into the first";
+            reader.warnings.push(note(file, Some(Place { line, column: 1 }), String::new(), what.to_owned()));
+        }
         Ok(Self { resources, warnings: reader.warnings })
+    }
+
+    /// The names of all families that it defines.
+    pub fn families(&self) -> impl Iterator<Item = &str> {
+        self.resources.iter().flat_map(|resource| &resource.metrics).map(|metric| metric.name.as_str())
     }
 
     /// Whether it names no kind.
@@ -205,6 +229,7 @@ impl Reader<'_> {
             from_value,
             each,
             error_log_v: if own_level == 0 { defaults.error_log_v } else { own_level },
+            seen: Mark::default(),
         };
         let help = help.map(|help| self.text(&help)).transpose()?.unwrap_or_default();
         Ok(Metric { name: full, help, rule })
@@ -452,6 +477,14 @@ mod tests {
             "{notes:?}"
         );
         assert!(notes[1].starts_with("crs.yaml:7:37: key spec.resources[0].metrics[0].each.info.paths: "), "{notes:?}");
+    }
+
+    #[test]
+    fn further_documents_are_noted() {
+        let text = format!("---\n{}---\n{}", one("{type: info, info: {}}"), one("{type: gauge, gauge: {}}"));
+        let config = parse(&text).unwrap();
+        assert_eq!((config.resources.len(), config.warnings.len()), (1, 1));
+        assert!(config.warnings[0].to_string().starts_with("crs.yaml:8:1: there is another document"), "{config:?}");
     }
 
     #[test]

@@ -43,6 +43,15 @@ impl Changes {
     }
 }
 
+/// An entry of the configuration, and whether the cluster has what it is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Matched {
+    /// Group, version and kind, each `*` where any will do.
+    pub names: [String; 3],
+    /// What is missing; `None` when there is a kind.
+    pub missing: Option<String>,
+}
+
 /// The kinds that are defined and configured.
 #[derive(Clone, Debug, Default)]
 pub struct Discovery {
@@ -129,11 +138,7 @@ impl Definition {
     fn kinds(&self, config: &Config) -> BTreeMap<Id, Arc<CustomKind>> {
         let mut kinds = BTreeMap::new();
         for version in &self.versions {
-            let wants = |resource: &&Resource| {
-                resource.group == self.group
-                    && resource.version.as_ref().is_none_or(|wanted| wanted == version)
-                    && resource.kind.as_ref().is_none_or(|wanted| *wanted == self.kind)
-            };
+            let wants = |resource: &&Resource| resource.is_about(&self.group, version, &self.kind);
             let mut resources = config.resources.iter().filter(wants).peekable();
             if resources.peek().is_some() {
                 let (group, kind) = (self.group.clone(), self.kind.clone());
@@ -155,6 +160,38 @@ impl Discovery {
     /// The kinds that are defined and configured.
     pub fn kinds(&self) -> impl Iterator<Item = &Arc<CustomKind>> {
         self.kinds.values()
+    }
+
+    /// The entries of the configuration, each of them once, in order of their names.
+    pub fn matched(&self) -> BTreeSet<Matched> {
+        let matched = |resource: &Resource| Matched {
+            names: resource.names().map(str::to_owned),
+            missing: self.missing(resource),
+        };
+        self.config.resources.iter().map(matched).collect()
+    }
+
+    /// What the cluster lacks that an entry is about.
+    fn missing(&self, resource: &Resource) -> Option<String> {
+        let [group, version, kind] = resource.names();
+        if self.kinds.keys().any(|id| resource.is_about(&id.group, &id.version, &id.kind)) {
+            return None;
+        }
+        let of_group: Vec<&Definition> = self.definitions.values().filter(|known| known.group == group).collect();
+        if of_group.is_empty() {
+            return Some(format!("the cluster defines no kind of the group {group}"));
+        }
+        let of_kind: Vec<&&Definition> = of_group.iter().filter(|known| kind == "*" || known.kind == kind).collect();
+        if of_kind.is_empty() {
+            let kinds: Vec<&str> = of_group.iter().map(|known| known.kind.as_str()).collect();
+            return Some(format!("the group {group} has no kind {kind}; it has {}", kinds.join(", ")));
+        }
+        let versions: BTreeSet<&str> = of_kind.iter().flat_map(|known| &known.versions).map(String::as_str).collect();
+        if versions.is_empty() {
+            return Some(format!("{kind} of {group} is not established"));
+        }
+        let versions: Vec<&str> = versions.into_iter().collect();
+        Some(format!("{kind} of {group} is not served in version {version}; it is served in {}", versions.join(", ")))
     }
 
     /// Number of known definitions.
@@ -281,6 +318,36 @@ mod tests {
         assert!(discovery.apply(definition("ships", "Ship", &[("v2", true)])).is_empty());
         assert!(!discovery.apply(definition("ships", "Ship", &[("v1", true), ("v2", true)])).is_empty());
         assert_eq!(discovery.kinds().count(), 1);
+    }
+
+    #[test]
+    fn what_the_cluster_lacks_is_said() {
+        let entry = |version: &str, kind: &str| {
+            format!(
+                "{{groupVersionKind: {{group: fleet.example.org, version: '{version}', kind: '{kind}'}}, metrics: []}}"
+            )
+        };
+        let other = "{groupVersionKind: {group: else.example.org, kind: Ship}, metrics: []}";
+        let entries =
+            [entry("v1", "Ship"), entry("v3", "Ship"), entry("v1", "Shop"), entry("*", "*"), entry("v1", "Ship")];
+        let mut discovery = Discovery::new(config(&format!("{}, {other}", entries.join(", "))));
+        let missing = |discovery: &Discovery| -> Vec<String> {
+            let matched = discovery.matched().into_iter();
+            matched.filter_map(|entry| Some(format!("{}: {}", entry.names.join("/"), entry.missing?))).collect()
+        };
+        assert_eq!(missing(&discovery).len(), 5, "entries that are the same count once");
+        discovery.apply(definition("crews", "Crew", &[("v2", true)]));
+        discovery.apply(definition("ships", "Ship", &[("v1", true), ("v2", true), ("v3", false)]));
+        assert_eq!(
+            missing(&discovery),
+            [
+                "else.example.org/*/Ship: the cluster defines no kind of the group else.example.org",
+                "fleet.example.org/v1/Shop: the group fleet.example.org has no kind Shop; it has Crew, Ship",
+                "fleet.example.org/v3/Ship: Ship of fleet.example.org is not served in version v3; it is served in v1, v2",
+            ]
+        );
+        discovery.apply(definition("ships", "Ship", &[("v1", false)]));
+        assert!(missing(&discovery)[1].ends_with("v1/Ship: Ship of fleet.example.org is not established"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A YAML document as a tree with line and column of every part, for error messages after parsing. Plain scalars keep
 //! their spelling: `1.10` is a version, not 1.1.
+//!
+//! Of a stream of several documents the first is read, as kube-state-metrics does.
 
 use std::fmt;
 
@@ -38,6 +40,25 @@ pub(super) enum What {
 pub(super) struct BadYaml {
     pub(super) place: Option<Place>,
     pub(super) what: String,
+}
+
+/// The first document of a text, and the line at which there is more behind it.
+pub fn first_document(text: &str) -> (&str, Option<u64>) {
+    let (mut at, mut has_begun) = (0, false);
+    for (number, line) in (1_u64..).zip(text.split_inclusive('\n')) {
+        let mark = line
+            .get(..3)
+            .filter(|_| line.get(3..).is_none_or(|rest| rest.starts_with(char::is_whitespace) || rest.is_empty()));
+        if mark == Some("...") || (mark == Some("---") && has_begun) {
+            let (document, rest) = text.split_at_checked(at).unwrap_or((text, ""));
+            let is_more = |line: &str| !matches!(line.trim(), "" | "---" | "...") && !line.trim().starts_with('#');
+            return (document, rest.lines().any(is_more).then_some(number));
+        }
+        let content = line.trim();
+        has_begun |= !content.is_empty() && !content.starts_with(['#', '%']);
+        at += line.len();
+    }
+    (text, None)
 }
 
 /// Reads a document.
@@ -186,6 +207,22 @@ mod tests {
         assert_eq!(list.iter().map(text).collect::<Vec<_>>(), ["x", "1.50"]);
         for empty in ["", "---\n", "# nothing\n"] {
             assert_eq!(parse(empty).unwrap().what, What::Null, "{empty:?}");
+        }
+    }
+
+    #[test]
+    fn of_several_documents_the_first_is_read() {
+        for (text, document, more) in [
+            ("a: 1\n", "a: 1\n", None),
+            ("---\na: 1\n", "---\na: 1\n", None),
+            ("# c\n%YAML 1.2\n--- # c\na: 1\n---\nb: 2\n", "# c\n%YAML 1.2\n--- # c\na: 1\n", Some(5)),
+            ("a: 1\n---\nb: 2", "a: 1\n", Some(2)),
+            ("a: 1\n---\n# c\n\n---\n", "a: 1\n", None),
+            ("a: 1\n...\n---\nb: 2\n", "a: 1\n", Some(2)),
+            ("---\n---\nb: 2\n", "---\n", Some(2)),
+            ("a: |\n  ---\n  x\nb: ---x\n---x: 1\n", "a: |\n  ---\n  x\nb: ---x\n---x: 1\n", None),
+        ] {
+            assert_eq!(first_document(text), (document, more), "{text}");
         }
     }
 

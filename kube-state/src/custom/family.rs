@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     found::Found,
-    path::Path,
+    path::{Mark, Path},
     value::{self, NotANumber},
 };
 use crate::labels;
@@ -57,6 +57,8 @@ pub(super) struct Rule {
     pub(super) each: Each,
     /// How talkative the log must be for the rule's trouble to show.
     pub(super) error_log_v: u8,
+    /// Whether an object was looked at.
+    pub(super) seen: Mark,
 }
 
 /// Why an object has no series where a rule looks for one.
@@ -102,6 +104,13 @@ impl LabelPaths {
         all
     }
 
+    /// The paths that never led to a value, with the labels that they are for.
+    fn unresolved(&self) -> impl Iterator<Item = String> {
+        let stars = self.stars.iter().map(|(star, path)| (format!("{}*", star.prefix), path));
+        let all = stars.chain(self.named.iter().map(|(name, path)| (name.clone(), path)));
+        all.filter(|(_, path)| path.is_unresolved()).map(|(name, path)| format!("{name} from {}", path.text()))
+    }
+
     fn add<'a>(&'a self, from: Found<'a>, labels: &mut Labels<'a>) {
         for (star, path) in &self.stars {
             if let Found::Value(Value::Object(map)) = path.get(from) {
@@ -120,6 +129,27 @@ impl LabelPaths {
 }
 
 impl Rule {
+    /// The paths that led to a value in none of the objects so far; none when there was no object.
+    pub(super) fn unresolved(&self) -> Vec<String> {
+        if !self.seen.is_set() {
+            return Vec::new();
+        }
+        let mut paths: Vec<String> = self.from_object.unresolved().collect();
+        if self.path.is_unresolved() {
+            // What is looked for from there on cannot be found either.
+            paths.push(self.path.text());
+            return paths;
+        }
+        match &self.each {
+            Each::Gauge { value_from, .. } | Each::StateSet { value_from, .. } if value_from.is_unresolved() => {
+                paths.push(self.path.text_with(value_from));
+            }
+            _ => {}
+        }
+        paths.extend(self.from_value.unresolved());
+        paths
+    }
+
     /// Gives the object's series to `put`, and what is in their way to `trouble`.
     pub(super) fn render<'a>(
         &'a self,
@@ -127,6 +157,7 @@ impl Rule {
         put: &mut dyn FnMut(&Labels<'_>, f64),
         trouble: &mut dyn FnMut(Trouble),
     ) {
+        self.seen.set();
         let object = Found::Value(object);
         let mut base: Labels<'a> = self.common.iter().map(|(name, value)| (name.into(), value.into())).collect();
         self.from_object.add(object, &mut base);
@@ -198,6 +229,7 @@ impl<'a> Values<'a, '_> {
     fn gauge_of_key(&mut self, gauge: &Gauge<'a>, all: Found<'a>, key: &'a str, element: &'a Value) {
         let value = Found::of(Some(element));
         let number = if gauge.value_from.only() == Some(key) {
+            gauge.value_from.note_resolved();
             match value::number(element) {
                 Ok(number) => Some(number),
                 Err(_) if element.is_null() && gauge.nil_is_zero => Some(0.0),
@@ -240,13 +272,16 @@ impl<'a> Values<'a, '_> {
     }
 
     fn states(&mut self, value_from: &'a Path, label_name: &'a str, list: &'a [String], value: Found<'a>) {
-        let state = value_from.get(value);
-        let Found::Value(Value::String(state)) = state else {
-            // A status that is not there yet is no trouble.
-            if self.rule.path.first() != Some("status") {
-                (self.trouble)(Trouble::NoState { path: self.rule.path.text(), is: kind_of(state) });
+        let state = match value_from.get(value) {
+            // A state that is not there yet is no trouble.
+            Found::Nothing => return,
+            Found::Value(Value::String(state)) => state,
+            Found::Value(other) => {
+                return (self.trouble)(Trouble::NoState {
+                    path: self.rule.path.text_with(value_from),
+                    is: kind_of(other),
+                });
             }
-            return;
         };
         for entry in list {
             let mut labels = Labels::from([(label_name.into(), entry.into())]);
@@ -273,7 +308,6 @@ impl<'a> Gauge<'a> {
         match self.value_from.get(value) {
             Found::Nothing => Ok(self.nil_is_zero.then_some(0.0)),
             Found::Value(value) => value::number(value).map(Some),
-            Found::OutOfRange(index) => Err(NotANumber::out_of_range(index)),
         }
     }
 }
@@ -283,14 +317,12 @@ fn from_key<'a>(label: &'a str, key: &'a str) -> Labels<'a> {
     is_wanted.then(|| (label.into(), key.into())).into_iter().collect()
 }
 
-fn kind_of(found: Found<'_>) -> &'static str {
-    match found {
-        Found::Nothing => "nothing",
-        Found::OutOfRange(_) => "an element that a list has not",
-        Found::Value(Value::Bool(_)) => "a truth value",
-        Found::Value(Value::Number(_)) => "a number",
-        Found::Value(Value::Array(_)) => "a list",
-        Found::Value(Value::Object(_)) => "a map",
-        Found::Value(Value::Null | Value::String(_)) => "text",
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
+        Value::Null | Value::String(_) => "text",
     }
 }

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::{
     config::Config,
-    discovery::{Changes, Definition, Discovery},
+    discovery::{Changes, Definition, Discovery, Matched},
     family::Trouble,
     kind::CustomKind,
 };
@@ -69,6 +69,20 @@ impl Render for OfCustom {
     fn is_certain(&self) -> bool {
         true
     }
+
+    fn listed(&self, _has: &dyn Fn(&str) -> bool, _moved: bool) {
+        for (family, paths) in self.kind.unresolved().filter(|(_, paths)| !paths.is_empty()) {
+            if self.told.lock().insert(format!("{family} unresolved")) {
+                let (kind, paths) = (&self.kind.plural, paths.join(", "));
+                tracing::warn!(
+                    kind,
+                    family,
+                    paths,
+                    "no object has a value at these paths of the custom-resource configuration so far"
+                );
+            }
+        }
+    }
 }
 
 /// `namespace/name` of an object.
@@ -112,19 +126,53 @@ struct State {
     /// Names of definitions by uid.
     names: HashMap<String, String>,
     counts: Counts,
+    /// Whether the definitions were all listed.
+    is_listed: bool,
+    /// Entries of the configuration of which it was said that the cluster lacks what they are about.
+    told: BTreeSet<Matched>,
+}
+
+impl State {
+    /// Says once of each entry of the configuration that the cluster lacks what it is about.
+    fn tell_missing(&mut self) {
+        if !self.is_listed {
+            return;
+        }
+        let missing: BTreeSet<Matched> =
+            self.discovery.matched().into_iter().filter(|entry| entry.missing.is_some()).collect();
+        for Matched { names: [group, version, kind], missing } in missing.difference(&self.told) {
+            tracing::warn!(
+                group,
+                version,
+                kind,
+                missing,
+                "an entry of the custom-resource configuration matches nothing; waiting for a definition"
+            );
+        }
+        self.told = missing;
+    }
 }
 
 impl Follower {
     /// Follows what this configuration asks for.
     pub fn new(config: Config) -> Self {
         let discovery = Discovery::new(config);
-        let state = Mutex::new(State { discovery, names: HashMap::new(), counts: Counts::default() });
+        let state = Mutex::new(State {
+            discovery,
+            names: HashMap::new(),
+            counts: Counts::default(),
+            is_listed: false,
+            told: BTreeSet::new(),
+        });
         Self(Arc::new(Inner { state, moves: Moves::default() }))
     }
 
     /// Takes another configuration, of which the others of the program may have changed too.
     pub fn reconfigure(&self, config: Config) {
-        self.0.state.lock().discovery.reconfigure(config);
+        let mut state = self.0.state.lock();
+        state.discovery.reconfigure(config);
+        state.tell_missing();
+        drop(state);
         self.0.moves.note();
     }
 
@@ -138,7 +186,14 @@ impl Follower {
         self.0.moves.note();
     }
 
-    fn kinds(&self) -> Vec<Arc<CustomKind>> {
+    /// The entries of the configuration, once the definitions of the cluster are known.
+    pub fn matched(&self) -> BTreeSet<Matched> {
+        let state = self.0.state.lock();
+        if state.is_listed { state.discovery.matched() } else { BTreeSet::new() }
+    }
+
+    /// The kinds that are defined and configured.
+    pub fn kinds(&self) -> Vec<Arc<CustomKind>> {
         self.0.state.lock().discovery.kinds().cloned().collect()
     }
 
@@ -176,6 +231,7 @@ impl Render for Follower {
         let count = if is_new { &mut state.counts.added } else { &mut state.counts.updated };
         *count += 1;
         let changes = state.discovery.apply(definition);
+        state.tell_missing();
         drop(state);
         self.note(&changes);
         Ok(())
@@ -192,6 +248,7 @@ impl Render for Follower {
         // It may have been defined anew under its name before this was told.
         let is_there = state.names.values().any(|other| *other == name);
         let changes = if is_there { Changes::default() } else { state.discovery.remove(&name) };
+        state.tell_missing();
         drop(state);
         self.note(&changes);
     }
@@ -201,5 +258,8 @@ impl Render for Follower {
         for uid in gone {
             self.gone(b"", &uid);
         }
+        let mut state = self.0.state.lock();
+        state.is_listed = true;
+        state.tell_missing();
     }
 }

@@ -9,8 +9,6 @@ pub(super) enum Found<'a> {
     Nothing,
     /// A value that is not null.
     Value(&'a Value),
-    /// A list that has no element of that number. Unlike nothing it shows where it is used: in a label, as text.
-    OutOfRange(&'a str),
 }
 
 impl<'a> Found<'a> {

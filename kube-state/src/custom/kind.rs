@@ -84,6 +84,11 @@ impl CustomKind {
         Self { id, plural, namespaced, families }
     }
 
+    /// Its name, as kubectl takes it: `ships.v1.fleet.example.org`.
+    pub fn name(&self) -> String {
+        format!("{}.{}.{}", self.plural, self.id.version, self.id.group)
+    }
+
     /// The path of the kind's objects below the server's address; in one namespace when one is named.
     pub fn path(&self, namespace: Option<&str>) -> String {
         collection(&self.id.group, &self.id.version, &self.plural, namespace.filter(|_| self.namespaced))
@@ -92,6 +97,12 @@ impl CustomKind {
     /// The names of its families, in the order of the output.
     pub fn families(&self) -> impl Iterator<Item = &str> {
         self.families.iter().map(|family| family.name.as_str())
+    }
+
+    /// Paths of its families that led to a value in none of the objects so far, by family.
+    pub fn unresolved(&self) -> impl Iterator<Item = (&str, Vec<String>)> {
+        let seen = self.families.iter().filter(|family| family.rules.iter().any(|rule| rule.seen.is_set()));
+        seen.map(|family| (family.name.as_str(), family.rules.iter().flat_map(Rule::unresolved).collect()))
     }
 
     /// Which of its families are kept.

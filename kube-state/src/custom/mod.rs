@@ -20,7 +20,8 @@ mod path;
 mod value;
 
 pub use config::{BadConfig, Config, Note};
-pub use discovery::{Changes, Definition, Discovery};
+pub use discovery::{Changes, Definition, Discovery, Matched};
+pub use document::first_document;
 pub use family::Trouble;
 pub use following::{Counts, Follower, OfCustom};
 pub use kind::{CustomKind, Id};

@@ -1,5 +1,10 @@
 //! Paths into objects. The meaning of a segment depends on the value it is applied to.
 
+use std::{
+    fmt,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
+
 use serde_json::Value;
 
 use super::{found::Found, value};
@@ -9,6 +14,44 @@ use crate::literal;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Path {
     steps: Vec<Step>,
+    /// Whether it ever led to a value.
+    resolved: Mark,
+}
+
+/// Something that happened, at a rule of a configuration. Rules are the same whether it did or not, and for a copy of one
+/// it did not.
+#[derive(Default)]
+pub(super) struct Mark(AtomicBool);
+
+impl Mark {
+    pub(super) fn set(&self) {
+        // Written once: other threads read it.
+        if !self.is_set() {
+            self.0.store(true, Relaxed);
+        }
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+}
+
+impl Clone for Mark {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Mark {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mark")
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -36,20 +79,29 @@ impl Path {
     /// Reads the segments.
     pub(super) fn new(segments: &[String]) -> Result<Self, BadSegment> {
         let steps: Result<Vec<Step>, BadSegment> = segments.iter().map(|segment| Step::new(segment)).collect();
-        Ok(Self { steps: steps? })
+        Ok(Self { steps: steps?, resolved: Mark::default() })
     }
 
     /// What is there in a value.
     pub(super) fn get<'a>(&'a self, start: Found<'a>) -> Found<'a> {
-        self.steps.iter().fold(start, |found, step| match found {
+        let found = self.steps.iter().fold(start, |found, step| match found {
             Found::Value(value) => step.get(value),
-            Found::Nothing | Found::OutOfRange(_) => Found::Nothing,
-        })
+            Found::Nothing => Found::Nothing,
+        });
+        if found != Found::Nothing {
+            self.resolved.set();
+        }
+        found
     }
 
-    /// The first segment.
-    pub(super) fn first(&self) -> Option<&str> {
-        self.steps.first().map(|step| step.text.as_str())
+    /// The value was found without it.
+    pub(super) fn note_resolved(&self) {
+        self.resolved.set();
+    }
+
+    /// Whether it never led to a value.
+    pub(super) fn is_unresolved(&self) -> bool {
+        !self.steps.is_empty() && !self.resolved.is_set()
     }
 
     /// The only segment of a path of one, if it has no comma in it.
@@ -62,7 +114,12 @@ impl Path {
 
     /// As it is said in messages.
     pub(super) fn text(&self) -> String {
-        let parts: Vec<&str> = self.steps.iter().map(|step| step.text.as_str()).collect();
+        self.text_with(&Self::default())
+    }
+
+    /// The same, of this path and another that goes on from there.
+    pub(super) fn text_with(&self, further: &Self) -> String {
+        let parts: Vec<&str> = self.steps.iter().chain(&further.steps).map(|step| step.text.as_str()).collect();
         format!("[{}]", parts.join(","))
     }
 }
@@ -105,10 +162,7 @@ impl Step {
                 let length = i64::try_from(list.len()).unwrap_or(i64::MAX);
                 let place = if *index < 0 { index.checked_add(length) } else { Some(*index) };
                 let place = place.and_then(|place| usize::try_from(place).ok());
-                match place.and_then(|place| list.get(place)) {
-                    Some(value) => Found::of(Some(value)),
-                    None => Found::OutOfRange(&self.text),
-                }
+                Found::of(place.and_then(|place| list.get(place)))
             }
             _ => Found::Nothing,
         }
@@ -134,13 +188,12 @@ mod tests {
         let got = |segments: &[&str]| match path(segments).get(Found::Value(&object)) {
             Found::Value(value) => value.to_string(),
             Found::Nothing => "-".to_owned(),
-            Found::OutOfRange(text) => format!("!{text}"),
         };
         for (segments, expected) in [
             (&["spec", "ports", "0", "id"][..], "8080"),
             (&["spec", "ports", "-1", "id"], "8443"),
-            (&["spec", "ports", "2"], "!2"),
-            (&["spec", "ports", "-3"], "!-3"),
+            (&["spec", "ports", "2"], "-"),
+            (&["spec", "ports", "-3"], "-"),
             (&["spec", "ports", "2", "id"], "-"),
             (&["spec", "ports", "id"], "-"),
             (&["spec", "ports", "[id=8443]", "tls"], "true"),
@@ -163,6 +216,17 @@ mod tests {
             assert_eq!(got(segments), expected, "{segments:?}");
         }
         assert_eq!(path(&[]).get(Found::Value(&object)), Found::Value(&object));
+    }
+
+    #[test]
+    fn a_path_knows_whether_it_ever_led_to_a_value() {
+        let object = json!({"a": {"b": 1}});
+        let (there, gone) = (path(&["a", "b"]), path(&["a", "c"]));
+        assert!(there.is_unresolved() && gone.is_unresolved() && !path(&[]).is_unresolved());
+        let _ = (there.get(Found::Value(&object)), gone.get(Found::Value(&object)));
+        assert!(!there.is_unresolved() && gone.is_unresolved());
+        let copy = there.clone();
+        assert!(copy.is_unresolved() && copy == there && format!("{copy:?}") == format!("{there:?}"));
     }
 
     #[test]

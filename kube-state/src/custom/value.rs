@@ -13,13 +13,6 @@ use crate::number;
 #[error("{0} is not a number, a truth value, a time, a quantity or a percentage")]
 pub struct NotANumber(String);
 
-impl NotANumber {
-    /// For an element that a list has not.
-    pub(super) fn out_of_range(index: &str) -> Self {
-        Self(format!("element {index}, which the list has not,"))
-    }
-}
-
 /// The number that a value stands for.
 pub(super) fn number(value: &Value) -> Result<f64, NotANumber> {
     let number = match value {
@@ -59,7 +52,6 @@ pub(super) fn number_of_text(text: &str) -> Option<f64> {
 pub(super) fn text(found: Found<'_>) -> Option<Cow<'_, str>> {
     match found {
         Found::Nothing => None,
-        Found::OutOfRange(index) => Some(format!("list index out of range: {index}").into()),
         Found::Value(value) => Some(value_text(value)),
     }
 }

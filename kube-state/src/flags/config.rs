@@ -1,8 +1,8 @@
 //! The configuration built from the flags, which are checked against each other.
 
-use jiff::tz::TimeZone;
+use std::path::{Path, PathBuf};
 
-use std::path::Path;
+use jiff::tz::TimeZone;
 
 use daemon::{Changes, ConfigError};
 use kubernetes::Access;
@@ -112,6 +112,14 @@ pub enum BadFlags {
         /// What is wrong with the value.
         what: String,
     },
+    /// Values of the configuration file, where those of the command line are good.
+    #[error("{}", .path.display())]
+    InFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, by the flags that the values stand for.
+        source: Box<Self>,
+    },
 }
 
 impl BadFlags {
@@ -154,6 +162,28 @@ const AFTER_RESTART: [&str; 19] = [
     "workload-requests",
 ];
 
+impl Config {
+    /// Values of flags that have no effect, since they match nothing. `custom` are families of custom resources.
+    pub fn without_effect(&self, custom: &[&str]) -> Vec<String> {
+        let workloads = workloads::section();
+        let others: Vec<&str> =
+            workloads.families.iter().map(|family| family.name.as_str()).chain(custom.iter().copied()).collect();
+        let mut said = self.selection.without_effect(&others);
+        for (flag, selectors) in
+            [("--label-selector", &self.label_selectors), ("--field-selector", &self.field_selectors)]
+        {
+            let kinds = selectors.kinds().filter(|kind| *kind != "*" && !kind.contains('.'));
+            let idle = kinds.filter(|kind| !self.selection.has_kind(kind));
+            said.extend(idle.map(|kind| format!("{flag}: {kind} are not among the kinds that are served")));
+        }
+        let is_denied = |name: &String| self.without_namespaces.contains(name);
+        if !self.namespaces.is_empty() && self.namespaces.iter().all(is_denied) {
+            said.push("--namespaces, --namespaces-denylist: no namespace is left".to_owned());
+        }
+        said
+    }
+}
+
 impl Flags {
     /// What differs in `new` from what is in effect; `started` is what the process has begun with.
     pub fn changes(&self, started: &Self, new: &Self) -> Changes {
@@ -185,10 +215,15 @@ impl Flags {
             return Err(BadFlags::NamesAndSelector);
         }
         let families = Families::new(&self.metric_allowlist, &self.metric_denylist);
+        let of_families = match (self.metric_allowlist.is_empty(), self.metric_denylist.is_empty()) {
+            (false, true) => "metric-allowlist",
+            (true, false) => "metric-denylist",
+            _ => "metric-allowlist, --metric-denylist",
+        };
         let labels = AllowLists::parse(&self.metric_labels_allowlist).map_err(at("metric-labels-allowlist"))?;
         let annotations = AllowLists::parse(&self.metric_annotations_allowlist);
         let mut selection = Selection::default()
-            .with_families(families.map_err(at("metric-allowlist, --metric-denylist"))?)
+            .with_families(families.map_err(at(of_families))?)
             .with_opt_in(&self.metric_opt_in_list)
             .map_err(at("metric-opt-in-list"))?
             .with_lists(labels, annotations.map_err(at("metric-annotations-allowlist"))?)

@@ -8,6 +8,8 @@ use serde::{
     de::{DeserializeSeed, MapAccess, Visitor},
 };
 
+use crate::custom;
+
 use super::{
     config::BadFlags,
     flag::{Flag, Setting},
@@ -26,7 +28,7 @@ pub fn with_file(flags: &Flags) -> Result<(Flags, Option<String>), BadFlags> {
 
 /// The flags with what the text of the file says in place of theirs. Errors name the file, line and key.
 fn overlay(mut flags: Flags, text: &str, path: &Path) -> Result<Flags, ConfigError> {
-    let file: File = daemon::parse_yaml(text, path)?;
+    let file: File = daemon::parse_yaml(custom::first_document(text).0, path)?;
     for set in file.0 {
         set(&mut flags);
     }
@@ -137,6 +139,7 @@ mod tests {
         assert_eq!(flags.label_selector, ["pods=a in (b,c)"]);
         assert_eq!(flags.server_read_timeout, Duration::from_secs(90));
         assert_eq!(overlaid("").unwrap().port, 1);
+        assert_eq!(overlaid("port: 9\n---\nport: 10\n").unwrap().port, 9, "the first document is read");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use daemon::Outage;
 use kubernetes::What;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -21,8 +22,38 @@ pub struct Status {
     missing: AtomicBool,
     /// Milliseconds after `start` at which the server last said something; 0 is never.
     heard: AtomicU64,
-    trouble: Mutex<Option<String>>,
+    trouble: Mutex<Trouble>,
+    refused: Mutex<Option<Verb>>,
     settled: Arc<Notify>,
+}
+
+/// What is wrong with a watch.
+#[derive(Debug, Default)]
+struct Trouble {
+    now: Option<String>,
+    outage: Outage,
+}
+
+/// A right to a kind, which the API server grants or refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// To list its objects. Without it nothing is known of them.
+    List,
+    /// To watch them. Without it they are listed again and again.
+    Watch,
+}
+
+impl Verb {
+    /// All.
+    pub const ALL: [Self; 2] = [Self::List, Self::Watch];
+
+    /// As RBAC calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::List => "list",
+            Self::Watch => "watch",
+        }
+    }
 }
 
 impl Status {
@@ -34,6 +65,7 @@ impl Status {
             missing: AtomicBool::new(false),
             heard: AtomicU64::new(0),
             trouble: Mutex::default(),
+            refused: Mutex::default(),
             settled,
         }
     }
@@ -41,6 +73,17 @@ impl Status {
     /// Whether all objects are there, or it is known that the server has no such kind.
     pub fn is_synced(&self) -> bool {
         self.synced.load(Relaxed) || self.missing.load(Relaxed)
+    }
+
+    /// Whether nothing more is to be waited for: all objects are there, or the server has no such kind, or refuses to list
+    /// it.
+    pub fn is_settled(&self) -> bool {
+        self.is_synced() || self.refused() == Some(Verb::List)
+    }
+
+    /// The right that the server refuses, if it does.
+    pub fn refused(&self) -> Option<Verb> {
+        *self.refused.lock()
     }
 
     /// Whether the server has no such kind.
@@ -58,7 +101,7 @@ impl Status {
 
     /// The current error of the watch, if there is one.
     pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().clone()
+        self.trouble.lock().now.clone()
     }
 
     pub(super) fn listed(&self) {
@@ -78,11 +121,19 @@ impl Status {
         self.heard.store(now.max(1), Relaxed);
     }
 
-    /// Notes trouble, or its end. True when it is news.
+    /// Notes the right that the server refuses, or that it refuses none. True when that is news.
+    pub(super) fn refuse(&self, verb: Option<Verb>) -> bool {
+        std::mem::replace(&mut *self.refused.lock(), verb) != verb
+    }
+
+    /// Notes trouble, or its end. True when it is news: another cause than those before, or the end.
     pub(super) fn set_trouble(&self, trouble: Option<String>) -> bool {
         let mut noted = self.trouble.lock();
-        let is_news = noted.is_some() != trouble.is_some();
-        *noted = trouble;
+        let is_news = match &trouble {
+            Some(cause) => noted.outage.note(cause),
+            None => noted.outage.end(),
+        };
+        noted.now = trouble;
         is_news
     }
 }
@@ -98,11 +149,16 @@ pub enum Why {
     Shard,
     /// The list before did not come to its end.
     Unfinished,
+    /// The server refuses to let the kind be watched.
+    Unwatched,
+    /// The watch panicked, and was started again.
+    Panicked,
 }
 
 impl Why {
     /// All, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Start, Self::Expired, Self::Shard, Self::Unfinished];
+    pub const ALL: [Self; 6] =
+        [Self::Start, Self::Expired, Self::Shard, Self::Unfinished, Self::Unwatched, Self::Panicked];
 
     /// As a label value.
     pub const fn name(self) -> &'static str {
@@ -111,6 +167,8 @@ impl Why {
             Self::Expired => "expired",
             Self::Shard => "shard",
             Self::Unfinished => "unfinished",
+            Self::Unwatched => "unwatched",
+            Self::Panicked => "panicked",
         }
     }
 }
@@ -140,7 +198,7 @@ pub struct Counts {
     /// Watches.
     pub watches: Outcomes,
     /// Lists that were begun, by reason, in the order of [`Why::ALL`].
-    pub begun: [AtomicU64; 4],
+    pub begun: [AtomicU64; 6],
     /// Events, in the order of [`What::ALL`].
     pub events: [AtomicU64; 5],
     /// Bytes that came.

@@ -60,14 +60,14 @@ type Told = HashMap<String, String>;
 
 #[test]
 fn every_line_is_the_one_that_kube_state_metrics_writes() {
-    let Some(theirs) = std::env::var_os("KSM").map(PathBuf::from) else {
+    let Some(theirs) = testkit::given("KSM").map(PathBuf::from) else {
         println!("skipped: no kube-state-metrics to compare with: KSM does not name its binary");
         return;
     };
     let api = ApiServer::start().unwrap();
     let told = fill(&api);
     let mut differences = 0;
-    let lists = std::env::var("KSM_LISTS").unwrap_or_default();
+    let lists = testkit::given("KSM_LISTS").unwrap_or_default();
     for (name, flags) in LISTS.iter().filter(|(name, _)| lists.is_empty() || lists.split(',').any(|list| list == *name))
     {
         let ours = page(&api, Path::new(env!("CARGO_BIN_EXE_yagura-kube-state")), flags, "ours");
@@ -79,7 +79,7 @@ fn every_line_is_the_one_that_kube_state_metrics_writes() {
 
 /// The kinds that are compared: all, or those that `KSM_KINDS` names.
 fn kinds() -> Vec<String> {
-    let named = std::env::var("KSM_KINDS").unwrap_or_default();
+    let named = testkit::given("KSM_KINDS").unwrap_or_default();
     let all = resources::ALL.iter().map(|resource| resource.about().plural.to_owned());
     all.filter(|plural| named.is_empty() || named.split(',').any(|name| name == plural)).collect()
 }
@@ -92,7 +92,7 @@ fn fill(api: &ApiServer) -> Told {
         assert!(plain.iter().any(|plain| plain.resource == plural), "there is an object of {plural}");
     }
     let mut mixed = vec![MIXED; plain.len()];
-    if let Some(path) = std::env::var_os("KSM_OBJECTS") {
+    if let Some(path) = testkit::given("KSM_OBJECTS") {
         let text = std::fs::read_to_string(&path).unwrap();
         plain.extend(text.lines().map(|line| serde_json::from_str::<Plain>(line).unwrap()));
         mixed.resize(plain.len(), 4);

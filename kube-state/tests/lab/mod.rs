@@ -36,6 +36,7 @@ pub(crate) fn pace() -> Pace {
         first_wait: Duration::from_millis(20),
         longest_wait: Duration::from_millis(200),
         missing_wait: Duration::from_millis(200),
+        refused_wait: Duration::from_millis(200),
         list_silence: Duration::from_secs(2),
         watch_silence: Duration::from_secs(10),
         watch_length: Duration::from_mins(1),

@@ -48,7 +48,6 @@ const STEPS: &[(&str, Duration, When)] = &[
     ("parity consumers", Duration::from_secs(45), When::EachRun),
     ("parity kubelet", Duration::from_secs(45), When::EachRun),
     ("kernels", Duration::from_mins(7), When::Rotating),
-    ("parity ksm", Duration::from_mins(5), When::Nightly),
     ("deny", Duration::from_mins(10), When::Nightly),
     ("fuzz", Duration::from_mins(15), When::Nightly),
 ];

@@ -25,8 +25,8 @@ struct Tally {
     failed: usize,
     skips: Vec<String>,
     failures: Vec<String>,
-    /// The machines that ran, and how much failed there.
-    machines: Vec<(String, usize)>,
+    /// The parts of the rotation that ran, and how much failed there.
+    parts: Vec<(String, usize)>,
 }
 
 /// The steps so far and how long each took.
@@ -44,16 +44,16 @@ struct Step {
 
 pub(crate) const TAKES: Takes = Takes::Options(&[("--only", "NAME"), ("--part", "NAME"), ("--nightly", "")], "");
 
-/// `cargo xtask ci [--only NAME] [--part NAME | --nightly]`: of the machines that are emulated one a run, the one that
-/// `--part` or `YAGURA_CI_PART` names, else the one whose turn it is; all of them, merged pages of memory and every fuzz
-/// target with `--nightly`.
+/// `cargo xtask ci [--only NAME] [--part NAME | --nightly]`: of the machines that are emulated, and the comparison with
+/// kube-state-metrics, one a run: the one that `--part` or `YAGURA_CI_PART` names, else the one whose turn it is; all of
+/// them, merged pages of memory and every fuzz target with `--nightly`.
 pub(crate) fn run(args: &mut Args) -> Result<()> {
     let only = args.option("--only")?;
-    let part = args.option("--part")?.or_else(|| std::env::var("YAGURA_CI_PART").ok().filter(|part| !part.is_empty()));
+    let part = args.option("--part")?.or_else(|| places::variable("YAGURA_CI_PART")?.into_string().ok());
     let nightly = args.flag("--nightly");
     args.finish()?;
-    let rotation = Rotation::of_this_machine(vm::parts())?;
-    let chosen = if nightly { vm::parts() } else { vec![rotation.choose(part.as_deref())?] };
+    let rotation = Rotation::of_this_machine(parts())?;
+    let chosen = if nightly { parts() } else { vec![rotation.choose(part.as_deref())?] };
     let mut run = Run::default();
     let begin = budget::now();
     for step in steps(&chosen, nightly) {
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
             run.step(&step);
         }
     }
-    for (part, failed) in &run.tally.machines {
+    for (part, failed) in &run.tally.parts {
         rotation.note(part, begin, if *failed > 0 { "failed" } else { "passed" })?;
     }
     println!("\n== rotation");
@@ -70,8 +70,16 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
     Ok(())
 }
 
-/// The step that boots machines.
-const KERNELS: &str = "kernels";
+/// The step that boots machines, or compares with kube-state-metrics.
+const ROTATING: &str = "kernels";
+
+/// Takes minutes, since kube-state-metrics is built from its Go module.
+const KSM: &str = "parity ksm";
+
+/// What is too dear for each run.
+fn parts() -> Vec<String> {
+    vm::parts().into_iter().chain([KSM.to_owned()]).collect()
+}
 
 /// Every step, those first that fail soonest.
 fn steps(parts: &[String], nightly: bool) -> Vec<Step> {
@@ -101,14 +109,20 @@ fn steps(parts: &[String], nightly: bool) -> Vec<Step> {
         let (name, work) = (check.name.clone(), check.run);
         steps.push(step(&check.name, move |tally| tally.one(&name, work())));
     }
-    let parts = parts.to_vec();
-    steps.push(step(KERNELS, move |tally| {
-        for (name, outcome) in vm::check(&parts) {
-            tally.tests_of(&name, outcome);
+    let (ksm, machines): (Vec<String>, Vec<String>) = parts.iter().cloned().partition(|part| part == KSM);
+    steps.push(step(ROTATING, move |tally| {
+        if !machines.is_empty() {
+            for (name, outcome) in vm::check(&machines) {
+                tally.tests_of(&name, outcome);
+            }
+        }
+        for name in &ksm {
+            let failed = tally.failed;
+            tally.one(name, parity::ksm::compare(None));
+            tally.parts.push((name.clone(), tally.failed - failed));
         }
     }));
     if nightly {
-        steps.push(one("parity ksm", || parity::ksm::compare(None)));
         steps.push(one("deny", || tasks::deny(&mut Args::default())));
         steps.push(one("fuzz", || tasks::fuzz(&mut Args::default())));
     }
@@ -165,7 +179,7 @@ impl Tally {
     fn tests_of(&mut self, name: &str, outcome: Result<Counts>) {
         match outcome {
             Ok(counts) => {
-                self.machines.push((name.to_owned(), counts.failed));
+                self.parts.push((name.to_owned(), counts.failed));
                 self.passed += counts.passed();
                 self.failed += counts.failed;
                 self.skips.extend(counts.skips.iter().map(|skip| format!("{name}: {skip}")));
@@ -242,7 +256,7 @@ mod tests {
 
     #[test]
     fn every_step_has_its_minutes_and_the_other_way_round() {
-        let steps: Vec<String> = steps(&vm::parts(), true).into_iter().map(|step| step.name).collect();
+        let steps: Vec<String> = steps(&parts(), true).into_iter().map(|step| step.name).collect();
         let planned: Vec<&str> = budget::names().collect();
         assert_eq!(steps, planned);
     }

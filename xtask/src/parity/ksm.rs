@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use crate::args::Args;
-use crate::{cargo, peers, process};
+use crate::{cargo, peers, places, process};
 
 /// `cargo xtask parity ksm [OBJECTS.jsonl]`
 pub(super) fn run(args: &mut Args) -> Result<()> {
@@ -29,7 +29,7 @@ pub(crate) fn compare(objects: Option<&str>) -> Result<()> {
 
 /// The reference's binary: what `KSM` names, or what Go builds.
 pub(crate) fn binary() -> Result<PathBuf> {
-    if let Some(named) = std::env::var_os("KSM") {
+    if let Some(named) = places::variable("KSM") {
         let named = PathBuf::from(named);
         return std::path::absolute(&named).with_context(|| format!("cannot find {}", named.display()));
     }

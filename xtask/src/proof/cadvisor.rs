@@ -22,7 +22,7 @@ pub(super) struct Cadvisor {
 impl Cadvisor {
     /// Starts the one that `CADVISOR` names, if it names one.
     pub(super) fn start(folder: &str) -> Result<Option<Self>> {
-        let Some(program) = std::env::var_os("CADVISOR") else { return Ok(None) };
+        let Some(program) = places::variable("CADVISOR") else { return Ok(None) };
         let port = http::free_port()?;
         let log = places::cache("logs")?.join("cadvisor.log");
         let mut command = process::tied(program.as_ref());

@@ -28,7 +28,7 @@ pub(super) const ALL: &[Layers] = &[
     Layers { package: "kernfs", ..PLATFORM },
     Layers { package: "expo", uses: &["metric"], ..PLATFORM },
     Layers { package: "daemon", uses: &["metric", "expo"], ..PLATFORM },
-    Layers { package: "kubernetes", uses: &["metric", "daemon"], ..PLATFORM },
+    Layers { package: "kubernetes", ..PLATFORM },
     Layers {
         package: "mixin",
         uses: &["metric"],
@@ -111,6 +111,10 @@ pub(super) const ALL: &[Layers] = &[
         ..PLATFORM
     },
 ];
+
+/// Crates from elsewhere that one package has for itself: one place talks to Kubernetes, one calls bpf(2).
+pub(super) const ALONE: &[(&str, &str)] =
+    &[("kube", "kubernetes"), ("hyper-rustls", "kubernetes"), ("aya", "yagura-exporter")];
 
 impl Layers {
     /// The number of a file's floor.

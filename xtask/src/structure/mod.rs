@@ -25,7 +25,7 @@ use self::layers::Layers;
 use crate::args::{Args, Takes};
 use crate::places;
 use crate::source::modules::Program;
-use crate::source::packages;
+use crate::source::packages::{self, Package};
 
 pub(crate) const TAKES: Takes = Takes::Options(&[("--root", "DIR"), ("--imports", "")], "");
 
@@ -47,19 +47,35 @@ pub(crate) enum Imports {
 
 /// Fails when files of this checkout import in circles or from above.
 pub(crate) fn check(root: &Path, imports: Imports) -> Result<()> {
-    let graph = graph_of(root)?;
+    let (graph, packages) = graph_of(root)?;
     if imports == Imports::Listed {
         print!("{}", graph.listed());
     }
     let report = Report::of(&graph, layers::ALL);
     print!("{}", report.text(&graph));
+    let taken = taken(&packages);
+    if !taken.is_empty() {
+        bail!("{}; {} says why", taken.join(", "), layers::FILE);
+    }
     if !report.is_clean() {
         bail!("files import in circles or from above; {} says what is above what", layers::FILE);
     }
     Ok(())
 }
 
-fn graph_of(root: &Path) -> Result<Graph> {
+/// Dependencies on crates that another package has for itself.
+fn taken(packages: &[Package]) -> Vec<String> {
+    let of = |package: &Package| {
+        let alone =
+            layers::ALONE.iter().filter(|(name, owner)| *owner != package.name && package.crates.contains(*name));
+        let text =
+            |(name, owner): &(&str, &str)| format!("{} depends on {name}, which {owner} has for itself", package.name);
+        alone.map(text).collect::<Vec<_>>()
+    };
+    packages.iter().flat_map(of).collect()
+}
+
+fn graph_of(root: &Path) -> Result<(Graph, Vec<Package>)> {
     let root = root.canonicalize().with_context(|| format!("no checkout at {}", root.display()))?;
     let program = Program::read(&root, packages::of(&root)?)?;
     let mut graph = Graph::default();
@@ -67,7 +83,7 @@ fn graph_of(root: &Path) -> Result<Graph> {
     for package in &program.packages {
         includes::add(&mut graph, &root, package)?;
     }
-    Ok(graph)
+    Ok((graph, program.packages))
 }
 
 /// What is wrong.

@@ -13,6 +13,17 @@ const LAYERS: Layers = Layers {
     shared: &["slices/shared"],
 };
 
+fn package(name: &str, crates: &[&str]) -> Package {
+    let crates = crates.iter().map(|name| (*name).to_owned()).collect();
+    Package { name: name.to_owned(), dir: PathBuf::new(), library: None, programs: Vec::new(), uses: [].into(), crates }
+}
+
+#[test]
+fn a_crate_that_another_package_has_for_itself_is_found() {
+    let packages = [package("kubernetes", &["kube", "bytes"]), package("daemon", &["kube", "bytes"])];
+    assert_eq!(taken(&packages), ["daemon depends on kube, which kubernetes has for itself"]);
+}
+
 fn tree(files: &[(&str, &str)]) -> (Graph, Report) {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().canonicalize().unwrap();
@@ -25,6 +36,7 @@ fn tree(files: &[(&str, &str)]) -> (Graph, Report) {
         library: Some(root.join("src/lib.rs")),
         programs: Vec::new(),
         uses: [("p".to_owned(), "p".to_owned())].into(),
+        crates: BTreeSet::new(),
     };
     let mut graph = Graph::default();
     graph.add_program(&root, &Program::read(&root, vec![package]).unwrap());

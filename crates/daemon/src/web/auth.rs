@@ -160,14 +160,20 @@ impl Auth {
     }
 }
 
+/// What follows the scheme in an `Authorization` header, which may be written in capitals or not.
+fn of_scheme<'h>(header: &'h [u8], wanted: &str) -> Option<&'h str> {
+    let (scheme, rest) = std::str::from_utf8(header).ok()?.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case(wanted).then_some(rest.trim())
+}
+
+/// The token of a `Bearer` header.
+pub(crate) fn token(header: &[u8]) -> Option<&str> {
+    of_scheme(header, "bearer").filter(|token| !token.is_empty())
+}
+
 /// User and password of a `Basic` header.
 pub(super) fn credentials(header: &[u8]) -> Option<(String, Vec<u8>)> {
-    let text = std::str::from_utf8(header).ok()?;
-    let (scheme, rest) = text.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let decoded = BASE64.decode(rest.trim()).ok()?;
+    let decoded = BASE64.decode(of_scheme(header, "basic")?).ok()?;
     let colon = decoded.iter().position(|byte| *byte == b':')?;
     let user = String::from_utf8(decoded.get(..colon)?.to_vec()).ok()?;
     Some((user, decoded.get(colon + 1..)?.to_vec()))
@@ -187,6 +193,16 @@ mod tests {
         assert_eq!(read("Basic Og=="), Some((String::new(), String::new())));
         for none in ["", "Basic", "Basic YWxpY2U=", "Bearer YWxpY2U6c2VzYW1l", "Basic Y*Jj", "Basic A"] {
             assert_eq!(read(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_read_from_the_header_in_any_case() {
+        for header in ["Bearer t.o-k", "bearer t.o-k", "BEARER   t.o-k ", " bearer t.o-k"] {
+            assert_eq!(token(header.as_bytes()), Some("t.o-k"), "{header}");
+        }
+        for none in ["", "Bearer", "Bearer ", "Basic t", "Bearert"] {
+            assert_eq!(token(none.as_bytes()), None, "{none}");
         }
     }
 

@@ -16,11 +16,11 @@ use std::{
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
+use self::{auth::credentials, san::names};
 pub(crate) use self::{
-    auth::Verdict,
+    auth::{Verdict, token},
     file::{Web, load},
 };
-use self::{auth::credentials, san::names};
 use crate::{telemetry::Telemetry, yaml::ConfigError};
 
 /// Credentials that a client can send: a name with a password, in a header; names, in a certificate.

@@ -258,7 +258,7 @@ fn client_verifier(
                 format!("a client CA is given, but {kind} does not verify certificates"),
             ));
         }
-        return Ok(Some(Arc::new(Unverified { mandatory, provider: Arc::clone(provider) })));
+        return Ok(Some(Arc::new(Clients { mandatory, provider: Arc::clone(provider), verified: None })));
     }
     let ca =
         pem(("client_ca_file", raw.client_ca_file.as_deref()), ("client_ca", raw.client_ca.as_deref()), folder, files)?;
@@ -272,32 +272,47 @@ fn client_verifier(
     if raw.client_allowed_sans.is_empty() {
         return Ok(Some(inner));
     }
-    Ok(Some(Arc::new(Named { inner, allowed: raw.client_allowed_sans.clone() })))
+    let verified = Some(Verified { inner, allowed: raw.client_allowed_sans.clone() });
+    Ok(Some(Arc::new(Clients { mandatory, provider: Arc::clone(provider), verified })))
 }
 
-/// Asks for a certificate and takes any, as long as the client has its key.
+/// Asks for certificates and takes those of clients that have their key: any, or those that are valid and carry an allowed
+/// name.
 #[derive(Debug)]
-struct Unverified {
+struct Clients {
     mandatory: bool,
     provider: Arc<CryptoProvider>,
+    verified: Option<Verified>,
 }
 
-impl ClientCertVerifier for Unverified {
+/// What says which certificates are valid, and the names of which a certificate must have one.
+#[derive(Debug)]
+struct Verified {
+    inner: Arc<dyn ClientCertVerifier>,
+    allowed: Vec<String>,
+}
+
+impl ClientCertVerifier for Clients {
     fn client_auth_mandatory(&self) -> bool {
         self.mandatory
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
+        self.verified.as_ref().map_or(&[], |verified| verified.inner.root_hint_subjects())
     }
 
     fn verify_client_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: UnixTime,
+        certificate: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        Ok(ClientCertVerified::assertion())
+        let Some(Verified { inner, allowed }) = &self.verified else { return Ok(ClientCertVerified::assertion()) };
+        let verified = inner.verify_client_cert(certificate, chain, now)?;
+        if san::names(certificate).iter().any(|name| allowed.contains(name)) {
+            return Ok(verified);
+        }
+        Err(Error::InvalidCertificate(rustls::CertificateError::ApplicationVerificationFailure))
     }
 
     fn verify_tls12_signature(
@@ -322,57 +337,5 @@ impl ClientCertVerifier for Unverified {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// Takes certificates that are valid and carry an allowed name.
-#[derive(Debug)]
-struct Named {
-    inner: Arc<dyn ClientCertVerifier>,
-    allowed: Vec<String>,
-}
-
-impl ClientCertVerifier for Named {
-    fn client_auth_mandatory(&self) -> bool {
-        self.inner.client_auth_mandatory()
-    }
-
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.inner.root_hint_subjects()
-    }
-
-    fn verify_client_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        chain: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<ClientCertVerified, Error> {
-        let verified = self.inner.verify_client_cert(certificate, chain, now)?;
-        if san::names(certificate).iter().any(|name| self.allowed.contains(name)) {
-            return Ok(verified);
-        }
-        Err(Error::InvalidCertificate(rustls::CertificateError::ApplicationVerificationFailure))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
     }
 }

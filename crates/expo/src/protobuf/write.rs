@@ -2,7 +2,7 @@
 
 use std::io;
 
-use metric::{Batch, Desc, Exemplar, Histogram, Sample};
+use metric::{Desc, Exemplar, Histogram, Sample};
 
 use super::{
     field,
@@ -18,13 +18,18 @@ use crate::{
 ///
 /// Its length stands before it. A family that fits into one chunk is written into the scratch and copied; of a longer
 /// one only the length is kept, and it is written a second time, so memory stays bounded.
-pub(crate) fn family(page: &mut Page<'_>, scratch: &mut Scratch, batch: &Batch, desc: &'static Desc) -> io::Result<()> {
+pub(crate) fn family<'b, S: Iterator<Item = Sample<'b>>>(
+    page: &mut Page<'_>,
+    scratch: &mut Scratch,
+    samples: impl Fn() -> S,
+    desc: &'static Desc,
+) -> io::Result<()> {
     let shape = shape::protobuf(desc.name, desc.kind.into(), desc.unit.suffix());
     let Scratch { subjects, body, .. } = scratch;
     body.clear();
     push_head(body, shape, desc.help);
     let mut passed = 0;
-    for sample in batch.samples(desc) {
+    for sample in samples() {
         push_metric(body, subjects, shape.kind, &sample);
         page.series += lines(&sample);
         if body.len() >= CHUNK {
@@ -38,7 +43,7 @@ pub(crate) fn family(page: &mut Page<'_>, scratch: &mut Scratch, batch: &Batch, 
         return page.relieve();
     }
     push_head(page.buf, shape, desc.help);
-    for sample in batch.samples(desc) {
+    for sample in samples() {
         push_metric(page.buf, subjects, shape.kind, &sample);
         page.relieve()?;
     }

@@ -2,8 +2,8 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hyper::{
-    Uri,
-    header::HeaderValue,
+    Request, Uri,
+    header::{HeaderValue, PROXY_AUTHORIZATION},
     rt::{Read, Write},
 };
 use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
@@ -26,36 +26,74 @@ use rustls::ClientConfig;
 use tower::{BoxError, Service, ServiceBuilder};
 use tower_http::decompression::DecompressionLayer;
 
+use super::forward::Forward;
+
 /// A client that asks a server, through a proxy if there is one.
 pub(super) fn client(config: &Config, tls: ClientConfig, proxy: Option<&Uri>) -> Result<Client, kube::Error> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_connect_timeout(config.connect_timeout);
-    match proxy.map(|proxy| (proxy.scheme_str(), proxy.clone())) {
-        None => over(config, tls, tcp),
-        Some((Some("socks5" | "socks5h"), proxy)) => over(config, tls, SocksV5::new(proxy, tcp)),
-        Some((Some("https"), proxy)) => {
-            let to_proxy = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http();
-            let to_proxy = to_proxy.enable_http1().wrap_connector(tcp);
-            over(config, tls, tunnel(proxy, to_proxy))
-        }
-        Some((_, proxy)) => over(config, tls, tunnel(proxy, tcp)),
+    let Some(proxy) = proxy.cloned() else { return over(config, tls, tcp, None) };
+    let login = login(&proxy);
+    if matches!(proxy.scheme_str(), Some("socks5" | "socks5h")) {
+        let socks = SocksV5::new(proxy, tcp);
+        return match login {
+            Some((user, password)) => over(config, tls, socks.with_auth(user, password), None),
+            None => over(config, tls, socks, None),
+        };
     }
+    let basic = login.and_then(|(user, password)| {
+        let basic = STANDARD.encode(format!("{user}:{password}"));
+        let mut basic = HeaderValue::from_str(&format!("Basic {basic}")).ok()?;
+        basic.set_sensitive(true);
+        Some(basic)
+    });
+    if proxy.scheme_str() != Some("https") {
+        return through(config, tls, proxy, tcp, basic);
+    }
+    let to_proxy = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http();
+    through(config, tls, proxy, to_proxy.enable_http1().wrap_connector(tcp), basic)
 }
 
-/// Through a proxy of HTTP, with the name and password of its address.
-fn tunnel<C>(proxy: Uri, connector: C) -> Tunnel<C> {
-    let user = proxy.authority().and_then(|authority| authority.as_str().rsplit_once('@')).map(|(user, _)| user);
-    let basic = user.map(|user| STANDARD.encode(percent_decode_str(user).collect::<Vec<u8>>()));
-    let auth = basic.and_then(|basic| HeaderValue::from_str(&format!("Basic {basic}")).ok());
+/// The name and password in a proxy's address.
+fn login(proxy: &Uri) -> Option<(String, String)> {
+    let (login, _) = proxy.authority()?.as_str().rsplit_once('@')?;
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    Some((decoded(user), decoded(password)))
+}
+
+/// Through a proxy of HTTP: a tunnel to a server with TLS, and the requests themselves for one without.
+fn through<C>(
+    config: &Config,
+    tls: ClientConfig,
+    proxy: Uri,
+    connector: C,
+    login: Option<HeaderValue>,
+) -> Result<Client, kube::Error>
+where
+    C: Service<Uri> + Clone + Send + Sync + 'static,
+    C::Response: Connection + Read + Write + Send + Unpin + 'static,
+    C::Future: Send + 'static,
+    C::Error: Into<BoxError> + 'static,
+{
+    if config.cluster_url.scheme_str() == Some("http") {
+        return over(config, tls, Forward::new(proxy, connector), login);
+    }
     let tunnel = Tunnel::new(proxy, connector);
-    match auth {
-        Some(auth) => tunnel.with_auth(auth),
-        None => tunnel,
+    match login {
+        Some(login) => over(config, tls, tunnel.with_auth(login), None),
+        None => over(config, tls, tunnel, None),
     }
 }
 
-fn over<C>(config: &Config, tls: ClientConfig, connector: C) -> Result<Client, kube::Error>
+/// What all connections have. `proxy_login` goes to the proxy with each request.
+fn over<C>(
+    config: &Config,
+    tls: ClientConfig,
+    connector: C,
+    proxy_login: Option<HeaderValue>,
+) -> Result<Client, kube::Error>
 where
     C: Service<Uri> + Clone + Send + Sync + 'static,
     C::Response: Connection + Read + Write + Send + Unpin + 'static,
@@ -75,6 +113,12 @@ where
         .layer(gzip)
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)
+        .map_request(move |mut request: Request<Body>| {
+            if let Some(login) = &proxy_login {
+                request.headers_mut().insert(PROXY_AUTHORIZATION, login.clone());
+            }
+            request
+        })
         .map_err(BoxError::from)
         .service(client);
     Ok(ClientBuilder::new(service, config.default_namespace.clone()).build())

@@ -8,6 +8,7 @@ mod connect;
 mod der;
 mod error;
 mod files;
+mod forward;
 mod kubeconfig;
 mod proxy;
 mod server;
@@ -68,7 +69,13 @@ const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// Whether this process is in a pod with a service account.
 pub fn is_in_cluster() -> bool {
-    std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() && Path::new(ACCOUNT).join("token").exists()
+    server_host().is_some() && Path::new(ACCOUNT).join("token").exists()
+}
+
+/// The API server's host, as the kubelet tells each pod.
+#[expect(clippy::disallowed_methods, reason = "the kubelet puts it there, nobody sets it as an option")]
+pub fn server_host() -> Option<String> {
+    std::env::var("KUBERNETES_SERVICE_HOST").ok()
 }
 
 /// A way that leads to a server.

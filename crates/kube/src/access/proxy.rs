@@ -27,6 +27,7 @@ pub(super) fn given(text: &str) -> Result<Uri, BadProxy> {
 
 impl Environment {
     /// That of this process.
+    #[expect(clippy::disallowed_methods, reason = "all clients take proxies from these variables")]
     pub(super) fn of_process() -> Self {
         let any = |names: [&str; 2]| {
             let values = names.into_iter().filter_map(|name| std::env::var(name).ok());

@@ -232,6 +232,8 @@ impl ClientCertVerifier for AnyClient {
 pub(crate) enum Speaks {
     Http,
     Socks,
+    /// With a name and a password.
+    SocksLogin,
 }
 
 /// A proxy to where it is asked to lead.
@@ -248,8 +250,15 @@ impl Proxy {
             let log = Arc::clone(&log);
             async move {
                 let (port, said) = match speaks {
-                    Speaks::Http => http(&mut client).await,
-                    Speaks::Socks => socks(&mut client).await,
+                    Speaks::Http => {
+                        let head = head(&mut client).await.unwrap();
+                        if !head.starts_with("CONNECT ") {
+                            return forward(&mut client, head, &log).await;
+                        }
+                        http(&mut client, head).await
+                    }
+                    Speaks::Socks => socks(&mut client, false).await,
+                    Speaks::SocksLogin => socks(&mut client, true).await,
                 };
                 log.lock().unwrap().push(said);
                 let mut server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -265,21 +274,45 @@ impl Proxy {
 }
 
 /// `CONNECT localhost:6443 HTTP/1.1`
-async fn http(client: &mut TcpStream) -> (u16, String) {
-    let head = head(client).await.unwrap();
+async fn http(client: &mut TcpStream, head: String) -> (u16, String) {
     let target = head.split(' ').nth(1).unwrap();
     let port = target.rsplit_once(':').unwrap().1.parse().unwrap();
     client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
     (port, head)
 }
 
-/// RFC 1928, without authentication, to a domain name.
-async fn socks(client: &mut TcpStream) -> (u16, String) {
+/// `GET http://127.0.0.1:8080/version HTTP/1.1`
+async fn forward(client: &mut TcpStream, head: String, log: &Mutex<Vec<String>>) {
+    let address = head.split(' ').nth(1).and_then(|url| url.strip_prefix("http://")).unwrap();
+    let (server, path) = address.split_at(address.find('/').unwrap());
+    let once = head.replacen(&format!("http://{address}"), path, 1).replacen("\r\n", "\r\nconnection: close\r\n", 1);
+    let mut server = TcpStream::connect(server).await.unwrap();
+    log.lock().unwrap().push(head.clone());
+    server.write_all(once.as_bytes()).await.unwrap();
+    drop(copy_bidirectional(client, &mut server).await);
+}
+
+/// RFC 1928, to a domain name; with RFC 1929, or without authentication. Gives the login before the name.
+async fn socks(client: &mut TcpStream, wants_login: bool) -> (u16, String) {
     let mut greeting = [0; 2];
     client.read_exact(&mut greeting).await.unwrap();
     let mut methods = vec![0; greeting[1].into()];
     client.read_exact(&mut methods).await.unwrap();
-    client.write_all(&[5, 0]).await.unwrap();
+    let mut login = String::new();
+    if wants_login {
+        assert!(methods.contains(&2), "{methods:?}");
+        client.write_all(&[5, 2]).await.unwrap();
+        assert_eq!(client.read_u8().await.unwrap(), 1);
+        for _ in ["user", "password"] {
+            let mut text = vec![0; client.read_u8().await.unwrap().into()];
+            client.read_exact(&mut text).await.unwrap();
+            login.push_str(&String::from_utf8(text).unwrap());
+            login.push('/');
+        }
+        client.write_all(&[1, 0]).await.unwrap();
+    } else {
+        client.write_all(&[5, 0]).await.unwrap();
+    }
     let mut request = [0; 5];
     client.read_exact(&mut request).await.unwrap();
     assert_eq!(request[3], 3, "names are looked up behind the proxy");
@@ -287,5 +320,5 @@ async fn socks(client: &mut TcpStream) -> (u16, String) {
     client.read_exact(&mut name).await.unwrap();
     let port = client.read_u16().await.unwrap();
     client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await.unwrap();
-    (port, String::from_utf8(name).unwrap())
+    (port, login + std::str::from_utf8(&name).unwrap())
 }

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use hyper::{
     Request, Response, StatusCode,
     body::{Frame, Incoming},
-    header::{CONTENT_TYPE, HeaderValue},
+    header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER},
 };
 use serde_json::{Value, json as value};
 use tokio::sync::mpsc;
@@ -61,11 +61,25 @@ pub(super) fn answer(state: &Arc<State>, request: &Request<Incoming>) -> Respons
     let query = query.map(|(name, value)| (name.to_owned(), value.replace("%3D", "=").replace("%2C", ","))).collect();
     let asked = Asked { path: request.uri().path().to_owned(), query, form };
     if let Some(code) = behaviour.refuse {
-        return refusal(code, "InternalError", "refused as asked for");
+        let mut refusal = refusal(code, "InternalError", "refused as asked for");
+        if let Some(seconds) = behaviour.retry_after {
+            refusal.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        return refusal;
     }
     if asked.path == "/version" {
         let version = value!({"major": "1", "minor": behaviour.minor.to_string(), "gitVersion": format!("v1.{}.0", behaviour.minor)});
         return whole(200, version.to_string());
+    }
+    let is_watch = asked.has("watch", "1") || asked.has("watch", "true");
+    let verb = match (is_watch, state.fixed.lock().contains_key(&asked.path)) {
+        (true, _) => "watch",
+        (false, true) => "get",
+        (false, false) => "list",
+    };
+    if behaviour.forbidden.iter().any(|(refused, path)| *refused == verb && *path == asked.path) {
+        let what = format!("{} is forbidden: User \"nobody\" cannot {verb} it", asked.path);
+        return refusal(403, "Forbidden", &what);
     }
     if let Some(text) = state.fixed.lock().get(&asked.path) {
         return whole(200, text.clone());
@@ -74,7 +88,6 @@ pub(super) fn answer(state: &Arc<State>, request: &Request<Incoming>) -> Respons
         return refusal(404, "NotFound", "the server could not find the requested resource");
     }
     let state = Arc::clone(state);
-    let is_watch = asked.has("watch", "1") || asked.has("watch", "true");
     if is_watch { watch(state, &behaviour, asked) } else { list(state, &behaviour, &asked) }
 }
 

@@ -25,8 +25,12 @@ pub struct Behaviour {
     pub slow: Option<Duration>,
     /// Status with which every request is refused.
     pub refuse: Option<u16>,
+    /// Seconds for which a client that is refused so is to wait.
+    pub retry_after: Option<u16>,
     /// Collections that do not exist.
     pub missing: Vec<String>,
+    /// Rights that are refused: verb (`get`, `list`, `watch`) and path.
+    pub forbidden: Vec<(&'static str, String)>,
     /// Time between bookmarks.
     pub bookmarks: Duration,
     /// Kubernetes before 1.27: streaming lists are not refused, and never come to an end.
@@ -42,7 +46,9 @@ impl Default for Behaviour {
             half_lines: 0,
             slow: None,
             refuse: None,
+            retry_after: None,
             missing: Vec::new(),
+            forbidden: Vec::new(),
             bookmarks: Duration::from_secs(1),
             endless_lists: false,
         }

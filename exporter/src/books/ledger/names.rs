@@ -9,13 +9,20 @@ use super::{
     super::owner::{self, Role},
     unit::Unit,
 };
-use crate::identity::{Ask, Pods, path, pods::CGROUP};
+use crate::{
+    events::whose::Container,
+    identity::{
+        Ask, Pods, path,
+        pods::{CGROUP, PodName},
+    },
+    ids::PodUid,
+};
 
 /// Names of pods, from bundles and from Kubernetes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Names {
-    /// Pod uid → namespace and name, as bundles say.
-    pods: HashMap<String, (String, String)>,
+    /// Names of pods, as bundles say.
+    pods: HashMap<PodUid, PodName>,
     /// Pods as known from Kubernetes.
     #[serde(skip)]
     told: Pods,
@@ -28,8 +35,8 @@ impl Names {
     }
 
     /// A pod's name became known.
-    pub(super) fn learn(&mut self, uid: &str, namespace: &str, pod: &str) {
-        self.pods.insert(uid.to_owned(), (namespace.to_owned(), pod.to_owned()));
+    pub(super) fn learn(&mut self, uid: &PodUid, name: PodName) {
+        self.pods.insert(uid.clone(), name);
     }
 
     /// The workload of a unit; `None` while its pod's name may still be learnt.
@@ -37,23 +44,23 @@ impl Names {
         let (Role::Container { pod: Some(uid) } | Role::Pod(uid)) = &unit.role else {
             return Some(WorkloadRef { namespace: "".into(), name: path::parent(&unit.path).into(), kind: CGROUP });
         };
-        let [namespace, pod, _] = &unit.labels;
-        let by_bundle = (!pod.is_empty()).then_some((namespace.as_str(), pod.as_str()));
-        let named = by_bundle.or_else(|| self.pods.get(uid).map(|(namespace, pod)| (namespace.as_str(), pod.as_str())));
-        let ask = Ask { uid, named, age: now - unit.created, gone: unit.closed_ns != 0 };
+        let Container { namespace, pod, .. } = &unit.labels;
+        let by_bundle = (!pod.is_empty()).then_some(PodName { namespace: namespace.as_str(), name: pod.as_str() });
+        let named = by_bundle.or_else(|| self.pods.get(uid).map(PodName::borrowed));
+        let ask = Ask { uid: uid.borrowed(), named, age: now - unit.created, gone: unit.closed_ns != 0 };
         self.told.workload_of(ask)
     }
 
     /// Gives a unit the namespace, pod and container that Kubernetes says, where no bundle could be read.
     pub(super) fn complete(&self, unit: &mut Unit) {
-        let [namespace, pod, container] = &mut unit.labels;
+        let Container { namespace, pod, name } = &mut unit.labels;
         let (Role::Container { pod: Some(uid) }, true) = (&unit.role, pod.is_empty()) else { return };
         let id = owner::container_id(&unit.path).unwrap_or_default();
-        self.told.with_pod(uid, |told| {
+        self.told.with_pod(uid.borrowed(), |told| {
             (*told.namespace).clone_into(namespace);
             (*told.name).clone_into(pod);
             if let Some(told) = told.container(id) {
-                (*told.name).clone_into(container);
+                (*told.name).clone_into(name);
             }
         });
     }
@@ -61,10 +68,10 @@ impl Names {
     /// Forgets all pods but those of these units.
     pub(super) fn keep_those_of<'u>(&mut self, units: impl Iterator<Item = &'u Unit>) {
         let of_pod = |unit: &'u Unit| match &unit.role {
-            Role::Container { pod: Some(uid) } | Role::Pod(uid) => Some(uid.as_str()),
+            Role::Container { pod: Some(uid) } | Role::Pod(uid) => Some(uid),
             _ => None,
         };
-        let there: HashSet<&str> = units.filter_map(of_pod).collect();
-        self.pods.retain(|uid, _| there.contains(uid.as_str()));
+        let there: HashSet<&PodUid> = units.filter_map(of_pod).collect();
+        self.pods.retain(|uid, _| there.contains(uid));
     }
 }

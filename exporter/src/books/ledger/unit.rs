@@ -9,6 +9,7 @@ use super::{
     },
     tally::Tallies,
 };
+use crate::events::whose::Container;
 
 /// Reason why a container ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +63,8 @@ pub struct Unit {
     pub number: UnitId,
     /// Path of its cgroup.
     pub path: String,
-    /// Namespace, pod and container, as far as they are known.
-    pub labels: [String; 3],
+    /// What its series are called, as far as it is known.
+    pub labels: Container,
     /// Whether its bundle was read.
     #[serde(default)]
     pub named: bool,
@@ -100,11 +101,10 @@ pub struct Unit {
 impl Unit {
     /// One that has used nothing yet.
     pub(super) fn new(number: UnitId, path: &str, role: Role, now: f64) -> Self {
-        let called = owner::called(path).to_owned();
         Self {
             number,
             path: path.to_owned(),
-            labels: [String::new(), String::new(), called],
+            labels: Container { name: owner::called(path).to_owned(), ..Container::default() },
             named: false,
             sandbox: false,
             totals: Totals::default(),

@@ -30,7 +30,7 @@ use self::{
 };
 use crate::{
     identity::{AsCadvisor, Group, GroupKind, Pid},
-    mounts::{self, Mounted},
+    mounts::{self, Mounted, Root},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -153,22 +153,33 @@ impl ContainerFs {
                 return known.layer.clone();
             }
         }
-        let layer = pid.and_then(|pid| self.find_layer(pid, host, reader));
+        let layer = pid.and_then(|pid| self.find_layer(pid, &group.path, host, reader));
         let known = Known { layer: layer.clone(), looked: now, asked: now };
         self.containers.insert(group.path.clone(), known);
         layer
     }
 
-    fn find_layer(&self, pid: Pid, host: &Host, reader: &mut Reader) -> Option<Layer> {
+    fn find_layer(&self, pid: Pid, path: &str, host: &Host, reader: &mut Reader) -> Option<Layer> {
         let upper = layer::upper(reader.read(&host.proc, &format!("{pid}/mountinfo")).ok()??)?;
-        let stat = reader.stat(&host.rootfs, &upper)?;
+        let Some(root) = layer::root_of(&upper, pid, host, reader) else {
+            tracing::info!(
+                cgroup = path,
+                upper = upper.path,
+                "container's overlay is mounted in a mount namespace that cannot be seen: its disk usage is not shown"
+            );
+            return None;
+        };
+        let (dir, name) = root.resolve(host, &upper.path);
+        let stat = reader.stat(dir, &name)?;
+        let folder = dir.join(&name);
         let number = (rustix::fs::major(stat.st_dev), rustix::fs::minor(stat.st_dev));
         let same = self.mounted.iter().find(|mounted| mounted.number == number);
         // Btrfs numbers its volumes by itself; the mount that is nearest above the folder is the one.
-        let above = self.mounted.iter().filter(|mounted| Path::new(&upper).starts_with(&mounted.point));
-        let mounted = same.or_else(|| above.max_by_key(|mounted| mounted.point.len()))?;
+        let above = self.mounted.iter().filter(|mounted| Path::new(&upper.path).starts_with(&mounted.point));
+        let above = above.filter(|_| root == Root::Machine).max_by_key(|mounted| mounted.point.len());
+        let mounted = same.or(above)?;
         let (device, point) = (mounted.device.clone(), host.rootfs.join(&mounted.point));
-        Some(Layer { path: host.rootfs.join(&upper), device, point })
+        Some(Layer { path: folder, device, point })
     }
 
     /// What the walk found, and its age in seconds.

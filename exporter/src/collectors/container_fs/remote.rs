@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    path::Path,
+    path::{Path, PathBuf},
     sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel},
     time::{Duration, Instant},
 };
@@ -18,7 +18,7 @@ const STATFS_TIMEOUT: Duration = Duration::from_millis(100);
 /// Questions that are open.
 #[derive(Debug, Default)]
 pub(super) struct Remote {
-    open: HashMap<String, Receiver<Answer>>,
+    open: HashMap<PathBuf, Receiver<Answer>>,
     until: Option<Instant>,
 }
 
@@ -34,7 +34,7 @@ impl Remote {
     }
 
     fn ask(&mut self, path: &Path, question: fn(&Path) -> Answer) -> Option<Answer> {
-        let key = path.to_string_lossy().into_owned();
+        let key = path.to_owned();
         let answer = if let Some(answer) = self.open.remove(&key) {
             answer
         } else {

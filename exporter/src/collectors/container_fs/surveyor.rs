@@ -94,8 +94,19 @@ impl Drop for Surveyor {
     }
 }
 
+/// Tells, when it is dropped, that the thread ends.
+struct Ending<'q>(&'q Queue);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.shared.lock().working = false;
+    }
+}
+
 impl Queue {
     fn work(&self) {
+        // After a panic the next scrape starts another thread.
+        let _ending = Ending(self);
         // Without this it is a thread as any other, and still rests.
         let _ = rustix::process::setpriority_process(None, 19);
         while let Some(path) = self.next() {
@@ -115,7 +126,6 @@ impl Queue {
         let mut shared = self.shared.lock();
         loop {
             if shared.stop {
-                shared.working = false;
                 return None;
             }
             let now = Instant::now();

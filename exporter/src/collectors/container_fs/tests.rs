@@ -113,3 +113,49 @@ fn a_quota_is_told_from_the_size_of_the_folder() {
     let space = Space { bytes: 100, bytes_free: 60, inodes: 10, inodes_free: 3 };
     assert_eq!(by_quota(space), Usage { bytes: 40, inodes: 7 });
 }
+
+/// A container of a runtime that is in a container itself: its overlay is mounted in the mount namespace of its shim, and
+/// the machine has other files at the path of its layer.
+#[test]
+fn a_layer_of_another_mount_namespace_is_measured_there_or_not_at_all() {
+    for is_seen in [true, false] {
+        let root = tempfile::tempdir().unwrap();
+        machine(root.path());
+        let path = |below: &str| root.path().join(below);
+        for (pid, parent) in [(7, 6), (6, 1)] {
+            fs::create_dir_all(path(&format!("proc/{pid}"))).unwrap();
+            fs::write(path(&format!("proc/{pid}/stat")), format!("{pid} (a b) S {parent} 1 1\n")).unwrap();
+        }
+        let inner = "40 1 0:44 / / rw - overlay overlay rw,upperdir=/outer\n\
+            41 40 0:50 / /run/task/rootfs rw - overlay overlay rw,lowerdir=/l,upperdir=/var/lib/snapshots/7/fs\n";
+        fs::write(path("proc/6/mountinfo"), if is_seen { inner } else { "" }).unwrap();
+        fs::create_dir_all(path("proc/6/root/var/lib/snapshots/7/fs")).unwrap();
+        fs::write(path("proc/6/root/var/lib/snapshots/7/fs/file"), vec![1; 3 << 20]).unwrap();
+        // The device of the folder of this test, under the number that mountinfo gives the machine's disk.
+        let device = std::os::unix::fs::MetadataExt::dev(&fs::metadata(root.path()).unwrap());
+        let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+        let mounts = format!("27 1 {major}:{minor} / / rw - ext4 /dev/vda rw\n");
+        fs::write(path("proc/1/mountinfo"), mounts).unwrap();
+
+        let host = Arc::new(Host::below(root.path()).unwrap());
+        let layout = Arc::new(Layout::find(&host, &mut Reader::default()).unwrap());
+        let mut tree = Tree::new(Arc::clone(&host), layout, Budget::new(100)).unwrap();
+        let mut collector = (SPEC.build)(&Context::alone(Arc::clone(&host), Config::default())).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let usage = loop {
+            let (lines, problems) = scrape(&mut *collector, &mut tree, &host, View::Own);
+            assert_eq!(problems, Vec::<String>::new());
+            let usage = lines.iter().find(|line| line.starts_with("container_filesystem_usage_bytes")).cloned();
+            if usage.is_some() || !is_seen {
+                break usage;
+            }
+            assert!(Instant::now() < deadline, "the layer was not walked");
+            std::thread::yield_now();
+        };
+        let usage = usage.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap());
+        match usage {
+            Some(usage) => assert!(is_seen && (3_145_728.0..3.4e6).contains(&usage), "{usage}"),
+            None => assert!(!is_seen),
+        }
+    }
+}

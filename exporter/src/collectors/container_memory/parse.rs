@@ -64,7 +64,9 @@ pub(super) fn stat_v2(file: &[u8]) -> Stat {
             b"anon" => stat.anon = value,
             b"file" => stat.file = value,
             b"kernel" => stat.kernel = Some(value),
-            b"kernel_stack" | b"slab" | b"percpu" | b"pagetables" => stat.kernel_parts += value,
+            b"kernel_stack" | b"slab" | b"percpu" | b"pagetables" => {
+                stat.kernel_parts = stat.kernel_parts.saturating_add(value);
+            }
             b"sock" => stat.sockets = Some(value),
             b"shmem" => stat.shmem = value,
             b"file_mapped" => stat.mapped = value,

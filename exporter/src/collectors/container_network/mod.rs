@@ -130,7 +130,7 @@ fn called(group: &Group) -> (String, String) {
     let labels = &group.labels;
     let name = match (group.pod_uid(), labels.pod.is_empty(), labels.name.is_empty()) {
         (_, false, _) => labels.pod.as_str(),
-        (Some(uid), true, _) => uid,
+        (Some(uid), true, _) => uid.as_str(),
         (None, true, false) => labels.name.as_str(),
         (None, true, true) => group.path.trim_start_matches('/'),
     };

@@ -175,7 +175,7 @@ mod tests {
                 assert!(!times.is_empty() && times.iter().all(since_2020), "{times:#?}");
                 let golden = folder.with_file_name(format!("{tree}.{name}.prom"));
                 let rest = rest.join("\n") + "\n";
-                if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                if testkit::given("UPDATE_GOLDEN").is_some() {
                     std::fs::write(&golden, &rest).unwrap();
                 }
                 assert_eq!(rest, std::fs::read_to_string(&golden).unwrap(), "{}", golden.display());

@@ -1,12 +1,12 @@
 //! Entries of the ARP table by device, from `/proc/net/arp` of the machine's network namespace.
 //!
-//! `procfs-core` reads this file too, but a short word in it makes it panic; only the last column is needed:
+//! Only the last column is needed:
 //! ```text
 //! IP address       HW type     Flags       HW address            Mask     Device
 //! 192.168.1.1      0x1         0x2         00:0f:53:00:00:01     *        eth0
 //! ```
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use kernfs::{ReadError, text};
 use metric::{Count, Desc, Family, Label};
@@ -49,18 +49,18 @@ impl Collector for NodeArp {
             return Ok(());
         };
         for (device, entries) in by_device(file) {
-            if self.filter.passes(device) {
-                out.put(&ENTRIES, [device], entries);
+            if self.filter.passes(&device) {
+                out.put(&ENTRIES, [&device], entries);
             }
         }
         Ok(())
     }
 }
 
-fn by_device(file: &[u8]) -> BTreeMap<&str, u64> {
+fn by_device(file: &[u8]) -> BTreeMap<Cow<'_, str>, u64> {
     let mut entries = BTreeMap::new();
     for line in text::lines(file).skip(1) {
-        if let Some(Ok(device)) = text::words(line).nth(5).map(std::str::from_utf8) {
+        if let Some(device) = text::words(line).nth(5).map(text::text) {
             *entries.entry(device).or_insert(0) += 1;
         }
     }
@@ -76,6 +76,14 @@ mod tests {
     #[test]
     fn entries_are_counted_by_device() {
         check(&SPEC, "node_arp/testdata/vm-6-18", View::Node);
+    }
+
+    #[test]
+    fn a_device_that_is_not_utf8_is_counted_too() {
+        let line = |device: &[u8]| [b"1.2.3.4 0x1 0x2 00:0f:53:00:00:01 * ", device, b"\n"].concat();
+        let file = [line(b"Device"), line(b"e\xff"), line("e\u{3000}a".as_bytes()), line(b"e\xff")].concat();
+        let found: Vec<_> = by_device(&file).into_iter().map(|(device, count)| (device.into_owned(), count)).collect();
+        assert_eq!(found, [("e\u{3000}a".to_owned(), 1), ("e\u{fffd}ff".to_owned(), 2)]);
     }
 
     proptest! {

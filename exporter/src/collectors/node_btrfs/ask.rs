@@ -100,7 +100,7 @@ fn device(info: &[u8], stats: &[u8]) -> Option<Device> {
         *error = number(stats, 24 + 8 * at)?;
     }
     Some(Device {
-        name: String::from_utf8_lossy(name).into_owned(),
+        name: kernfs::text::text(name).into_owned(),
         uuid: uuid(info.get(8..24)?),
         used: number(info, 24)?,
         size: number(info, 32)?,

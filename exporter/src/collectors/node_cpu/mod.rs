@@ -10,9 +10,8 @@ mod parse;
 
 use std::collections::BTreeMap;
 
-use kernfs::{Host, ReadError, Reader, text};
+use kernfs::{Host, ReadError, Reader};
 use metric::{Batch, Seconds, Ticks};
-use procfs_core::{CpuInfo, FromBufRead};
 
 use self::{
     metrics::{
@@ -20,7 +19,7 @@ use self::{
     },
     parse::Times,
 };
-use super::node::{attribute, attribute_number, malformed, numbered};
+use super::node::{attribute, attribute_number, numbered};
 use crate::{
     config::node,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
@@ -187,13 +186,9 @@ impl Layout {
 
 fn emit_info(options: &node::Cpu, host: &Host, reader: &mut Reader, out: &mut Batch) -> Result<(), ReadError> {
     let Some(file) = reader.read(&host.proc, "cpuinfo")? else { return Ok(()) };
-    // The parser takes for granted that the file has one processor.
-    if !text::lines(file).any(|line| line.starts_with(b"processor")) {
-        return Ok(());
-    }
-    let info = CpuInfo::from_buf_read(file).map_err(|error| malformed(&host.proc, "cpuinfo", error.to_string()))?;
-    for cpu in &info.cpus {
-        let field = |name: &str| cpu.get(name).or_else(|| info.fields.get(name)).map_or("", String::as_str);
+    let cpus = parse::cpuinfo(file);
+    for cpu in &cpus {
+        let field = |name: &str| cpu.get(name).map_or("", |value| value);
         let names = [
             "physical id",
             "core id",
@@ -208,8 +203,8 @@ fn emit_info(options: &node::Cpu, host: &Host, reader: &mut Reader, out: &mut Ba
         ];
         out.put(&INFO, names.map(field), true);
     }
-    let Some(first) = info.cpus.first() else { return Ok(()) };
-    let words = |name: &str| first.get(name).or_else(|| info.fields.get(name)).map_or("", String::as_str);
+    let Some(first) = cpus.first() else { return Ok(()) };
+    let words = |name: &str| first.get(name).map_or("", |value| value);
     for (pattern, words, family) in
         [(&options.info_flags_include, words("flags"), &FLAG), (&options.info_bugs_include, words("bugs"), &BUG)]
     {

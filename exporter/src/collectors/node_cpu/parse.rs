@@ -5,10 +5,17 @@
 //! cpu0 1393 82 560 8125420 600 21 15 0 0 0
 //! cpu1 3312 68 560 8125436 659 21 15 0 0 0
 //! ```
-//! `procfs-core` reads this file too, but leaves out which CPU a line is about, and numbers have gaps when CPUs are
-//! offline.
+//! Numbers have gaps when CPUs are offline.
+//!
+//! `/proc/cpuinfo` has a block of lines a CPU, with a blank line between two:
+//! ```text
+//! processor\t: 0
+//! model name\t: QEMU Virtual CPU version 2.5+
+//! ```
 //!
 //! `/sys/devices/system/cpu/isolated` is a list of ranges: `2-5,7`.
+
+use std::{borrow::Cow, collections::BTreeMap};
 
 use kernfs::text;
 
@@ -28,6 +35,34 @@ pub(super) fn cpus(file: &[u8]) -> impl Iterator<Item = (&str, Times)> {
         }
         Some((std::str::from_utf8(number).ok()?, times))
     })
+}
+
+/// Fields of `/proc/cpuinfo` by CPU. Lines before the first `processor` belong to no CPU; a block of other lines at the
+/// end, as on ARM, belongs to all.
+pub(super) fn cpuinfo(file: &[u8]) -> Vec<BTreeMap<Cow<'_, str>, Cow<'_, str>>> {
+    let mut blocks: Vec<BTreeMap<_, _>> = Vec::new();
+    let mut common = BTreeMap::new();
+    let mut is_of_cpu = false;
+    for line in file.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+            is_of_cpu &= !line.is_empty();
+            continue;
+        };
+        let (key, value) = line.split_at(colon);
+        let (key, value) = (key.trim_ascii(), value.get(1..).unwrap_or_default().trim_ascii());
+        if key == b"processor" {
+            blocks.push(BTreeMap::new());
+            is_of_cpu = true;
+        }
+        let block = blocks.last_mut().filter(|_| is_of_cpu).unwrap_or(&mut common);
+        block.insert(text::text(key), text::text(value));
+    }
+    for block in &mut blocks {
+        for (key, value) in &common {
+            block.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    blocks
 }
 
 /// More CPUs than a kernel can have: `NR_CPUS` ends at 8192.
@@ -60,6 +95,18 @@ mod tests {
     }
 
     #[test]
+    fn each_cpu_has_its_fields_and_those_of_all() {
+        let file = b"noise\nvendor_id : all\n\nprocessor : 0\nmodel name : a:b\nodd \xff\n\nprocessor: 1\nbugs\t:\n\nHardware : X\n";
+        let found = cpuinfo(file);
+        let field = |cpu: usize, name: &str| found[cpu].get(name).map(ToString::to_string);
+        assert_eq!(found.len(), 2);
+        assert_eq!((field(0, "processor"), field(0, "model name")), (Some("0".into()), Some("a:b".into())));
+        assert_eq!((field(1, "bugs"), field(1, "model name")), (Some(String::new()), None));
+        assert_eq!((field(0, "Hardware"), field(1, "vendor_id")), (Some("X".into()), Some("all".into())));
+        assert!(cpuinfo(b"").is_empty() && cpuinfo(b"x : y\n").is_empty());
+    }
+
+    #[test]
     fn a_list_of_ranges_is_its_numbers() {
         assert_eq!(ranges(b"2-5,7\n").collect::<Vec<_>>(), [2, 3, 4, 5, 7]);
         assert_eq!(ranges(b"\n").count() + ranges(b"5-2").count() + ranges(b"0-99999999").count(), 0);
@@ -68,7 +115,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = (cpus(&bytes).count(), ranges(&bytes).count());
+            let _ = (cpus(&bytes).count(), ranges(&bytes).count(), cpuinfo(&bytes).len());
         }
     }
 }

@@ -7,9 +7,10 @@
 mod metrics;
 mod parse;
 
+use std::path::PathBuf;
+
 use kernfs::{Dir, Host, ReadError, Reader, text};
 use metric::{Batch, Bytes, Count, Family, Millis, Seconds};
-use procfs_core::DiskStat;
 
 use self::{
     metrics::{
@@ -17,9 +18,9 @@ use self::{
         FILESYSTEM, FLUSH_TIME, FLUSHES, INFO, MAPPER, NOW, READ_BYTES, READ_TIME, READS, READS_MERGED, WEIGHTED,
         WRITE_TIME, WRITES, WRITES_MERGED, WRITTEN_BYTES,
     },
-    parse::Properties,
+    parse::{COLUMNS, Disk, Properties},
 };
-use super::node::{Filter, attribute, malformed};
+use super::node::{Filter, attribute, malformed, or_problem};
 use crate::{
     config::node::DISKSTATS_DEVICE_EXCLUDE,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
@@ -43,7 +44,7 @@ const UDEV: &str = "run/udev/data";
 #[derive(Debug)]
 struct NodeDiskstats {
     filter: Filter,
-    udev: Option<Dir>,
+    udev: PathBuf,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
@@ -52,7 +53,7 @@ fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     let filter = Filter::new(&options.device_include, &options.device_exclude, DISKSTATS_DEVICE_EXCLUDE);
     let path = &context.config.path.udev_data;
     let udev = if path.as_os_str().is_empty() { context.host.rootfs.join(UDEV) } else { path.clone() };
-    Ok(Box::new(NodeDiskstats { filter, udev: Dir::open(&udev).ok() }))
+    Ok(Box::new(NodeDiskstats { filter, udev }))
 }
 
 impl Collector for NodeDiskstats {
@@ -64,66 +65,72 @@ impl Collector for NodeDiskstats {
         };
         let mut disks = Vec::new();
         for line in text::lines(file) {
-            match DiskStat::from_line(&text::text(line)) {
-                Ok(disk) if self.filter.passes(&disk.name) => disks.push(disk),
-                Ok(_) => {}
-                Err(error) => problems.push(malformed(&host.proc, "diskstats", error.to_string())),
+            match parse::disk(line) {
+                Some(disk) if self.filter.passes(&disk.name) => disks.push(disk),
+                Some(_) => {}
+                None => problems.push(malformed(&host.proc, "diskstats", "a line that names no disk")),
             }
         }
+        // It may have been started, or started anew, since the last scrape.
+        let udev = Dir::open(&self.udev).ok();
         for disk in &disks {
             emit(disk, out);
-            emit_info(disk, self.udev.as_ref(), host, reader, out)?;
+            emit_info(disk, udev.as_ref(), host, reader, out, problems);
         }
         Ok(())
     }
 }
 
-fn emit(disk: &DiskStat, out: &mut Batch) {
+/// How a column becomes a sample.
+enum Column {
+    Number(&'static Family<Count, 1>),
+    Sectors(&'static Family<Bytes, 1>),
+    Millis(&'static Family<Seconds, 1>),
+}
+
+/// Where each family's value stands.
+static OF_COLUMN: [(usize, Column); COLUMNS] = [
+    (0, Column::Number(&READS)),
+    (1, Column::Number(&READS_MERGED)),
+    (2, Column::Sectors(&READ_BYTES)),
+    (3, Column::Millis(&READ_TIME)),
+    (4, Column::Number(&WRITES)),
+    (5, Column::Number(&WRITES_MERGED)),
+    (6, Column::Sectors(&WRITTEN_BYTES)),
+    (7, Column::Millis(&WRITE_TIME)),
+    (8, Column::Number(&NOW)),
+    (9, Column::Millis(&BUSY)),
+    (10, Column::Millis(&WEIGHTED)),
+    (11, Column::Number(&DISCARDS)),
+    (12, Column::Number(&DISCARDS_MERGED)),
+    (13, Column::Number(&DISCARDED)),
+    (15, Column::Number(&FLUSHES)),
+    (14, Column::Millis(&DISCARD_TIME)),
+    (16, Column::Millis(&FLUSH_TIME)),
+];
+
+fn emit(disk: &Disk, out: &mut Batch) {
     let device = [disk.name.as_str()];
-    let bytes = |sectors: u64| Bytes(sectors.saturating_mul(SECTOR));
-    out.put(&READS, device, disk.reads);
-    out.put(&READS_MERGED, device, disk.merged);
-    out.put(&READ_BYTES, device, bytes(disk.sectors_read));
-    out.put(&READ_TIME, device, Millis(disk.time_reading));
-    out.put(&WRITES, device, disk.writes);
-    out.put(&WRITES_MERGED, device, disk.writes_merged);
-    out.put(&WRITTEN_BYTES, device, bytes(disk.sectors_written));
-    out.put(&WRITE_TIME, device, Millis(disk.time_writing));
-    out.put(&NOW, device, disk.in_progress);
-    out.put(&BUSY, device, Millis(disk.time_in_progress));
-    out.put(&WEIGHTED, device, Millis(disk.weighted_time_in_progress));
-    let counts: [(&'static Family<Count, 1>, Option<u64>); 4] = [
-        (&DISCARDS, disk.discards),
-        (&DISCARDS_MERGED, disk.discards_merged),
-        (&DISCARDED, disk.sectors_discarded),
-        (&FLUSHES, disk.flushes),
-    ];
-    for (family, count) in counts {
-        if let Some(count) = count {
-            out.put(family, device, count);
-        }
-    }
-    let times: [(&'static Family<Seconds, 1>, Option<u64>); 2] =
-        [(&DISCARD_TIME, disk.time_discarding), (&FLUSH_TIME, disk.time_flushing)];
-    for (family, millis) in times {
-        if let Some(millis) = millis {
-            out.put(family, device, Millis(millis));
+    for (at, column) in &OF_COLUMN {
+        let Some(value) = disk.columns.get(*at).copied().flatten() else { continue };
+        match column {
+            Column::Number(family) => out.put(family, device, value),
+            Column::Sectors(family) => out.put(family, device, Bytes(value.saturating_mul(SECTOR))),
+            Column::Millis(family) => out.put(family, device, Millis(value)),
         }
     }
 }
 
 fn emit_info(
-    disk: &DiskStat,
+    disk: &Disk,
     udev: Option<&Dir>,
     host: &Host,
     reader: &mut Reader,
     out: &mut Batch,
-) -> Result<(), ReadError> {
+    problems: &mut Vec<ReadError>,
+) {
     let (major, minor) = (disk.major.to_string(), disk.minor.to_string());
-    let udev = match udev {
-        Some(udev) => reader.read(udev, &format!("b{major}:{minor}"))?,
-        None => None,
-    };
+    let udev = udev.and_then(|udev| or_problem(reader.read(udev, &format!("b{major}:{minor}")), problems));
     let udev = udev.map_or_else(Properties::default, parse::properties);
     let device = disk.name.as_str();
     let rotational = attribute(reader, &host.sys, &format!("block/{}/queue/rotational", device.replace('/', "!")));
@@ -152,7 +159,6 @@ fn emit_info(
             }
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ mod metrics;
 mod mounts;
 mod space;
 
-use std::{collections::HashSet, io, path::PathBuf};
+use std::{io, path::PathBuf};
 
 use kernfs::{Host, ReadError, Reader};
 use metric::{Batch, Bytes};
@@ -65,9 +65,6 @@ impl Collector for NodeFilesystem {
         let Scrape { host, reader, out, deadline, problems, .. } = scrape;
         let mut mounts = mounts(host, reader)?;
         mounts.retain(|mount| self.fs_types.passes(&mount.fs_type) && self.mount_points.passes(&mount.point));
-        // What is mounted twice at one place is shown once.
-        let mut seen = HashSet::new();
-        mounts.retain(|mount| seen.insert(mount.clone()));
         let paths: Vec<PathBuf> = mounts.iter().map(|mount| host.rootfs.join(&mount.point)).collect();
         self.asker.keep(|path| paths.iter().any(|mounted| mounted == path));
         let answers = self.asker.spaces(&paths, *deadline);
@@ -90,7 +87,7 @@ impl Collector for NodeFilesystem {
 fn mounts(host: &Host, reader: &mut Reader) -> Result<Vec<Mount>, ReadError> {
     for (file, is_last) in [("1/mountinfo", false), ("self/mountinfo", true)] {
         match reader.read(&host.proc, file) {
-            Ok(Some(file)) => return Ok(mounts::mounts(file, host.rootfs.path()).collect()),
+            Ok(Some(file)) => return Ok(mounts::mounts(file, host.rootfs.path())),
             Err(error) if is_last => return Err(error),
             Ok(None) | Err(_) => {}
         }

@@ -10,7 +10,7 @@
 use kernfs::{ReadError, text};
 use metric::{Count, Discovered, Kind, Label};
 
-use super::node::{NAMER, entries, hex, net_folder};
+use super::node::{NAMER, entries, hex, net_folder, or_problem};
 use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
 
 /// Current kernels have about 40 names.
@@ -43,9 +43,12 @@ fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 
 impl Collector for NodeLnstat {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
-        let Scrape { host, reader, out, .. } = scrape;
+        let Scrape { host, reader, out, problems, .. } = scrape;
         for subsystem in entries(reader, &host.proc, &self.folder)? {
-            let Some(file) = reader.read(&host.proc, &format!("{}/{subsystem}", self.folder))? else { continue };
+            let Some(file) = or_problem(reader.read(&host.proc, &format!("{}/{subsystem}", self.folder)), problems)
+            else {
+                continue;
+            };
             let mut lines = text::lines(file);
             let Some(names) = lines.next() else { continue };
             for (cpu, line) in lines.enumerate() {

@@ -42,8 +42,8 @@ pub(super) fn arrays(file: &[u8]) -> Vec<Array> {
     let file = text::text(file);
     let mut arrays: Vec<Array> = Vec::new();
     let mut head = "";
-    for line in file.lines() {
-        if line.starts_with(char::is_whitespace) {
+    for line in file.split('\n').filter(|line| !line.is_empty()) {
+        if line.starts_with([' ', '\t']) {
             if let Some(array) = arrays.last_mut().filter(|_| !head.is_empty()) {
                 array.read_more(head, line);
             }

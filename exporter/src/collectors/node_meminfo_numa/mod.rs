@@ -7,7 +7,7 @@
 use kernfs::{ReadError, text};
 use metric::{Count, Discovered, Kind, Label};
 
-use super::node::{NAMER, float, numbered};
+use super::node::{NAMER, float, numbered, or_problem};
 use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
 
 const NODE: &[Label; 1] = &[Label::open("node", "NUMA nodes of the machine")];
@@ -38,9 +38,9 @@ const FOLDER: &str = "devices/system/node";
 
 impl Collector for NodeMeminfoNuma {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
-        let Scrape { host, reader, out, .. } = scrape;
+        let Scrape { host, reader, out, problems, .. } = scrape;
         for folder in numbered(reader, &host.sys, FOLDER, "node")? {
-            if let Some(file) = reader.read(&host.sys, &format!("{FOLDER}/{folder}/meminfo"))? {
+            if let Some(file) = or_problem(reader.read(&host.sys, &format!("{FOLDER}/{folder}/meminfo")), problems) {
                 for (node, field, value) in text::lines(file).filter_map(line) {
                     let name = format!("node_memory_numa_{field}");
                     if let Some(family) = GAUGES.family(&name, &format!("The field {field} of a NUMA node's meminfo."))
@@ -49,7 +49,7 @@ impl Collector for NodeMeminfoNuma {
                     }
                 }
             }
-            if let Some(file) = reader.read(&host.sys, &format!("{FOLDER}/{folder}/numastat"))? {
+            if let Some(file) = or_problem(reader.read(&host.sys, &format!("{FOLDER}/{folder}/numastat")), problems) {
                 let node = folder.trim_start_matches("node");
                 for (field, value) in text::pairs(file) {
                     let field = text::text(field);

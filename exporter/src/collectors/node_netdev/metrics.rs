@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use metric::{Count, Desc, Family, Label};
-use procfs_core::net::DeviceStatus;
 
 use crate::collectors::node::{counter, gauge};
 
@@ -21,40 +20,28 @@ const fn field<W: Copy>(name: &'static str, help: &'static str, of: W) -> Field<
     Field { family: counter(name, help, DEVICE), of }
 }
 
-type Column = fn(&DeviceStatus) -> u64;
-
-/// Columns of `/proc/net/dev`.
-pub(super) static COLUMNS: [Field<Column>; 16] = [
-    field("node_network_receive_bytes_total", "Bytes received.", |device| device.recv_bytes),
-    field("node_network_receive_packets_total", "Packets received.", |device| device.recv_packets),
-    field("node_network_receive_errs_total", "Packets that arrived broken.", |device| device.recv_errs),
-    field("node_network_receive_drop_total", "Packets that arrived and were dropped.", |device| device.recv_drop),
-    field("node_network_receive_fifo_total", "Packets lost because the device's buffer was full.", |device| {
-        device.recv_fifo
-    }),
-    field(
-        "node_network_receive_frame_total",
-        "Packets that arrived with a wrong length, frame or checksum.",
-        |device| device.recv_frame,
-    ),
-    field("node_network_receive_compressed_total", "Compressed packets received.", |device| device.recv_compressed),
-    field("node_network_receive_multicast_total", "Multicast packets received.", |device| device.recv_multicast),
-    field("node_network_transmit_bytes_total", "Bytes sent.", |device| device.sent_bytes),
-    field("node_network_transmit_packets_total", "Packets sent.", |device| device.sent_packets),
-    field("node_network_transmit_errs_total", "Packets that could not be sent.", |device| device.sent_errs),
-    field("node_network_transmit_drop_total", "Packets dropped on the way out.", |device| device.sent_drop),
-    field(
-        "node_network_transmit_fifo_total",
-        "Packets not sent because of an error of the device's buffer.",
-        |device| device.sent_fifo,
-    ),
-    field("node_network_transmit_colls_total", "Collisions while sending.", |device| device.sent_colls),
+/// Columns of `/proc/net/dev`, in its order.
+pub(super) static COLUMNS: [Field<()>; 16] = [
+    field("node_network_receive_bytes_total", "Bytes received.", ()),
+    field("node_network_receive_packets_total", "Packets received.", ()),
+    field("node_network_receive_errs_total", "Packets that arrived broken.", ()),
+    field("node_network_receive_drop_total", "Packets that arrived and were dropped.", ()),
+    field("node_network_receive_fifo_total", "Packets lost because the device's buffer was full.", ()),
+    field("node_network_receive_frame_total", "Packets that arrived with a wrong length, frame or checksum.", ()),
+    field("node_network_receive_compressed_total", "Compressed packets received.", ()),
+    field("node_network_receive_multicast_total", "Multicast packets received.", ()),
+    field("node_network_transmit_bytes_total", "Bytes sent.", ()),
+    field("node_network_transmit_packets_total", "Packets sent.", ()),
+    field("node_network_transmit_errs_total", "Packets that could not be sent.", ()),
+    field("node_network_transmit_drop_total", "Packets dropped on the way out.", ()),
+    field("node_network_transmit_fifo_total", "Packets not sent because of an error of the device's buffer.", ()),
+    field("node_network_transmit_colls_total", "Collisions while sending.", ()),
     field(
         "node_network_transmit_carrier_total",
         "Packets not sent because of the carrier, an abort, the heartbeat or the window.",
-        |device| device.sent_carrier,
+        (),
     ),
-    field("node_network_transmit_compressed_total", "Compressed packets sent.", |device| device.sent_compressed),
+    field("node_network_transmit_compressed_total", "Compressed packets sent.", ()),
 ];
 
 /// Not in `/proc/net/dev`: a file of the folder `statistics`.

@@ -9,17 +9,13 @@ mod metrics;
 
 use std::net::IpAddr;
 
-use kernfs::{Host, ReadError, Reader};
+use kernfs::{Host, ReadError, Reader, text};
 use metric::{Batch, Count, Family};
-use procfs_core::{
-    FromBufRead,
-    net::{DeviceStatus, InterfaceDeviceStatus},
-};
 
 use self::metrics::{ADDRESS, ALL, COLUMNS, DETAILS, NOHANDLER, SINGLE, aliased};
 use super::{
     netlink::{self, Address},
-    node::{Filter, attribute_number, attribute_text, malformed, net_folder},
+    node::{Filter, attribute_number, attribute_text, net_folder},
 };
 use crate::{
     config::node::Pattern,
@@ -73,10 +69,7 @@ impl Collector for NodeNetdev {
             scrape.nothing_there();
             return Ok(());
         };
-        let devices = InterfaceDeviceStatus::from_buf_read(file)
-            .map_err(|error| malformed(&host.proc, &self.file, error.to_string()))?;
-        let mut devices: Vec<DeviceStatus> = devices.0.into_values().collect();
-        devices.retain(|device| self.filter.passes(&device.name));
+        let mut devices: Vec<Device> = devices(file).filter(|device| self.filter.passes(&device.name)).collect();
         devices.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         for device in &devices {
             self.emit(device, host, reader, out);
@@ -92,8 +85,30 @@ impl Collector for NodeNetdev {
     }
 }
 
+/// A line of `/proc/net/dev`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Device {
+    name: String,
+    /// `None` where the kernel tells nothing, or what is no number of 64 bits.
+    columns: [Option<u64>; COLUMNS.len()],
+}
+
+/// The devices in the file. A name may hold all but white space of ASCII, a slash and, by itself, a colon; numbers hold
+/// none, so the last colon ends the name.
+fn devices(file: &[u8]) -> impl Iterator<Item = Device> {
+    text::lines(file).filter_map(|line| {
+        let colon = line.iter().rposition(|byte| *byte == b':')?;
+        let (name, numbers) = line.split_at(colon);
+        let mut columns = [None; COLUMNS.len()];
+        for (column, word) in columns.iter_mut().zip(text::words(numbers.get(1..)?)) {
+            *column = text::number(word);
+        }
+        Some(Device { name: text::text(name.trim_ascii()).into_owned(), columns })
+    })
+}
+
 impl NodeNetdev {
-    fn emit(&self, device: &DeviceStatus, host: &Host, reader: &mut Reader, out: &mut Batch) {
+    fn emit(&self, device: &Device, host: &Host, reader: &mut Reader, out: &mut Batch) {
         let name = device.name.as_str();
         let alias = self.aliases.then(|| attribute_text(reader, &host.sys, &format!("class/net/{name}/ifalias")));
         let mut put = |family: &'static Family<Count, 1>, value: u64| match &alias {
@@ -104,9 +119,9 @@ impl NodeNetdev {
                 }
             }
         };
-        for column in &COLUMNS {
-            if !self.detailed || SINGLE.contains(&column.family.desc().name) {
-                put(&column.family, (column.of)(device));
+        for (column, value) in COLUMNS.iter().zip(device.columns) {
+            if let Some(value) = value.filter(|_| !self.detailed || SINGLE.contains(&column.family.desc().name)) {
+                put(&column.family, value);
             }
         }
         let details = if self.detailed { DETAILS.iter() } else { [].iter() };
@@ -198,10 +213,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_odd_name_or_number_costs_nobody_else() {
+        let numbers = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16";
+        let mut file =
+            format!("Inter-| x\n face |bytes packets\n e\u{3000}a: {numbers}\n  lo:{numbers} 17\n").into_bytes();
+        file.extend_from_slice(b" e\xff: 1 99999999999999999999 3\nbroken\n");
+        let found: Vec<_> = devices(&file).collect();
+        let names: Vec<_> = found.iter().map(|device| device.name.as_str()).collect();
+        assert_eq!(names, ["e\u{3000}a", "lo", "e\u{fffd}ff"]);
+        assert_eq!(found[0].columns, found[1].columns);
+        assert_eq!(found[1].columns[15], Some(16));
+        assert_eq!(found[2].columns[..4], [Some(1), None, Some(3), None]);
+    }
+
     proptest! {
         #[test]
         fn nothing_panics(file in "h\\nh\\n([a-z0-9:]{0,8}( [0-9]{0,21}){0,18}\\n){0,4}") {
-            let _ = InterfaceDeviceStatus::from_buf_read(file.as_bytes());
+            let _ = devices(file.as_bytes()).count();
         }
     }
 }

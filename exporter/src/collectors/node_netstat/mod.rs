@@ -9,7 +9,7 @@ use kernfs::ReadError;
 use metric::Batch;
 
 use self::metrics::{ALL, DECLARED, OTHERS};
-use super::node::{Fields, net_folder};
+use super::node::{Fields, net_folder, or_problem};
 use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
 
 /// See the module.
@@ -38,16 +38,16 @@ fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 
 impl Collector for NodeNetstat {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
-        let Scrape { host, reader, out, .. } = scrape;
+        let Scrape { host, reader, out, problems, .. } = scrape;
         let mut is_there = false;
         for file in ["netstat", "snmp"] {
-            if let Some(file) = reader.read(&host.proc, &format!("{}/{file}", self.folder))? {
+            if let Some(file) = or_problem(reader.read(&host.proc, &format!("{}/{file}", self.folder)), problems) {
                 is_there = true;
                 parse::pairs_of_lines(file, |protocol, field, value| self.emit(protocol, field, value, out));
             }
         }
         // Without IPv6 the file is not there.
-        if let Some(file) = reader.read(&host.proc, &format!("{}/snmp6", self.folder))? {
+        if let Some(file) = or_problem(reader.read(&host.proc, &format!("{}/snmp6", self.folder)), problems) {
             parse::snmp6(file, |protocol, field, value| self.emit(protocol, field, value, out));
         }
         if !is_there {

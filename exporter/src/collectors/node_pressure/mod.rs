@@ -8,9 +8,8 @@
 
 use kernfs::{ReadError, text};
 use metric::{Desc, Family, Micros, Seconds};
-use procfs_core::parse_pressure_record;
 
-use super::node::counter;
+use super::node::{counter, or_problem};
 use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
 
 static CPU: Family<Seconds, 0> =
@@ -63,10 +62,10 @@ fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 
 impl Collector for NodePressure {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
-        let Scrape { host, reader, out, .. } = scrape;
+        let Scrape { host, reader, out, problems, .. } = scrape;
         let mut is_there = false;
         for (file, some, full) in &RESOURCES {
-            let Some(file) = reader.read(&host.proc, file)? else { continue };
+            let Some(file) = or_problem(reader.read(&host.proc, file), problems) else { continue };
             is_there = true;
             for line in text::lines(file) {
                 let family = if line.starts_with(b"some ") { some } else { full };
@@ -82,12 +81,11 @@ impl Collector for NodePressure {
     }
 }
 
-/// The parser panics on a line of one word.
+/// The total of a line.
 fn total(line: &[u8]) -> Option<Micros> {
-    if !line.starts_with(b"some ") && !line.starts_with(b"full ") {
-        return None;
-    }
-    parse_pressure_record(&text::text(line)).ok().map(|record| Micros(record.total))
+    let mut words = text::words(line);
+    matches!(words.next()?, b"some" | b"full").then_some(())?;
+    words.find_map(|word| word.strip_prefix(b"total=")).and_then(text::number).map(Micros)
 }
 
 #[cfg(test)]
@@ -100,6 +98,13 @@ mod tests {
     fn interrupts_have_no_some_and_cpus_no_full() {
         check(&SPEC, "node_pressure/testdata/vm-6-18", View::Node);
         check(&SPEC, "node_pressure/testdata/kernel-docs", View::Node);
+    }
+
+    #[test]
+    fn a_line_needs_no_averages() {
+        assert_eq!(total(b"some avg10=0.00 new=1 total=7 more=2"), Some(Micros(7)));
+        assert_eq!(total(b"full total=0"), Some(Micros(0)));
+        assert_eq!(total(b"half total=1").or(total(b"some")).or(total(b"some total=x")), None);
     }
 
     proptest! {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use kernfs::{ReadError, text};
 use metric::{Count, Desc, Family, Label};
 
-use super::node::{attribute_number, entries, gauge};
+use super::node::{attribute_number, entries, folder, gauge, or_problem};
 use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
 
 static THREADS: Family<Count, 0> = gauge("node_processes_threads", "Threads of the machine.", &[]);
@@ -55,21 +55,26 @@ fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 
 impl Collector for NodeProcesses {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
-        let Scrape { host, reader, out, .. } = scrape;
+        let Scrape { host, reader, out, problems, .. } = scrape;
         let (mut processes, mut threads) = (0_u64, 0_u64);
         let mut by_state: BTreeMap<char, u64> = BTreeMap::new();
         let mut threads_by_state: BTreeMap<char, u64> = BTreeMap::new();
         for pid in entries(reader, &host.proc, "")?.iter().filter(|name| text::number(name.as_bytes()).is_some()) {
-            let Some((state, count)) = reader.read(&host.proc, &format!("{pid}/stat"))?.and_then(parse::stat) else {
+            let Some((state, count)) =
+                or_problem(reader.read(&host.proc, &format!("{pid}/stat")), problems).and_then(parse::stat)
+            else {
                 continue;
             };
             processes += 1;
             threads += count;
             *by_state.entry(state).or_default() += 1;
-            for tid in entries(reader, &host.proc, &format!("{pid}/task"))? {
-                let file =
-                    if tid == *pid { None } else { reader.read(&host.proc, &format!("{pid}/task/{tid}/stat"))? };
-                let state = if tid == *pid { Some(state) } else { file.and_then(parse::stat).map(|(state, _)| state) };
+            for tid in or_problem(folder(reader, &host.proc, &format!("{pid}/task")), problems).unwrap_or_default() {
+                let state = if tid == *pid {
+                    Some(state)
+                } else {
+                    let file = or_problem(reader.read(&host.proc, &format!("{pid}/task/{tid}/stat")), problems);
+                    file.and_then(parse::stat).map(|(state, _)| state)
+                };
                 if let Some(state) = state {
                     *threads_by_state.entry(state).or_default() += 1;
                 }

@@ -9,7 +9,7 @@ use kernfs::ReadError;
 use metric::Batch;
 
 use self::metrics::{ALL, DECLARED, OTHERS};
-use super::node::{Fields, net_folder};
+use super::node::{Fields, net_folder, or_problem};
 use crate::{
     config::node::Pattern,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
@@ -46,9 +46,11 @@ fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 
 impl Collector for NodeSockstat {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
-        let Scrape { host, reader, out, .. } = scrape;
+        let Scrape { host, reader, out, problems, .. } = scrape;
         for file in ["sockstat", "sockstat6"] {
-            let Some(file) = reader.read(&host.proc, &format!("{}/{file}", self.folder))? else { continue };
+            let Some(file) = or_problem(reader.read(&host.proc, &format!("{}/{file}", self.folder)), problems) else {
+                continue;
+            };
             parse::sockstat(file, |protocol, key, value| self.emit(protocol, key, value, out));
         }
         Ok(())

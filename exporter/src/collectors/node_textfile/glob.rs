@@ -1,8 +1,6 @@
 //! Folders that a pattern with `*`, `?` and `[…]` names, part by part, as shells do it without hidden ones.
 
-use std::path::Path;
-
-use kernfs::{Dir, Reader};
+use kernfs::{Dir, Reader, text};
 
 use crate::{collectors::node::entries, config::node::Pattern};
 
@@ -23,7 +21,7 @@ fn below(folder: &str, part: &str, reader: &Reader) -> Vec<String> {
     };
     let Some(pattern) = pattern_of(part) else { return vec![path(part)] };
     let here = if folder.is_empty() { "." } else { folder };
-    let Ok(dir) = Dir::open(Path::new(here)) else { return Vec::new() };
+    let Ok(dir) = Dir::open(&text::path(here)) else { return Vec::new() };
     let names = entries(reader, &dir, "").unwrap_or_default();
     let fits = |name: &String| pattern.matches(name) && (part.starts_with('.') || !name.starts_with('.'));
     names.iter().filter(|name| fits(name)).map(|name| path(name)).collect()

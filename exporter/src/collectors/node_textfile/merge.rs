@@ -1,13 +1,15 @@
 //! Families of many files made one page: each family once, each series once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use expo::{ParsedFamily, ParsedKind, ParsedSample};
+use expo::{ParsedFamily, ParsedKind, ParsedSample, line_names};
 
 /// Families by name, and what is known of them.
 #[derive(Debug, Default)]
 pub(super) struct Merged {
     families: BTreeMap<String, Entry>,
+    /// Names that lines may have, and the family that has them.
+    lines: HashMap<String, String>,
 }
 
 #[derive(Debug)]
@@ -31,6 +33,14 @@ impl Merged {
     pub(super) fn add(&mut self, family: ParsedFamily, file: &str) -> Result<(), String> {
         let name = family.name.clone();
         let ParsedFamily { help, kind, samples, .. } = family;
+        if !self.families.contains_key(&name) {
+            let taken = line_names(&name, kind).find_map(|line| self.lines.get(&line));
+            if let Some(other) = taken {
+                let file = self.families.get(other).and_then(|entry| entry.files.first()).map_or("", String::as_str);
+                return Err(format!("{name} has lines that are called as those of {other} in {file}"));
+            }
+            self.lines.extend(line_names(&name, kind).map(|line| (line, name.clone())));
+        }
         let entry = self.families.entry(name.clone()).or_insert_with(|| Entry {
             family: ParsedFamily { name: name.clone(), help: help.clone(), kind, ..ParsedFamily::default() },
             files: Vec::new(),

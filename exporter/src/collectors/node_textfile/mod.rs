@@ -8,10 +8,10 @@
 mod glob;
 mod merge;
 
-use std::{collections::HashSet, io, path::Path};
+use std::{collections::HashSet, io};
 
-use expo::{Format, ParsedFamily, parse_lenient};
-use kernfs::{Dir, ReadError, Reader};
+use expo::{Format, ParsedFamily, line_names, parse_lenient};
+use kernfs::{Dir, ReadError, Reader, text};
 use metric::{Count, Desc, Family, Label, Timestamp};
 
 use self::merge::{Merged, has_times, plain};
@@ -77,7 +77,8 @@ fn gather(patterns: &[String], taken: &HashSet<&'static str>, reader: &mut Reade
     let patterns = patterns.iter().filter(|pattern| !pattern.is_empty());
     let folders: Vec<String> = patterns.flat_map(|pattern| glob::folders(pattern, reader)).collect();
     for folder in folders {
-        let opened = Dir::open(Path::new(&folder)).map_err(|source| ReadError { path: folder.clone().into(), source });
+        let opened = Dir::open(&text::path(&folder));
+        let opened = opened.map_err(|source| ReadError { path: folder.clone().into(), source });
         match opened.and_then(|dir| Ok((entries(reader, &dir, "")?, dir))) {
             Ok((names, dir)) => {
                 for name in names.iter().filter(|name| name.strip_suffix(".prom").is_some()) {
@@ -106,7 +107,7 @@ fn read_file(
     };
     let path = dir.join(name).display().to_string();
     for family in families.into_iter().map(plain) {
-        let added = if taken.contains(family.name.as_str()) {
+        let added = if line_names(&family.name, family.kind).any(|line| taken.contains(line.as_str())) {
             Err(format!("{} is among the families of the node view", family.name))
         } else {
             merged.add(family, &path)
@@ -185,6 +186,17 @@ mod tests {
         assert!(problems[0].starts_with("cannot read /b.prom: line 1: "), "{problems:#?}");
         assert_eq!(problems[1], "cannot read /c.prom: a sample has a time of its own");
         assert_eq!(problems[2], "cannot read /d.prom: x is a counter here and a gauge in /a.prom");
+    }
+
+    #[test]
+    fn a_histogram_and_a_plain_name_of_one_of_its_lines_do_not_go_together() {
+        let histogram = "# TYPE h histogram\nh_bucket{le=\"+Inf\"} 1\nh_sum 2\nh_count 1\n";
+        let (page, problems, _) = gathered(&[("a.prom", histogram), ("b.prom", "h_count 99\nother 1\n")]);
+        assert!(page.contains("h_count 1\n") && page.contains("other 1\n") && !page.contains("99"), "{page}");
+        assert_eq!(problems, ["cannot read /b.prom: h_count has lines that are called as those of h in /a.prom"]);
+        let (page, problems, _) = gathered(&[("a.prom", "h_count 99\nother 1\n"), ("b.prom", histogram)]);
+        assert!(page.contains("h_count 99\n") && !page.contains("h_bucket"), "{page}");
+        assert_eq!(problems, ["cannot read /b.prom: h has lines that are called as those of h_count in /a.prom"]);
     }
 
     #[test]

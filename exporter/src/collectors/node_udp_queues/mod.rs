@@ -8,7 +8,7 @@
 use kernfs::{ReadError, text};
 use metric::{Count, Desc, Family, Label};
 
-use super::node::{gauge, hex, net_folder};
+use super::node::{gauge, hex, net_folder, or_problem};
 use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
 
 static QUEUES: Family<Count, 2> = gauge(
@@ -40,10 +40,12 @@ fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 
 impl Collector for NodeUdpQueues {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
-        let Scrape { host, reader, out, .. } = scrape;
+        let Scrape { host, reader, out, problems, .. } = scrape;
         let mut is_there = false;
         for (file, ip) in [("udp", "v4"), ("udp6", "v6")] {
-            let Some(file) = reader.read(&host.proc, &format!("{}/{file}", self.folder))? else { continue };
+            let Some(file) = or_problem(reader.read(&host.proc, &format!("{}/{file}", self.folder)), problems) else {
+                continue;
+            };
             is_there = true;
             let (tx, rx) = queued(file);
             out.put(&QUEUES, ["tx", ip], tx);

@@ -4,11 +4,12 @@
 
 mod metrics;
 
-use kernfs::ReadError;
-use procfs_core::{FromBufRead, VmStat};
+use std::borrow::Cow;
+
+use kernfs::{ReadError, text};
 
 use self::metrics::{ALL, DECLARED, OTHERS};
-use super::node::{Fields, malformed};
+use super::node::{Fields, wide};
 use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
 
 /// See the module.
@@ -39,16 +40,23 @@ impl Collector for NodeVmstat {
             scrape.nothing_there();
             return Ok(());
         };
-        let stat = VmStat::from_buf_read(file).map_err(|error| malformed(&host.proc, "vmstat", error.to_string()))?;
-        let chosen = stat.0.iter().filter_map(|(name, value)| Some((self.fields.family(name)?, *value)));
+        let chosen = fields(file).filter_map(|(name, value)| Some((self.fields.family(&name)?, value)));
         let mut chosen: Vec<_> = chosen.collect();
-        // The parser gives them in no order, and a page should not change its order from scrape to scrape.
-        chosen.sort_unstable_by_key(|(family, _)| family.desc().name);
+        // Kernels add fields in the middle of the file.
+        chosen.sort_by_key(|(family, _)| family.desc().name);
         for (family, value) in chosen {
             out.put(family, [], value);
         }
         Ok(())
     }
+}
+
+/// Names and values. A line whose second word is no number is left out.
+fn fields(file: &[u8]) -> impl Iterator<Item = (Cow<'_, str>, f64)> {
+    text::lines(file).filter_map(|line| {
+        let mut words = text::words(line);
+        Some((text::text(words.next()?), wide(words.next()?)?))
+    })
 }
 
 #[cfg(test)]
@@ -68,10 +76,18 @@ mod tests {
         check_with(&SPEC, "node_vmstat/testdata/pattern", View::Node, config);
     }
 
+    #[test]
+    fn an_odd_line_costs_itself() {
+        let file = b"pgfault 7\nfuture 99999999999999999999\nalone\nodd x\npgpgin -1\noom_kill 3 more\n";
+        let found: Vec<_> = fields(file).collect();
+        let expected = [("pgfault", 7.0), ("future", 1e20), ("pgpgin", -1.0), ("oom_kill", 3.0)];
+        assert_eq!(found, expected.map(|(name, value)| (Cow::Borrowed(name), value)));
+    }
+
     proptest! {
         #[test]
         fn nothing_panics(file in "([a-z_]{0,8}( -?[0-9]{0,21}){0,2}\\n){0,4}") {
-            let _ = VmStat::from_buf_read(file.as_bytes());
+            let _ = fields(file.as_bytes()).count();
         }
     }
 }

@@ -10,7 +10,7 @@ mod metrics;
 use kernfs::{ReadError, text};
 
 use self::metrics::{ALL, FIELDS};
-use super::node::entries;
+use super::node::{entries, or_problem};
 use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
 
 /// See the module.
@@ -35,10 +35,13 @@ fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 
 impl Collector for NodeXfs {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
-        let Scrape { host, reader, out, .. } = scrape;
+        let Scrape { host, reader, out, problems, .. } = scrape;
         for device in entries(reader, &host.sys, FOLDER)? {
             // Beside the file systems there are folders that are about all of them: `debug`, `stats`.
-            let Some(file) = reader.read(&host.sys, &format!("{FOLDER}/{device}/stats/stats"))? else { continue };
+            let Some(file) = or_problem(reader.read(&host.sys, &format!("{FOLDER}/{device}/stats/stats")), problems)
+            else {
+                continue;
+            };
             for field in &FIELDS {
                 out.put(&field.family, [&device], number(file, field.line, field.at));
             }

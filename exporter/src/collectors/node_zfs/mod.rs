@@ -17,7 +17,7 @@ use kernfs::{Dir, ReadError, Reader, text};
 use metric::Batch;
 
 use self::metrics::{ALL, OF_DATASET, OF_MACHINE, OF_POOL, STATE, STATES};
-use super::node::{entries, malformed};
+use super::node::{entries, malformed, or_problem};
 use crate::spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View};
 
 /// See the module.
@@ -57,15 +57,18 @@ fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
 
 impl Collector for NodeZfs {
     fn collect(&mut self, scrape: &mut Scrape<'_>) -> Result<(), ReadError> {
-        let Scrape { host, reader, out, .. } = scrape;
+        let Scrape { host, reader, out, problems, .. } = scrape;
         if !reader.exists(&host.proc, FOLDER) {
             scrape.nothing_there();
             return Ok(());
         }
         for (file, called) in FILES {
             let path = format!("{FOLDER}/{file}");
-            let Some(bytes) = reader.read(&host.proc, &path)? else { continue };
-            let table = table(bytes).ok_or_else(|| malformed(&host.proc, &path, "no line of column names"))?;
+            let Some(bytes) = or_problem(reader.read(&host.proc, &path), problems) else { continue };
+            let Some(table) = table(bytes) else {
+                problems.push(malformed(&host.proc, &path, "no line of column names"));
+                continue;
+            };
             for (name, value) in table.numbers {
                 let name = format!("node_zfs_{called}_{}", name.replace('-', "_"));
                 if let Some(family) = OF_MACHINE.family(&name, &format!("A statistic of {file} of ZFS.")) {
@@ -77,14 +80,22 @@ impl Collector for NodeZfs {
         reader.list(&host.proc, FOLDER, |name, is_dir| pools.extend(is_dir.then(|| name.to_owned())))?;
         pools.sort_unstable();
         for pool in pools {
-            of_pool(&host.proc, reader, &pool, out)?;
+            if let Err(problem) = of_pool(&host.proc, reader, &pool, out, problems) {
+                problems.push(problem);
+            }
         }
         Ok(())
     }
 }
 
 /// What a pool says. One that is exported meanwhile loses its files, and its rows.
-fn of_pool(proc: &Dir, reader: &mut Reader, pool: &str, out: &mut Batch) -> Result<(), ReadError> {
+fn of_pool(
+    proc: &Dir,
+    reader: &mut Reader,
+    pool: &str,
+    out: &mut Batch,
+    problems: &mut Vec<ReadError>,
+) -> Result<(), ReadError> {
     let folder = format!("{FOLDER}/{pool}");
     if let Some(state) = reader.read(proc, &format!("{folder}/state"))? {
         let state = state.trim_ascii().to_ascii_lowercase();
@@ -101,8 +112,11 @@ fn of_pool(proc: &Dir, reader: &mut Reader, pool: &str, out: &mut Batch) -> Resu
     }
     for file in entries(reader, proc, &folder)?.iter().filter(|name| name.starts_with("objset-")) {
         let path = format!("{folder}/{file}");
-        let Some(bytes) = reader.read(proc, &path)? else { continue };
-        let table = table(bytes).ok_or_else(|| malformed(proc, &path, "no line of column names"))?;
+        let Some(bytes) = or_problem(reader.read(proc, &path), problems) else { continue };
+        let Some(table) = table(bytes) else {
+            problems.push(malformed(proc, &path, "no line of column names"));
+            continue;
+        };
         for (name, value) in table.numbers {
             let name = format!("node_zfs_zpool_dataset_{name}");
             if let Some(family) = OF_DATASET.family(&name, "A statistic of a data set.") {

@@ -73,6 +73,7 @@ struct State {
     /// The API server's address, where it is known without asking anybody.
     api_server: Option<IpAddr>,
     told: Told,
+    outage: daemon::Outage,
 }
 
 /// State of polling the servers.

@@ -15,7 +15,10 @@ const SILENCE: Duration = Duration::from_secs(30);
 
 /// Starts the thread. It ends when what is returned is dropped.
 pub(super) fn start(peers: Peers, servers: Servers) -> std::io::Result<oneshot::Sender<()>> {
-    asking::thread("yagura-peers", async move { ask(&peers, &servers).await })
+    asking::thread("yagura-peers", move || {
+        let (peers, servers) = (peers.clone(), servers.clone());
+        async move { ask(&peers, &servers).await }
+    })
 }
 
 async fn ask(peers: &Peers, servers: &Servers) {
@@ -67,11 +70,11 @@ async fn ask_one(peers: &Peers, servers: &Servers, url: &str, way: &mut Option<A
 
 fn note(peers: &Peers, trouble: Option<String>) {
     let mut state = peers.0.state.lock();
-    match (&trouble, &state.told.trouble) {
-        (Some(error), None) => {
+    match &trouble {
+        Some(error) if state.outage.note(error) => {
             tracing::warn!(error, "cannot poll peers.url; known addresses are kept");
         }
-        (None, Some(_)) => tracing::info!("polling peers.url works again"),
+        None if state.outage.end() => tracing::info!("polling peers.url works again"),
         _ => {}
     }
     if trouble.is_none() {

@@ -1,6 +1,6 @@
 //! Starts and ends the thread that asks for addresses, as the configuration says.
 
-use kubernetes::Credentials;
+use kubernetes::{Credentials, access};
 
 use super::{Peers, Servers, Told, directory::Directory, networks::Network, poll};
 use crate::config;
@@ -20,7 +20,7 @@ impl Peers {
             state.networks = config.networks.iter().filter_map(|text| Network::parse(text)).collect();
             state.networks.sort_by_key(|network| std::cmp::Reverse(network.length()));
             node.clone_into(&mut state.node);
-            state.api_server = std::env::var("KUBERNETES_SERVICE_HOST").ok().and_then(|host| host.parse().ok());
+            state.api_server = access::server_host().and_then(|host| host.parse().ok());
             state.told.is_on = !servers.urls.is_empty();
         }
         let mut asking = self.0.asking.lock();

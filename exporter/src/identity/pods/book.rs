@@ -1,7 +1,7 @@
 //! Pods of the node and their owners. Pure: fed with server responses and the time.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -15,9 +15,11 @@ use kubernetes::{
 };
 
 use super::{
+    PodName,
     object::{self, Meta},
     rules,
 };
+use crate::ids::{ContainerId, PodUid};
 
 /// How long a pod is known after its end: what its containers did is told late.
 const KEEP: Duration = Duration::from_mins(10);
@@ -32,7 +34,7 @@ pub struct Container {
     /// Its image, as the runtime names it, or as the pod does before it runs.
     pub image: Arc<str>,
     /// The runtime's ids of it and of the one before it.
-    pub ids: [Box<str>; 2],
+    pub ids: [ContainerId; 2],
     /// What it asks for and may have.
     pub amounts: Amounts,
     /// Whether it is there as long as the pod: neither an init container nor an ephemeral one.
@@ -76,7 +78,7 @@ pub struct Pod {
     /// Its addresses.
     pub addresses: Box<[IpAddr]>,
     /// Its uid at the API server.
-    uid: Arc<str>,
+    uid: PodUid<Arc<str>>,
     first: Link,
     /// Whom it belongs to, by its own labels and annotations.
     contacts: Box<[Box<str>]>,
@@ -105,6 +107,7 @@ pub(super) struct OwnerKey {
 struct Owner {
     next: Next,
     contacts: Box<[Box<str>]>,
+    is_refused: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -145,11 +148,11 @@ pub(super) struct Book {
     asked: Asked,
     node: Arc<str>,
     /// By the uid that their cgroups bear.
-    pods: HashMap<Arc<str>, Box<Pod>>,
+    pods: HashMap<PodUid<Arc<str>>, Box<Pod>>,
     owners: HashMap<OwnerKey, Owner>,
     /// Owners that are not known yet.
     wanted: BTreeSet<OwnerKey>,
-    by_address: HashMap<IpAddr, Arc<str>>,
+    by_address: HashMap<IpAddr, PodUid<Arc<str>>>,
     /// Names and images that many pods share.
     names: HashSet<Arc<str>>,
 }
@@ -169,13 +172,13 @@ impl Book {
 
     /// These pods are there, and no others.
     pub(super) fn replace<'p>(&mut self, pods: impl IntoIterator<Item = &'p object::Pod<'p>> + Clone, now: Instant) {
-        let there: HashSet<&str> = pods.clone().into_iter().map(object::Pod::cgroup_uid).collect();
+        let there: HashSet<PodUid<&str>> = pods.clone().into_iter().map(object::Pod::cgroup_uid).collect();
         for pod in pods {
             self.put(pod, now);
         }
-        let gone: Vec<Arc<str>> = self.pods.keys().filter(|uid| !there.contains(&***uid)).cloned().collect();
+        let gone: Vec<_> = self.pods.keys().filter(|uid| !there.contains(&uid.borrowed())).cloned().collect();
         for uid in gone {
-            self.end(&uid, now);
+            self.end(uid.borrowed(), now);
         }
         self.sweep(now);
     }
@@ -183,24 +186,24 @@ impl Book {
     /// A pod is there, or has changed.
     pub(super) fn put(&mut self, object: &object::Pod<'_>, now: Instant) {
         let uid = object.cgroup_uid();
-        if uid.is_empty() {
+        if uid.0.is_empty() {
             return;
         }
         let mut pod = self.read(object);
         // A status comes late and may lack a container that has just ended; its id is still the id of this one.
-        if let Some(before) = self.pods.get(uid).filter(|before| before.name == pod.name) {
+        if let Some(before) = self.pods.get(uid.0).filter(|before| before.name == pod.name) {
             pod.keep_ids_of(before);
         }
         // That of a pod from a file is not the one at the API server.
-        let key = if *pod.uid == *uid { Arc::clone(&pod.uid) } else { Arc::from(uid) };
-        let old = self.pods.insert(Arc::clone(&key), Box::new(pod));
+        let key = if pod.uid.borrowed() == uid { pod.uid.clone() } else { PodUid(uid.0.into()) };
+        let old = self.pods.insert(key.clone(), Box::new(pod));
         for address in old.iter().flat_map(|old| old.addresses.iter()) {
             self.release(address, uid);
         }
         self.place(uid);
-        if let Some(pod) = self.pods.get(uid).filter(|pod| pod.holds_addresses()) {
+        if let Some(pod) = self.pods.get(uid.0).filter(|pod| pod.holds_addresses()) {
             for address in &pod.addresses {
-                self.by_address.insert(*address, Arc::clone(&key));
+                self.by_address.insert(*address, key.clone());
             }
         }
         if self.pods.len() > 4 * MOST_GONE {
@@ -212,22 +215,22 @@ impl Book {
     pub(super) fn removed(&mut self, object: &object::Pod<'_>, now: Instant) {
         let uid = object.cgroup_uid();
         // A static pod's mirror may have been made anew before its end is told.
-        if self.pods.get(uid).is_some_and(|pod| *pod.uid == *object.metadata.uid.as_str()) {
+        if self.pods.get(uid.0).is_some_and(|pod| pod.uid.as_str() == object.metadata.uid.as_str()) {
             self.put(object, now);
             self.end(uid, now);
         }
     }
 
-    fn end(&mut self, uid: &str, now: Instant) {
-        let Some(pod) = self.pods.get_mut(uid) else { return };
+    fn end(&mut self, uid: PodUid<&str>, now: Instant) {
+        let Some(pod) = self.pods.get_mut(uid.0) else { return };
         pod.gone.get_or_insert(now);
         for address in pod.addresses.clone() {
             self.release(&address, uid);
         }
     }
 
-    fn release(&mut self, address: &IpAddr, uid: &str) {
-        if self.by_address.get(address).is_some_and(|holder| **holder == *uid) {
+    fn release(&mut self, address: &IpAddr, uid: PodUid<&str>) {
+        if self.by_address.get(address).is_some_and(|holder| holder.borrowed() == uid) {
             self.by_address.remove(address);
         }
     }
@@ -250,6 +253,13 @@ impl Book {
         self.names.retain(|name| Arc::strong_count(name) > 1);
     }
 
+    /// Asks again for one refused owner of each kind: the right may have been granted since.
+    pub(super) fn ask_refused_again(&mut self) {
+        let refused = self.owners.iter().filter(|(_, owner)| owner.is_refused).map(|(key, _)| (key.kind, key.clone()));
+        let one_of_each: BTreeMap<usize, OwnerKey> = refused.collect();
+        self.wanted.extend(one_of_each.into_values());
+    }
+
     /// Owners to ask for.
     pub(super) fn wanted(&self) -> Vec<(OwnerKey, String)> {
         let path =
@@ -260,25 +270,32 @@ impl Book {
     /// What was asked for.
     pub(super) fn learn(&mut self, key: OwnerKey, told: &Told<'_>) {
         self.wanted.remove(&key);
+        let is_refused = matches!(told, Told::Refused);
         let owner = match told {
             Told::Is(meta) => Owner {
                 next: meta.controller().map_or(Next::Top, |owner| Next::Owned(self.link(owner))),
                 contacts: values(&self.asked.contacts, meta),
+                is_refused,
             },
-            Told::Missing => Owner { next: Next::Missing, contacts: Box::default() },
-            Told::Refused => Owner { next: Next::Top, contacts: Box::default() },
+            Told::Missing => Owner { next: Next::Missing, contacts: Box::default(), is_refused },
+            Told::Refused => Owner { next: Next::Top, contacts: Box::default(), is_refused },
         };
-        self.owners.insert(key, owner);
-        let unsure: Vec<Arc<str>> =
-            self.pods.iter().filter(|(_, pod)| !pod.is_sure).map(|(uid, _)| uid.clone()).collect();
+        let kind = key.kind;
+        let is_granted = self.owners.insert(key, owner).is_some_and(|before| before.is_refused) && !is_refused;
+        if is_granted {
+            let others = self.owners.iter().filter(|(key, owner)| owner.is_refused && key.kind == kind);
+            self.wanted.extend(others.map(|(key, _)| key.clone()));
+        }
+        let unsure: Vec<_> =
+            self.pods.iter().filter(|(_, pod)| is_granted || !pod.is_sure).map(|(uid, _)| uid.clone()).collect();
         for uid in unsure {
-            self.place(&uid);
+            self.place(uid.borrowed());
         }
     }
 
     /// The pod with this uid on its cgroups.
-    pub(super) fn pod(&self, uid: &str) -> Option<&Pod> {
-        self.pods.get(uid).map(|pod| &**pod)
+    pub(super) fn pod(&self, uid: PodUid<&str>) -> Option<&Pod> {
+        self.pods.get(uid.0).map(|pod| &**pod)
     }
 
     /// Pods that are there.
@@ -346,7 +363,7 @@ impl Book {
             labels: values(&self.asked.labels, meta),
             on_host_network: object.spec.host_network.is_set(),
             addresses: addresses.into(),
-            uid: meta.uid.as_str().into(),
+            uid: PodUid(meta.uid.as_str().into()),
             first,
             contacts: values(&self.asked.contacts, meta),
             gone: None,
@@ -367,7 +384,7 @@ impl Book {
         };
         let one = |(container, lasts): (&Sub<object::Container<'_>>, bool)| {
             let status = statuses().find(|status| status.name == container.name);
-            let id = |url: &str| Box::from(url.rsplit("://").next().unwrap_or_default());
+            let id = |url: &str| ContainerId(url.rsplit("://").next().unwrap_or_default().into());
             let ids = status.map_or_else(Default::default, |status| {
                 [id(status.container_id.as_str()), id(status.last_state.terminated.container_id.as_str())]
             });
@@ -448,15 +465,15 @@ impl Book {
     }
 
     /// Finds out what a pod belongs to, and whom to ask if that is not known.
-    fn place(&mut self, uid: &str) {
-        let Some(pod) = self.pods.get(uid) else { return };
+    fn place(&mut self, uid: PodUid<&str>) {
+        let Some(pod) = self.pods.get(uid.0) else { return };
         let (keys, (link, is_sure)) = self.chain(pod);
         let unknown = if is_sure { None } else { keys.last().cloned() };
         let namespace = if self.asked.contacts.is_empty() { None } else { self.namespace_key(&pod.namespace) };
         self.wanted.extend(unknown);
         self.wanted.extend(namespace.filter(|key| !self.owners.contains_key(key)));
         let name = self.shared(&link.name);
-        if let Some(pod) = self.pods.get_mut(uid) {
+        if let Some(pod) = self.pods.get_mut(uid.0) {
             pod.workload = WorkloadRef { namespace: Arc::clone(&pod.namespace), name, kind: link.kind };
             pod.is_sure = is_sure;
         }
@@ -477,9 +494,14 @@ fn phase(text: &str) -> &'static str {
 }
 
 impl Pod {
+    /// Its name.
+    pub fn called(&self) -> PodName<&str> {
+        PodName { namespace: &self.namespace, name: &self.name }
+    }
+
     /// Its container with this id.
-    pub fn container(&self, id: &str) -> Option<&Container> {
-        self.containers.iter().find(|container| container.ids.iter().any(|known| **known == *id))
+    pub fn container(&self, id: ContainerId<&str>) -> Option<&Container> {
+        self.containers.iter().find(|container| container.ids.iter().any(|known| known.borrowed() == id))
     }
 
     /// Whether its addresses are its own and still its.
@@ -492,9 +514,9 @@ impl Pod {
             let [id, last] = &mut container.ids;
             let Some(known) = before.containers.iter().find(|known| known.name == container.name) else { continue };
             let [known, _] = &known.ids;
-            if id.is_empty() {
+            if id.0.is_empty() {
                 *id = known.clone();
-            } else if last.is_empty() && known != id {
+            } else if last.0.is_empty() && known != id {
                 *last = known.clone();
             }
         }

@@ -18,16 +18,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use daemon::Outage;
 use kubernetes::{
     Access, Load, OwnerKind, Wanted, WorkloadRef, access,
     rbac::{self, Rules},
 };
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, oneshot};
 
 pub use self::book::{Amounts, Container, Pod};
 use self::book::{Asked, Book};
-use crate::config;
+use crate::{config, ids::PodUid};
 
 /// The kind of workloads that are no matter of Kubernetes: cgroups.
 pub const CGROUP: &str = "cgroup";
@@ -83,6 +85,9 @@ struct Health {
     /// Which one.
     by: &'static str,
     trouble: Option<String>,
+    outage: Outage,
+    /// Pods may be listed and not watched, which was said.
+    is_unwatched: bool,
 }
 
 /// Figures for self-telemetry.
@@ -102,13 +107,29 @@ pub struct Figures {
     pub load: [(&'static str, [u64; 3]); 2],
 }
 
+/// A pod by its name. `T` holds the texts: strings, or `&str` where they are parts of something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodName<T = String> {
+    /// Its namespace.
+    pub namespace: T,
+    /// Its name within that.
+    pub name: T,
+}
+
+impl PodName {
+    /// The same, borrowed.
+    pub fn borrowed(&self) -> PodName<&str> {
+        PodName { namespace: &self.namespace, name: &self.name }
+    }
+}
+
 /// A container's pod, as it is asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
     /// The pod's uid, from the cgroup's path.
-    pub uid: &'a str,
-    /// Namespace and name by the container's bundle, if it was read.
-    pub named: Option<(&'a str, &'a str)>,
+    pub uid: PodUid<&'a str>,
+    /// Its name by the container's bundle, if that was read.
+    pub named: Option<PodName<&'a str>>,
     /// For how long the container has been known, in seconds.
     pub age: f64,
     /// Whether it is gone.
@@ -147,12 +168,12 @@ impl Pods {
     ///
     /// Without Kubernetes, and for pods of which nobody knows the owner, a pod is a workload of its own.
     pub fn workload_of(&self, ask: Ask<'_>) -> Option<WorkloadRef> {
-        let own = |(namespace, name): (&str, &str)| WorkloadRef {
+        let own = |PodName { namespace, name }: PodName<&str>| WorkloadRef {
             namespace: namespace.into(),
             name: name.into(),
             kind: "Pod",
         };
-        let nameless = || ask.gone.then(|| own(("", ask.uid)));
+        let nameless = || ask.gone.then(|| own(PodName { namespace: "", name: ask.uid.0 }));
         if !self.is_on() {
             return ask.named.map(own).or_else(nameless);
         }
@@ -160,8 +181,7 @@ impl Pods {
         {
             let book = self.0.book.lock();
             // The same uid can be that of another pod by now, if it comes from a file.
-            let pod =
-                book.pod(ask.uid).filter(|pod| ask.named.is_none_or(|named| named == (&pod.namespace, &pod.name)));
+            let pod = book.pod(ask.uid).filter(|pod| ask.named.is_none_or(|named| named == pod.called()));
             if let Some(pod) = pod.filter(|pod| pod.is_sure || waited >= OWNER_SECONDS) {
                 return Some(pod.workload.clone());
             }
@@ -173,7 +193,7 @@ impl Pods {
     }
 
     /// Calls `look` with the pod that has this uid on its cgroups.
-    pub fn with_pod<T>(&self, uid: &str, look: impl FnOnce(&Pod) -> T) -> Option<T> {
+    pub fn with_pod<T>(&self, uid: PodUid<&str>, look: impl FnOnce(&Pod) -> T) -> Option<T> {
         self.0.book.lock().pod(uid).map(look)
     }
 
@@ -225,13 +245,23 @@ impl Pods {
         health.heard = Some(Instant::now());
         health.by = by;
         if let Some(trouble) = health.trouble.take() {
+            health.outage.end();
             tracing::info!(by, trouble, "watching the pods of this node works again");
+        }
+    }
+
+    fn unwatched(&self, trouble: &str) {
+        if !std::mem::replace(&mut self.0.health.lock().is_unwatched, true) {
+            tracing::warn!(
+                error = trouble,
+                "the API server refuses to let pods be watched; listing them each minute; --print-rbac prints the rights that are needed"
+            );
         }
     }
 
     fn trouble(&self, from: &'static str, trouble: &str) {
         let mut health = self.0.health.lock();
-        if health.trouble.is_none() {
+        if health.outage.note(trouble) {
             tracing::warn!(from, error = trouble, "cannot list or watch the pods of this node; known pods are kept");
         }
         health.trouble = Some(trouble.to_owned());
@@ -318,7 +348,7 @@ pub fn rights(config: &config::Kubernetes) -> Rules {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::{Asked, Book, Instant, Pod, object};
+    use super::{Asked, Book, Instant, Pod, PodName, object};
 
     /// A pod as a server would tell it.
     pub(crate) fn told(json: &str) -> Pod {
@@ -326,5 +356,12 @@ pub(crate) mod tests {
         let mut book = Book::new("node-1", Asked::default());
         book.put(&object, Instant::now());
         book.pods().next().cloned().unwrap()
+    }
+
+    #[test]
+    fn books_of_before_have_pairs_where_these_have_names() {
+        let name = PodName { namespace: "shop".to_owned(), name: "web-0".to_owned() };
+        assert_eq!(serde_json::from_str::<PodName>(r#"["shop","web-0"]"#).unwrap(), name);
+        assert_eq!(serde_json::from_str::<PodName>(&serde_json::to_string(&name).unwrap()).unwrap(), name);
     }
 }

@@ -8,6 +8,8 @@ use kubernetes::{
 };
 use serde::Deserialize;
 
+use crate::ids::PodUid;
+
 /// A list of pods; the kubelet's too.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound = "'de: 'v")]
@@ -130,12 +132,12 @@ impl<'v> Meta<'v> {
 impl Pod<'_> {
     /// The uid that its cgroups bear: of a static pod that of its file, for which the API server has a mirror with a
     /// uid of its own.
-    pub(super) fn cgroup_uid(&self) -> &str {
+    pub(super) fn cgroup_uid(&self) -> PodUid<&str> {
         let annotation = |key: &str| self.metadata.annotations.get(key).map(Text::as_str);
-        match (annotation("kubernetes.io/config.mirror"), annotation("kubernetes.io/config.hash")) {
+        PodUid(match (annotation("kubernetes.io/config.mirror"), annotation("kubernetes.io/config.hash")) {
             (Some(_), Some(hash)) if !hash.is_empty() => hash,
             _ => self.metadata.uid.as_str(),
-        }
+        })
     }
 
     /// Whether it comes from a file or a web page of its node.

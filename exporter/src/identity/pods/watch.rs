@@ -24,6 +24,8 @@ const SILENCE: Duration = Duration::from_secs(150);
 const WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
 /// How long the kubelet is left in peace if no pod is missed, and in any case.
 const KUBELET: (Duration, Duration) = (Duration::from_secs(14), Duration::from_secs(1));
+/// How long is waited between lists of pods that may not be watched.
+const UNWATCHED: Duration = Duration::from_mins(1);
 /// How often what ended long ago is forgotten.
 const SWEEP: Duration = Duration::from_mins(1);
 
@@ -33,7 +35,10 @@ const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;
 
 /// Starts the thread. It ends when what is returned is dropped.
 pub(super) fn start(pods: Pods, sources: Sources) -> std::io::Result<oneshot::Sender<()>> {
-    asking::thread("yagura-pods", async move { all(&pods, &sources).await })
+    asking::thread("yagura-pods", move || {
+        let (pods, sources) = (pods.clone(), sources.clone());
+        async move { all(&pods, &sources).await }
+    })
 }
 
 async fn all(pods: &Pods, sources: &Sources) {
@@ -61,19 +66,25 @@ async fn all(pods: &Pods, sources: &Sources) {
 }
 
 /// Does it again after each failure, ever later.
-async fn forever<F: Future<Output = Result<(), String>>>(pods: &Pods, from: &'static str, mut work: impl FnMut() -> F) {
+async fn forever<F: Future<Output = Result<(), Failure>>>(
+    pods: &Pods,
+    from: &'static str,
+    mut work: impl FnMut() -> F,
+) {
     let (first, most) = WAITS;
     let mut wait = first;
     loop {
         let begun = Instant::now();
-        if let Err(error) = work().await {
-            pods.trouble(from, &error);
+        let mut asked = Duration::ZERO;
+        if let Err(Failure { text, retry_after }) = work().await {
+            pods.trouble(from, &text);
+            asked = retry_after.unwrap_or_default();
         }
         // What went well for a while begins anew.
         if begun.elapsed() > wait * 4 {
             wait = first;
         }
-        tokio::time::sleep(jittered(wait)).await;
+        tokio::time::sleep(jittered(wait).max(asked)).await;
         wait = (wait * 2).min(most);
     }
 }
@@ -89,7 +100,14 @@ fn jittered(wait: Duration) -> Duration {
 async fn sweep(pods: &Pods) {
     loop {
         tokio::time::sleep(SWEEP).await;
-        pods.0.book.lock().sweep(Instant::now());
+        let mut book = pods.0.book.lock();
+        book.sweep(Instant::now());
+        book.ask_refused_again();
+        let wants = !book.wanted().is_empty();
+        drop(book);
+        if wants {
+            pods.0.wants.notify_one();
+        }
     }
 }
 
@@ -100,7 +118,7 @@ fn of_node(node: &str) -> Query {
 
 /// Lists the pods and follows what becomes of them, until something goes wrong. `reached` is the version up to which all
 /// is known: a watch that broke off goes on there.
-async fn watch(pods: &Pods, api: &Api, node: &str, reached: &Mutex<Option<String>>) -> Result<(), String> {
+async fn watch(pods: &Pods, api: &Api, node: &str, reached: &Mutex<Option<String>>) -> Result<(), Failure> {
     loop {
         // What the kubelet told may lack what the API server has told before.
         let is_the_kubelets = pods.0.health.lock().by == "kubelet";
@@ -110,18 +128,24 @@ async fn watch(pods: &Pods, api: &Api, node: &str, reached: &Mutex<Option<String
                 Ok(()) => {}
                 // What cannot be read or is no longer kept cannot be gone on from.
                 Err(trouble) if trouble.is_expired() => known = None,
+                // They may still be listed.
+                Err(trouble) if trouble.code() == Some(403) => {
+                    pods.unwatched(&daemon::chain(&trouble));
+                    known = None;
+                    tokio::time::sleep(jittered(UNWATCHED)).await;
+                }
                 Err(trouble @ (Trouble::Refused { .. } | Trouble::Unreadable { .. })) => {
-                    return Err(daemon::chain(&trouble));
+                    return Err(trouble.into());
                 }
                 Err(trouble) => {
                     *reached.lock() = known;
-                    return Err(daemon::chain(&trouble));
+                    return Err(trouble.into());
                 }
             }
         }
         // From the server's memory: what is not the newest yet comes by the watch.
         let path = of_node(node).with("resourceVersion", "0").of(PODS);
-        let text = said(said(api.get(&path, JSON).await)?.whole().await)?;
+        let text = api.get(&path, JSON).await?.whole().await?;
         let list = list(&text)?;
         *reached.lock() = Some(list.metadata.resource_version.as_str().to_owned());
         pods.change(|book| book.replace(list.items.iter().map(|pod| &**pod), Instant::now()));
@@ -129,8 +153,8 @@ async fn watch(pods: &Pods, api: &Api, node: &str, reached: &Mutex<Option<String
     }
 }
 
-fn list(text: &[u8]) -> Result<PodList<'_>, String> {
-    serde_json::from_slice(text).map_err(|error| Trouble::unreadable("list of pods", &error).to_string())
+fn list(text: &[u8]) -> Result<PodList<'_>, Failure> {
+    Ok(serde_json::from_slice(text).map_err(|error| Trouble::unreadable("list of pods", &error))?)
 }
 
 /// One watch. It ends well when the server ends it.
@@ -139,6 +163,7 @@ async fn follow(pods: &Pods, api: &Api, node: &str, version: &mut String) -> Res
     let query = query.with("timeoutSeconds", &LENGTH.as_secs().to_string()).with("resourceVersion", version);
     let mut answer = api.get(&query.of(PODS), JSON).await?;
     // It goes on from there, so nothing was missed.
+    pods.0.health.lock().is_unwatched = false;
     pods.heard("api");
     let begun = Instant::now();
     let (mut lines, mut heard) = (Lines::default(), false);
@@ -182,14 +207,14 @@ fn take(pods: &Pods, api: &Api, line: &[u8], version: &mut String) -> Result<(),
 }
 
 /// Asks for owners as they are wanted.
-async fn look_up(pods: &Pods, api: &Api) -> Result<(), String> {
+async fn look_up(pods: &Pods, api: &Api) -> Result<(), Failure> {
     loop {
         let wanted = pods.0.book.lock().wanted();
         for (key, path) in wanted {
             let text;
             let told = match api.get(&path, METADATA).await {
                 Ok(answer) => {
-                    text = said(answer.whole().await)?;
+                    text = answer.whole().await?;
                     let owner: Partial<'_> =
                         serde_json::from_slice(&text).map_err(|error| format!("{path}: {error}"))?;
                     Told::Is(owner.metadata)
@@ -200,7 +225,7 @@ async fn look_up(pods: &Pods, api: &Api) -> Result<(), String> {
                         tracing::debug!(path, error = %daemon::chain(&trouble), "not allowed to get an owner; --print-rbac prints the rights");
                         Told::Refused
                     }
-                    _ => return Err(daemon::chain(&trouble)),
+                    _ => return Err(trouble.into()),
                 },
             };
             pods.change(|book| book.learn(key, &told));
@@ -212,11 +237,11 @@ async fn look_up(pods: &Pods, api: &Api) -> Result<(), String> {
 }
 
 /// Asks the kubelet: always if there is nobody else, else while the API server is silent.
-async fn ask_kubelet(pods: &Pods, api: &Api, is_alone: bool) -> Result<(), String> {
+async fn ask_kubelet(pods: &Pods, api: &Api, is_alone: bool) -> Result<(), Failure> {
     let (often, at_most) = KUBELET;
     loop {
         if is_alone || pods.0.health.lock().trouble.is_some() {
-            let text = said(said(api.get("/pods", JSON).await)?.whole().await)?;
+            let text = api.get("/pods", JSON).await?.whole().await?;
             let list = list(&text)?;
             pods.change(|book| book.replace(list.items.iter().map(|pod| &**pod), Instant::now()));
             if is_alone {
@@ -232,6 +257,20 @@ async fn ask_kubelet(pods: &Pods, api: &Api, is_alone: bool) -> Result<(), Strin
     }
 }
 
-fn said<T>(result: Result<T, Trouble>) -> Result<T, String> {
-    result.map_err(|trouble| daemon::chain(&trouble))
+/// Why it did not go on, and after how long the server wants to be asked again, if it says so.
+struct Failure {
+    text: String,
+    retry_after: Option<Duration>,
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        Self { text: daemon::chain(&trouble), retry_after: trouble.retry_after() }
+    }
+}
+
+impl From<String> for Failure {
+    fn from(text: String) -> Self {
+        Self { text, retry_after: None }
+    }
 }

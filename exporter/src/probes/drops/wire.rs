@@ -40,8 +40,10 @@ impl Key {
         }
         let name = self.device.split(|byte| *byte == 0).next().unwrap_or_default();
         // The kernel uses the place for something else in packets that wait at a socket.
-        let is_name = !name.is_empty() && name.len() < 16 && name.iter().all(u8::is_ascii_graphic);
-        let name = if is_name { String::from_utf8_lossy(name).into_owned() } else { String::new() };
+        let can_be_in_it = |byte: &u8| *byte > b' ' && !matches!(byte, b'/' | b':' | 0x7f);
+        let is_name = !name.is_empty() && name.len() < 16 && name.iter().all(can_be_in_it);
+        let is_name = is_name && std::str::from_utf8(name).is_ok();
+        let name = if is_name { kernfs::text::text(name).into_owned() } else { String::new() };
         Some(Device { is_host: is_name && self.host != 0, name })
     }
 }
@@ -57,6 +59,7 @@ mod tests {
         assert_eq!(key(b"eth0\0\xff\0\0\0\0\0\0\0\0\0\0").device(), device(true, "eth0"));
         assert_eq!(key(b"\x10\x81\xff\xff\0\0\0\0\0\0\0\0\0\0\0\0").device(), device(false, ""));
         assert_eq!(key(b"0123456789abcdef").device(), device(false, ""));
+        assert_eq!(key(b"e\xe3\x80\x80a\0\0\0\0\0\0\0\0\0\0\0").device(), device(true, "e\u{3000}a"));
         assert_eq!(Key { cgroup: CgroupId(7), ..key(b"eth0\0\0\0\0\0\0\0\0\0\0\0\0") }.device(), None);
     }
 }

@@ -5,12 +5,10 @@
  * Hook: sched_process_exec, which runs when a program has replaced the one before, so failed attempts are not counted.
  */
 #include "owner.h"
+#include "streaming.h"
 #include "exec.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-/* Whether records are sent. */
-const volatile __u32 stream = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -84,7 +82,7 @@ int on_exec(__u64 *ctx)
 		ADD(to->count, 1);
 		to->last_ns = bpf_ktime_get_ns();
 	}
-	if (stream)
+	if (is_sent())
 		tell(task, (void *)ctx[2], id);
 	return 0;
 }

@@ -1,7 +1,7 @@
 //! Programs that are started, by container and by workload, and the stream of them for those who follow.
 //!
 //! `exec.bpf.c` counts by cgroup at the hook `sched_process_exec`; the sums stand in the ledger. It sends a record of each
-//! start while somebody follows [`Started`]; a thread adds whose it was. Exit codes and signals are with `lifetime`, which
+//! start while somebody wants [`Started`]; a thread adds whose it was. Exit codes and signals are with `lifetime`, which
 //! sees every process end.
 
 pub mod wire;
@@ -14,10 +14,9 @@ use metric::{Count, Desc, Extra, Family};
 use self::wire::Start;
 use super::{
     object::{Hook, Plan},
-    pump::Pump,
     running::Running,
     tally::Counting,
-    telling,
+    telling::{Telling, UNUSED_RING},
 };
 use crate::{
     books::{
@@ -61,9 +60,9 @@ static HOOKS: &[(&str, Hook)] = &[("on_exec", Hook::Tracepoint("sched_process_ex
 /// How the feature is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Counts only.
+    /// Counts; nobody wants records of single starts yet.
     Count,
-    /// Counts, and sends a record a start into the ring `starts`; [`wire::decode`] reads them.
+    /// Counts, with room for records of all starts in the ring `starts`; [`wire::decode`] reads them.
     Stream,
     /// Is refused by the verifier; for tests.
     Refused,
@@ -75,9 +74,8 @@ pub fn start(host: &Host, books: Books, mode: Mode) -> Result<Arc<Counting>, Una
         name: "exec",
         image: IMAGE,
         hooks: HOOKS,
-        constants: vec![("stream", u32::from(mode == Mode::Stream))],
-        // An unused ring need not be large.
-        sizes: if mode == Mode::Stream { Vec::new() } else { vec![("starts", 4096)] },
+        constants: Vec::new(),
+        sizes: if mode == Mode::Stream { Vec::new() } else { vec![("starts", UNUSED_RING)] },
         cgroup: None,
         pin: None,
         refuse: mode == Mode::Refused,
@@ -85,11 +83,10 @@ pub fn start(host: &Host, books: Books, mode: Mode) -> Result<Arc<Counting>, Una
     Counting::start(host, plan, "execs", &["cgroup", "record"], [Some(Tally::Execs), None], books)
 }
 
-/// The feature, and its thread that tells of single starts if somebody wants them.
-#[derive(Debug)]
+/// The feature, and what tells of single starts while somebody wants them.
 struct AtWork {
     counting: Arc<Counting>,
-    _telling: Option<Pump>,
+    _telling: Arc<Telling>,
 }
 
 static RUNNING: Running<AtWork> = Running::none();
@@ -99,15 +96,11 @@ struct Exec(Arc<AtWork>);
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     let start = || {
         let (books, feeds) = (context.books()?, &context.feeds);
-        let is_wanted = feeds.is_wanted::<Started>();
-        let counting = start(&context.host, books.clone(), if is_wanted { Mode::Stream } else { Mode::Count })?;
+        let mode = if feeds.is_wanted::<Started>() { Mode::Stream } else { Mode::Count };
+        let counting = start(&context.host, books.clone(), mode)?;
         counting.tells(feeds, Kind::Started, "record_of_follower");
-        let telling = if is_wanted {
-            let (ring, to) = (counting.object().ring("starts")?, (books, feeds.clone()));
-            Some(telling::start("yagura-starts", ring, to, wire::decode, event)?)
-        } else {
-            None
-        };
+        let (object, to) = (counting.object(), (books, feeds.clone()));
+        let telling = Telling::of(object, "starts", 1, "yagura-starts", to, wire::decode, event)?;
         Ok(Arc::new(AtWork { counting, _telling: telling }))
     };
     Ok(Box::new(Exec(RUNNING.or_start(start)?)))

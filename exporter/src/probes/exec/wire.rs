@@ -54,8 +54,8 @@ pub fn decode(bytes: &[u8]) -> Option<Start> {
         pid: started.pid,
         parent: started.parent,
         uid: started.uid,
-        command: String::from_utf8_lossy(command).into_owned(),
-        file: String::from_utf8_lossy(file).into_owned(),
+        command: kernfs::text::text(command).into_owned(),
+        file: kernfs::text::text(file).into_owned(),
     })
 }
 

@@ -3,7 +3,7 @@
 use kernfs::{Dir, Host, Reader, text};
 
 use crate::{
-    identity::{Controller, Layout, Mode},
+    identity::{Controller, Layout, Mode, Pid},
     ids::CgroupId,
     spec::Unavailable,
 };
@@ -55,6 +55,12 @@ impl Hierarchy {
     /// Its root's folder, if it is that of version 2.
     pub(super) fn unified_root(&self) -> Option<std::path::PathBuf> {
         (self.kind == 0).then(|| self.dir.path().to_owned())
+    }
+
+    /// A process of the cgroup at this path.
+    pub(super) fn member(&self, path: &str, reader: &mut Reader) -> Option<Pid> {
+        let file = reader.read(&self.dir, &format!("{path}/cgroup.procs")).ok()??;
+        text::lines(file).find_map(text::number).and_then(|pid| Pid::try_from(pid).ok())
     }
 
     /// All cgroups below its root: ids and paths.

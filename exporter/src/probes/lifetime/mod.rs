@@ -37,7 +37,7 @@ use crate::{
         ledger::{self, Ledger},
         moment::Moment,
     },
-    identity::Pods,
+    identity::{Places, Pods},
     ids::CgroupId,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
@@ -112,6 +112,8 @@ pub struct Options {
     pub limits: ledger::Limits,
     /// Pods that containers belong to.
     pub pods: Pods,
+    /// Where containers' bundles are.
+    pub places: Places,
     /// Where state outlives the agent: one that is started again goes on counting where this one ended.
     pub pin: Option<Pin>,
     /// Has the verifier refuse the programs; for tests.
@@ -135,6 +137,7 @@ impl Default for Options {
             sizes: Sizes::for_cpus(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
             limits: ledger::Limits::default(),
             pods: Pods::default(),
+            places: Places::default(),
             pin: None,
             refuse: false,
             starve: false,
@@ -200,7 +203,7 @@ impl Lifetime {
         let ledger = Ledger::new(options.limits, hierarchy.root).with_pods(&options.pods);
         let owners = Owners { constants: hierarchy.constants(), unified_root: hierarchy.unified_root(), pin };
         let books = Books::new(ledger, owners);
-        let mut upkeep = Upkeep::new(host, hierarchy, object, maps, books);
+        let mut upkeep = Upkeep::new((host, &options.places), hierarchy, object, maps, books);
         if let Some(left) = left {
             upkeep.go_on(left, boot, options.limits, &options.pods);
         }
@@ -281,7 +284,7 @@ struct Shows(Arc<Lifetime>);
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     let probe = &context.config.probe;
     let pin = probe.is_pinned().then(|| Pin { bpffs: probe.pin.clone(), books: probe.books.clone() });
-    let options = Options { pods: context.pods.clone(), pin, ..Options::default() };
+    let options = Options { pods: context.pods.clone(), places: context.places.clone(), pin, ..Options::default() };
     let lifetime = RUNNING.or_start(|| Lifetime::start(&context.host, &options).map(Arc::new))?;
     // Only the first engine that is built of a context can open them.
     let _ = context.books.set(lifetime.books());

@@ -30,8 +30,8 @@ use crate::{
         moment::Moment,
         usage::Row,
     },
-    identity::{Pods, bundle},
-    ids::CgroupId,
+    identity::{Places, Pods, Record as NameRecord},
+    ids::{CgroupId, ContainerId},
     probes::{
         health::{Feature, Vitals},
         object::{Entries, Iterator, Object, Table},
@@ -63,6 +63,7 @@ pub(super) struct Maps {
 /// The books and what brings them up to date.
 pub(super) struct Upkeep {
     host: Arc<Host>,
+    places: Places,
     hierarchy: Hierarchy,
     object: Object,
     maps: Maps,
@@ -74,6 +75,8 @@ pub(super) struct Upkeep {
     pump: OnceLock<Waker>,
     /// Whether the pump shall ask all containers for their bundles that have no name.
     ask_all: AtomicBool,
+    /// Whether some container's names may change.
+    has_records: AtomicBool,
     resyncs: AtomicU64,
     turn: Mutex<Turn>,
 }
@@ -94,6 +97,8 @@ pub(super) struct Naming {
     reader: Reader,
     /// When containers were last asked for their bundles.
     asked: Option<Instant>,
+    /// Where names stand that may change.
+    records: HashMap<CgroupId, NameRecord>,
 }
 
 impl std::fmt::Debug for Upkeep {
@@ -104,7 +109,13 @@ impl std::fmt::Debug for Upkeep {
 
 impl Upkeep {
     /// Of empty books.
-    pub(super) fn new(host: &Arc<Host>, hierarchy: Hierarchy, object: Object, maps: Maps, books: Books) -> Self {
+    pub(super) fn new(
+        (host, places): (&Arc<Host>, &Places),
+        hierarchy: Hierarchy,
+        object: Object,
+        maps: Maps,
+        books: Books,
+    ) -> Self {
         let mut turn = Turn {
             rows: Entries::default(),
             reader: Reader::default(),
@@ -116,6 +127,7 @@ impl Upkeep {
         let kernel_start = hierarchy.kernel_total(&mut turn.reader);
         Self {
             host: Arc::clone(host),
+            places: places.clone(),
             hierarchy,
             object,
             maps,
@@ -125,6 +137,7 @@ impl Upkeep {
             writer: None,
             pump: OnceLock::new(),
             ask_all: AtomicBool::new(false),
+            has_records: AtomicBool::new(false),
             resyncs: AtomicU64::new(0),
             turn: Mutex::new(turn),
         }
@@ -203,8 +216,11 @@ impl Upkeep {
             self.update(&mut turn)?;
             self.hierarchy.kernel_total(&mut turn.reader)
         };
-        if self.pump.get().is_none() {
-            self.name_the_unnamed(&mut Naming::default());
+        match self.pump.get() {
+            // Names that have changed are read beside this scrape, and shown by the next: nobody must wait for a disk.
+            Some(pump) if self.has_records.load(Relaxed) => pump.wake(),
+            Some(_) => {}
+            None => drop(self.name_the_unnamed(&mut Naming::default())),
         }
         Ok(kernel.zip(self.kernel_start).map(|(total, start)| total.saturating_sub(start)))
     }
@@ -219,6 +235,7 @@ impl Upkeep {
                 Next::Period
             }
             PumpTurn::Idle => {
+                self.follow_records(naming);
                 let unnamed = self.name_the_unnamed(naming);
                 let pending = self.books.look(Ledger::pending);
                 let mut turn = self.turn.lock();
@@ -247,16 +264,39 @@ impl Upkeep {
         let note = Note::Seen(record);
         let container = self.note(note);
         // The bundle is read without a lock: nobody must wait for a disk.
-        if let Some((id, container)) = container
-            && let Some(named) = bundle::find(&self.host, &mut naming.reader, &container)
-        {
-            self.note(Note::Named(id, named));
+        if let Some((id, container)) = container {
+            self.look_up(id, container.borrowed(), naming);
+        }
+    }
+
+    /// Looks for the names of a container, and tells whether they were found.
+    fn look_up(&self, id: CgroupId, container: ContainerId<&str>, naming: &mut Naming) -> bool {
+        let path = self.books.look(|ledger| ledger.path(id).map(str::to_owned));
+        let member = |reader: &mut Reader| self.hierarchy.member(&path?, reader);
+        let Some(found) = self.places.find(&self.host, &mut naming.reader, container, member) else { return false };
+        naming.records.extend(found.record.map(|record| (id, record)));
+        self.has_records.store(!naming.records.is_empty(), Relaxed);
+        self.note(Note::Named(id, found.named));
+        true
+    }
+
+    /// Takes in names that have changed, as by `docker rename`.
+    fn follow_records(&self, naming: &mut Naming) {
+        let Naming { reader, records, .. } = naming;
+        if records.is_empty() {
+            return;
+        }
+        self.books.look(|ledger| records.retain(|id, _| ledger.path(*id).is_some()));
+        for (id, record) in records {
+            if let Some(named) = record.changed(&self.host, reader) {
+                self.note(Note::Named(*id, named));
+            }
         }
     }
 
     /// Puts what was learnt in the ledger, and has it written down. Gives the container that should be looked up now, if
     /// it is one: the id of its cgroup, and its own.
-    fn note(&self, note: Note) -> Option<(CgroupId, String)> {
+    fn note(&self, note: Note) -> Option<(CgroupId, ContainerId)> {
         let now = Moment::now();
         self.books.change(|ledger| {
             let container = self.apply(ledger, &note, now);
@@ -267,10 +307,10 @@ impl Upkeep {
         })
     }
 
-    fn apply(&self, ledger: &mut Ledger, note: &Note, now: Moment) -> Option<(CgroupId, String)> {
+    fn apply(&self, ledger: &mut Ledger, note: &Note, now: Moment) -> Option<(CgroupId, ContainerId)> {
         match note {
             Note::Seen(Record::Made { id, path }) => {
-                return ledger.made(*id, path, now.wall).map(|container| (*id, container.to_owned()));
+                return ledger.made(*id, path, now.wall).map(|container| (*id, container.boxed()));
             }
             Note::Seen(Record::Removed { hierarchy, id, path, memory }) => {
                 if *hierarchy == self.hierarchy.number {
@@ -297,10 +337,22 @@ impl Upkeep {
         let unnamed = self.books.look(|ledger| ledger.unnamed(if all { 0.0 } else { young }));
         let mut silent = all;
         for (id, container) in unnamed {
-            match bundle::find(&self.host, &mut naming.reader, &container) {
-                Some(named) => drop(self.note(Note::Named(id, named))),
-                None => silent = true,
+            silent |= !self.look_up(id, container.borrowed(), naming);
+        }
+        if all {
+            // The agent before this one named some, and did not tell where their names stand.
+            let mut lone = self.books.look(Ledger::named_alone);
+            lone.retain(|(id, _)| !naming.records.contains_key(id));
+            for (id, container) in lone {
+                let path = self.books.look(|ledger| ledger.path(id).map(str::to_owned));
+                let member = |reader: &mut Reader| self.hierarchy.member(&path?, reader);
+                let found = self.places.find(&self.host, &mut naming.reader, container.borrowed(), member);
+                if let Some((named, record)) = found.and_then(|found| Some((found.named, found.record?))) {
+                    naming.records.insert(id, record);
+                    self.note(Note::Named(id, named));
+                }
             }
+            self.has_records.store(!naming.records.is_empty(), Relaxed);
         }
         silent
     }

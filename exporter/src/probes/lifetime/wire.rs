@@ -22,42 +22,23 @@ pub struct Usage {
     pub closed_ns: u64,
     /// When its last process ended; 0: it has processes, or never had any.
     pub emptied_ns: u64,
-    /// CPU time.
-    pub cpu_ns: u64,
-    /// Time runnable while another task had the CPU.
-    pub wait_ns: u64,
-    /// Bytes fetched from storage.
-    pub read_bytes: u64,
-    /// Bytes caused to be written to storage.
-    pub written_bytes: u64,
-    /// Tasks (processes and threads) started.
-    pub tasks_started: u64,
-    /// Processes started.
-    pub processes_started: u64,
-    /// Tasks ended.
-    pub tasks_ended: u64,
-    /// Processes ended with status 0.
-    pub ended_ok: u64,
-    /// Processes ended with another status.
-    pub ended_error: u64,
-    /// Processes ended by a signal.
-    pub ended_signal: u64,
+    /// What its tasks used.
+    pub totals: Totals,
     /// When the process ended whose status follows.
     pub last_end_ns: u64,
     /// Status of the process that went last, as wait(2) gives it.
     pub last_status: u32,
     padding: u32,
-    /// Most memory, in pages, where the memory controller is in the owning hierarchy; known when removed.
-    pub peak_pages: u64,
-    /// Memory events in the order of [`MEMORY_EVENTS`](crate::books::usage::MEMORY_EVENTS), known when removed.
-    pub memory_events: [u64; 5],
+    /// Its memory, where the memory controller is in the owning hierarchy; known when removed.
+    pub memory: Memory,
 }
 
 const _: () = {
     assert!(size_of::<Usage>() == 176);
-    assert!(offset_of!(Usage, cpu_ns) == 32);
+    assert!(offset_of!(Usage, totals) == 32);
+    assert!(offset_of!(Totals, tasks_started) == 32 && offset_of!(Totals, ended_signal) == 72);
     assert!(offset_of!(Usage, last_status) == 120);
-    assert!(offset_of!(Usage, peak_pages) == 128);
+    assert!(offset_of!(Usage, memory) == 128 && offset_of!(Memory, events) == 8);
 };
 
 impl From<&Usage> for Row {
@@ -67,21 +48,10 @@ impl From<&Usage> for Row {
             opened_ns: usage.opened_ns,
             closed_ns: usage.closed_ns,
             emptied_ns: usage.emptied_ns,
-            totals: Totals {
-                cpu_ns: usage.cpu_ns,
-                wait_ns: usage.wait_ns,
-                read_bytes: usage.read_bytes,
-                written_bytes: usage.written_bytes,
-                tasks_started: usage.tasks_started,
-                processes_started: usage.processes_started,
-                tasks_ended: usage.tasks_ended,
-                ended_ok: usage.ended_ok,
-                ended_error: usage.ended_error,
-                ended_signal: usage.ended_signal,
-            },
+            totals: usage.totals,
             last_end_ns: usage.last_end_ns,
             last_status: usage.last_status,
-            memory: Memory { peak_pages: usage.peak_pages, events: usage.memory_events },
+            memory: usage.memory,
         }
     }
 }
@@ -94,15 +64,14 @@ struct Event {
     hierarchy: u32,
     id: CgroupId,
     time_ns: u64,
-    peak_pages: u64,
-    memory_events: [u64; 5],
+    memory: Memory,
     has_memory: u32,
     path_len: u32,
 }
 
 const _: () = {
     assert!(size_of::<Event>() == 80);
-    assert!(offset_of!(Event, memory_events) == 32);
+    assert!(offset_of!(Event, memory) == 24);
     assert!(offset_of!(Event, path_len) == 76);
 };
 
@@ -133,12 +102,11 @@ pub enum Record {
 pub fn decode(bytes: &[u8]) -> Option<Record> {
     let (event, rest) = Event::read_from_prefix(bytes).ok()?;
     let path = rest.get(..event.path_len as usize)?;
-    let path = String::from_utf8_lossy(path).into_owned();
+    let path = kernfs::text::text(path).into_owned();
     match event.kind {
         1 => Some(Record::Made { id: event.id, path }),
         2 => {
-            let memory = Memory { peak_pages: event.peak_pages, events: event.memory_events };
-            let memory = (event.has_memory != 0).then_some(memory);
+            let memory = (event.has_memory != 0).then_some(event.memory);
             Some(Record::Removed { hierarchy: event.hierarchy, id: event.id, path, memory })
         }
         _ => None,
@@ -157,18 +125,12 @@ mod tests {
 
     #[test]
     fn a_record_is_read_with_its_path() {
-        let event = Event {
-            kind: 2,
-            hierarchy: 4,
-            id: CgroupId(9),
-            peak_pages: 7,
-            has_memory: 1,
-            path_len: 4,
-            ..Event::default()
-        };
+        let memory = Memory { peak_pages: 7, events: [0; 5] };
+        let event =
+            Event { kind: 2, hierarchy: 4, id: CgroupId(9), memory, has_memory: 1, path_len: 4, ..Event::default() };
         let mut bytes = event.as_bytes().to_vec();
         bytes.extend(b"/a/b\0\0\0\0");
-        let memory = Some(Memory { peak_pages: 7, events: [0; 5] });
+        let memory = Some(memory);
         assert_eq!(
             decode(&bytes),
             Some(Record::Removed { hierarchy: 4, id: CgroupId(9), path: "/a/b".into(), memory })

@@ -51,7 +51,8 @@ impl Writer {
     pub(super) fn start(archive: Archive) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let for_thread = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("yagura-books".into()).spawn(move || {
+        let thread = daemon::task::thread("yagura-books", move || {
+            let _ending = Ending(&for_thread);
             crate::privilege::settle();
             for_thread.write_all(archive);
         })?;
@@ -92,8 +93,6 @@ impl Shared {
             let (page, notes) = (queue.page.take(), std::mem::take(&mut queue.notes));
             let covered = std::mem::take(&mut queue.covered);
             if page.is_none() && notes.is_empty() {
-                queue.has_ended = true;
-                self.changed.notify_all();
                 return;
             }
             let number = queue.pages;
@@ -107,6 +106,16 @@ impl Shared {
                 self.queue.lock().done = number;
             }
         }
+    }
+}
+
+/// Tells, when it is dropped, that the thread ends.
+struct Ending<'s>(&'s Shared);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.queue.lock().has_ended = true;
+        self.0.changed.notify_all();
     }
 }
 
@@ -124,8 +133,8 @@ impl Drop for Writer {
             }
         }
         drop(queue);
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the thread that writes the books panicked");
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
         }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! `runqueue.bpf.c` counts at the hook `sched_switch`; names come from the ledger.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use kernfs::{Host, ReadError};
 use metric::{Buckets, Desc, Family, Histogram, Seconds};
@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     books::{Books, ledger::Unit},
+    events::whose::Container,
     identity::AsContainer,
     ids::CgroupId,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
@@ -163,7 +164,7 @@ impl Collector for Waits {
         let gone = self.feature.books.look(|ledger| {
             let mut gone = Vec::new();
             // A container's cgroups, and those of containers with the same labels, are one series.
-            let mut sums: std::collections::BTreeMap<&[String; 3], (&Unit, Delays)> = std::collections::BTreeMap::new();
+            let mut sums: BTreeMap<&Container, (&Unit, Delays)> = BTreeMap::new();
             for (id, delays) in &delays {
                 match ledger.unit_of(*id) {
                     Some(unit) => sums.entry(&unit.labels).or_insert_with(|| (unit, Delays::default())).1.add(delays),

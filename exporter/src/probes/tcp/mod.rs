@@ -36,8 +36,8 @@ use self::{
 use super::{
     health::{self, Feature, Vitals},
     object::{Entries, Hook, Iterator, Object, Plan, Ring, Table},
-    pump::Pump,
     running::Running,
+    telling::{Telling, UNUSED_RING},
 };
 use crate::{
     books::{
@@ -144,7 +144,7 @@ pub struct Options {
     pub prefix_v4: u8,
     /// The same for IPv6.
     pub prefix_v6: u8,
-    /// Flow records: 0 for none, else of one of so many connections.
+    /// Flow records from the start: 0 for none, else of one of so many connections.
     pub stream: u32,
     /// Bytes of the ring buffer for them, a power of two.
     pub ring: u32,
@@ -188,10 +188,8 @@ impl Options {
             ("mask_v6_1", b),
             ("mask_v6_2", c),
             ("mask_v6_3", d),
-            ("stream", self.stream),
         ]);
-        // An unused ring need not be large.
-        let ring = if self.stream == 0 { 4096 } else { self.ring };
+        let ring = if self.stream == 0 { UNUSED_RING } else { self.ring };
         Plan {
             name: "tcp",
             image: IMAGE,
@@ -223,7 +221,7 @@ pub struct Tcp {
     losses: Table,
     living: Iterator,
     names: Names,
-    /// Feeds for records of single connections, if any.
+    /// Feeds for records of single connections; tests read the records themselves.
     followed: OnceLock<Feeds>,
     state: Mutex<State>,
 }
@@ -253,6 +251,8 @@ impl Tcp {
             let prepared = peers.set(&PeerKey::nobody(inbound), &Peer::default());
             prepared.map_err(|error| Unavailable(format!("cannot prepare the maps: {error}")))?;
         }
+        let prepared = object.table("streaming")?.set(&0_u32, &options.stream);
+        prepared.map_err(|error| Unavailable(format!("cannot prepare the maps: {error}")))?;
         object.attach(&plan)?;
         spaces::in_each(host, &object.iterator("adopt")?);
         let state = State {
@@ -323,7 +323,7 @@ impl Tcp {
         Ok(rows.iter().map(|(key, listener)| (key.cgroup, listener.turned_away)).collect())
     }
 
-    /// Flow records, if [`Options::stream`] asks for them; [`wire::decode`] reads them. There is one reader.
+    /// Flow records; [`wire::decode`] reads them. There is one reader.
     pub fn flows(&self) -> Result<Ring, Unavailable> {
         self.object.ring("flows")
     }
@@ -422,28 +422,21 @@ pub fn as_peer(address: IpAddr) -> std::net::Ipv6Addr {
     }
 }
 
-/// The feature, and its thread that tells of single connections if somebody wants them.
-#[derive(Debug)]
+/// The feature, and what tells of single connections while somebody wants them.
 struct AtWork {
     tcp: Arc<Tcp>,
-    _telling: Option<Pump>,
+    _telling: Arc<Telling>,
 }
 
 static RUNNING: Running<AtWork> = Running::none();
 
 fn start_once(context: &Context) -> Result<Arc<AtWork>, Unavailable> {
-    let events = &context.config.events;
-    let sampled = if context.feeds.is_wanted::<Flow>() { events.flows_sample.max(1) } else { 0 };
     RUNNING.or_start(|| {
-        let options = Options { stream: sampled, ..Options::default() };
-        let books = context.books()?;
-        let tcp = Tcp::start(&context.host, books.clone(), &options)?;
-        let telling = if sampled > 0 {
-            let feeds = tcp.followed.get_or_init(|| context.feeds.clone()).clone();
-            Some(telling::start(tcp.flows()?, books, feeds, sampled)?)
-        } else {
-            None
-        };
+        let sampled = context.config.events.flows_sample.max(1);
+        let stream = if context.feeds.is_wanted::<Flow>() { sampled } else { 0 };
+        let tcp = Tcp::start(&context.host, context.books()?, &Options { stream, ..Options::default() })?;
+        let feeds = tcp.followed.get_or_init(|| context.feeds.clone());
+        let telling = telling::of(&tcp, feeds.clone(), sampled)?;
         Ok(Arc::new(AtWork { tcp, _telling: telling }))
     })
 }

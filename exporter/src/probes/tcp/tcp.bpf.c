@@ -25,6 +25,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "socket.h"
+#include "streaming.h"
 #include "tcp.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -38,9 +39,6 @@ const volatile __u32 mask_v6_0 = 0xffffffff;
 const volatile __u32 mask_v6_1 = 0xffffffff;
 const volatile __u32 mask_v6_2 = 0xffffffff;
 const volatile __u32 mask_v6_3 = 0xffffffff;
-
-/* 0: no flow records; n: one of n connections. */
-const volatile __u32 stream = 0;
 
 /* Before this much time no timer ends a connect: the first waits a second. */
 #define FIRST_TIMER_NS 900000000ULL
@@ -507,7 +505,7 @@ static __always_inline void tell(struct sock *sk, struct tcp_sock *tp, const str
 {
 	struct flow *flow;
 
-	if (!stream || (stream > 1 && bpf_get_prandom_u32() % stream))
+	if (!is_sent())
 		return;
 	flow = bpf_ringbuf_reserve(&flows, sizeof(*flow), 0);
 	if (!flow) {

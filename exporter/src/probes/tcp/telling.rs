@@ -1,21 +1,24 @@
 //! Publishes records of ended connections with container names.
 
-use std::net::Ipv6Addr;
+use std::{net::Ipv6Addr, sync::Arc};
 
-use super::wire::{self, Flow as Raw};
+use super::{
+    Tcp,
+    wire::{self, Flow as Raw},
+};
 use crate::{
-    books::{Books, ledger::Ledger, moment::Moment},
+    books::{ledger::Ledger, moment::Moment},
     events::{Feeds, flow::Flow},
     identity::names::NAMES,
-    probes::{object::Ring, pump::Pump, telling},
+    probes::telling::Telling,
     spec::Unavailable,
 };
 
-/// Starts the thread that tells. `sampled`: one of so many connections has a record.
-pub(super) fn start(ring: Ring, books: Books, feeds: Feeds, sampled: u32) -> Result<Pump, Unavailable> {
-    telling::start("yagura-flows", ring, (books, feeds), wire::decode, move |raw, ledger, now| {
-        record(&raw, ledger, now, sampled)
-    })
+/// Tells of connections while somebody wants to know. `sampled`: one of so many connections has a record.
+pub(super) fn of(tcp: &Tcp, feeds: Feeds, sampled: u32) -> Result<Arc<Telling>, Unavailable> {
+    let (to, event) =
+        ((tcp.books.clone(), feeds), move |raw: Raw, ledger: &Ledger, now| record(&raw, ledger, now, sampled));
+    Telling::of(&tcp.object, "flows", sampled, "yagura-flows", to, wire::decode, event)
 }
 
 fn record(raw: &Raw, ledger: &Ledger, now: Moment, sampled: u32) -> Flow {

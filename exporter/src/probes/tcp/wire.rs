@@ -317,7 +317,7 @@ pub fn decode(bytes: &[u8]) -> Option<Flow> {
         direction: DIRECTIONS.get(usize::from(raw.direction)).copied()?,
         outcome: outcomes.get(usize::from(raw.outcome)).copied()?,
         process: raw.process,
-        command: String::from_utf8_lossy(command).into_owned(),
+        command: kernfs::text::text(command).into_owned(),
         rtt_us: raw.rtt_us,
     })
 }

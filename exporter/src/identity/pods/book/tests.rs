@@ -26,7 +26,7 @@ fn book() -> Book {
 }
 
 fn workload(book: &Book, uid: &str) -> (&'static str, String, bool) {
-    let pod = book.pod(uid).unwrap();
+    let pod = book.pod(PodUid(uid)).unwrap();
     (pod.workload.kind, pod.workload.name.to_string(), pod.is_sure)
 }
 
@@ -116,7 +116,7 @@ fn a_static_pod_goes_by_the_uid_of_its_file() {
     assert_eq!(book.pods().count(), 1);
     book.removed(&mirror("new"), now);
     assert_eq!(book.pods().count(), 0);
-    assert!(book.pod("f00d").is_some(), "what its containers did may be told late");
+    assert!(book.pod(PodUid("f00d")).is_some(), "what its containers did may be told late");
 
     let mut file = pod("beef", "proxy-node-1", None);
     file["metadata"]["annotations"] = json!({"kubernetes.io/config.source": "file"});
@@ -134,13 +134,14 @@ fn a_container_is_known_by_its_id_and_by_the_one_before() {
             "lastState": {"terminated": {"containerID": format!("containerd://{last}")}}}])
     };
     book.put(&object(&with), now);
-    assert!(book.pod("u1").unwrap().container("11").is_none(), "the status is late");
+    assert!(book.pod(PodUid("u1")).unwrap().container(ContainerId("11")).is_none(), "the status is late");
     with["status"]["containerStatuses"] = status("11", "");
     book.put(&object(&with), now);
     with["status"]["containerStatuses"] = status("22", "");
     book.put(&object(&with), now);
-    let known =
-        |book: &Book, id: &str| book.pod("u1").unwrap().container(id).map(|c| (c.name.clone(), c.image.clone()));
+    let known = |book: &Book, id: &str| {
+        book.pod(PodUid("u1")).unwrap().container(ContainerId(id)).map(|c| (c.name.clone(), c.image.clone()))
+    };
     for id in ["11", "22"] {
         assert_eq!(known(&book, id), Some(("main".into(), "docker.io/box:1".into())), "{id}");
     }
@@ -178,9 +179,9 @@ fn what_is_not_listed_is_gone_and_forgotten_after_a_while() {
     assert_eq!(book.owners(), 1);
     book.replace([&object(&pod("u2", "b", None))], now);
     assert_eq!(book.pods().map(|pod| &*pod.name).collect::<Vec<_>>(), ["b"]);
-    assert!(book.pod("u1").is_some());
+    assert!(book.pod(PodUid("u1")).is_some());
     book.sweep(now + KEEP + Duration::from_secs(1));
-    assert!(book.pod("u1").is_none() && book.owners() == 0);
+    assert!(book.pod(PodUid("u1")).is_none() && book.owners() == 0);
 }
 
 #[test]
@@ -192,7 +193,8 @@ fn whom_a_workload_belongs_to_is_said_by_the_nearest_who_says_it() {
     let mut with = pod("u1", "a", Some(("apps/v1", "DaemonSet", "agent")));
     with["metadata"]["labels"] = json!({"team": "of the pod"});
     book.put(&object(&with), now);
-    let of = |book: &Book| book.contacts(book.pod("u1").unwrap()).into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let of =
+        |book: &Book| book.contacts(book.pod(PodUid("u1")).unwrap()).into_iter().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(of(&book), ["of the pod", ""]);
     let namespace = json!({"labels": {"team": "of the namespace"}, "annotations": {"pager": "+81"}});
     let agent = json!({"labels": {"team": "of the set"}});
@@ -213,7 +215,7 @@ fn what_a_container_may_have_is_read() {
         json!({"requests": {"cpu": "250m", "memory": "64Mi"}, "limits": {"cpu": "1"}});
     with["spec"]["initContainers"] = json!([{"name": "prepare"}, {"name": "mesh", "restartPolicy": "Always"}]);
     book.put(&object(&with), now);
-    let pod = book.pod("u1").unwrap();
+    let pod = book.pod(PodUid("u1")).unwrap();
     let main = pod.containers.iter().find(|container| &*container.name == "main").unwrap();
     let amounts = Amounts {
         cpu_request: Some(0.25),
@@ -238,5 +240,32 @@ fn owners_that_own_each_other_end() {
             ("/apis/apps/v1/namespaces/shop/deployments/y", owned_by("apps/v1", "ReplicaSet", "x")),
         ],
     );
-    assert!(book.pod("u1").unwrap().is_sure);
+    assert!(book.pod(PodUid("u1")).unwrap().is_sure);
+}
+
+#[test]
+fn an_owner_that_was_refused_is_asked_for_again_and_its_pods_are_placed_anew() {
+    let now = Instant::now();
+    let mut book = book();
+    for (uid, job) in [("u1", "a"), ("u2", "b")] {
+        book.put(&object(&pod(uid, &format!("{job}-x"), Some(("batch/v1", "Job", job)))), now);
+    }
+    while let Some((key, _)) = book.wanted().into_iter().next() {
+        book.learn(key, &Told::Refused);
+    }
+    assert_eq!((workload(&book, "u1"), workload(&book, "u2")), (("Job", "a".into(), true), ("Job", "b".into(), true)));
+    book.ask_refused_again();
+    assert_eq!(book.wanted().len(), 1, "one of a kind says whether the right is there");
+    let nightly = || owned_by("batch/v1", "CronJob", "nightly");
+    let jobs = [
+        ("/apis/batch/v1/namespaces/shop/jobs/a", nightly()),
+        ("/apis/batch/v1/namespaces/shop/jobs/b", nightly()),
+        ("/apis/batch/v1/namespaces/shop/cronjobs/nightly", json!({})),
+    ];
+    tell(&mut book, &jobs);
+    for uid in ["u1", "u2"] {
+        assert_eq!(workload(&book, uid), ("CronJob", "nightly".into(), true));
+    }
+    book.ask_refused_again();
+    assert!(book.wanted().is_empty());
 }
