@@ -78,3 +78,22 @@ impl<T: Borrow<str>> Borrow<str> for PodUid<T> {
         self.0.borrow()
     }
 }
+
+/// A pod by its name. `T` holds the texts: strings, or `&str` where they are parts of something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodName<T = String> {
+    /// Its namespace.
+    pub namespace: T,
+    /// Its name within that.
+    pub name: T,
+}
+
+impl PodName {
+    /// The same, borrowed.
+    pub fn borrowed(&self) -> PodName<&str> {
+        PodName { namespace: &self.namespace, name: &self.name }
+    }
+}
+
+/// A process id, in the namespace of the procfs that is read.
+pub type Pid = u32;

@@ -17,7 +17,7 @@ const INSIDE: &str = "YAGURA_TEST_NAMES_INSIDE";
 
 #[test]
 fn odd_names_and_mounts_are_shown_once_and_cost_nobody_else() {
-    if std::env::var_os(INSIDE).is_some() {
+    if testkit::given(INSIDE).is_some() {
         return check();
     }
     if !testkit::is_root() {

@@ -307,6 +307,7 @@ fn a_watch_that_panics_is_started_again_and_counted() {
         turns: Arc::new(tokio::sync::Semaphore::new(1)),
         pace: pace(),
         streams: true,
+        troubles: daemon::Troubles::default(),
     };
     let engine = Engine::new(common, Ledger::default(), daemon::CancellationToken::new());
     let flags = Flags::try_parse_from(["x", "--resources=pods"]).unwrap();

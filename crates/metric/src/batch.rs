@@ -1,8 +1,9 @@
-//! Batches of samples: slices put samples into one, encoders read them. A batch keeps one column per family, the label values in one text, and is reused from
-//! scrape to scrape: after the first, putting a sample allocates nothing.
+//! Batches of samples: slices put samples into one, encoders read them. A batch keeps one column per family, the label
+//! values in one text, and is reused from scrape to scrape: after the first, putting a sample allocates nothing.
 
-mod repeats;
+pub(crate) mod repeats;
 mod rising;
+mod subjects;
 
 use std::marker::PhantomData;
 
@@ -14,8 +15,10 @@ use crate::{
     unit::Unit,
 };
 
-pub use self::repeats::Repeats;
-use self::rising::Rising;
+use self::{
+    rising::Rising,
+    subjects::{SubjectRow, Text},
+};
 
 /// A subject's place in one batch, given by [`Batch::subject`]. It means nothing to another batch, nor after
 /// [`Batch::clear`].
@@ -73,41 +76,6 @@ impl Column {
             self.histograms.truncate(rows);
         }
     }
-}
-
-/// Values of labels, back to back.
-#[derive(Debug, Default)]
-struct Text {
-    bytes: String,
-    ends: Vec<u32>,
-}
-
-impl Text {
-    fn push(&mut self, value: &str) {
-        self.bytes.push_str(value);
-        self.ends.push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX));
-    }
-
-    fn len(&self) -> u32 {
-        u32::try_from(self.ends.len()).unwrap_or(u32::MAX)
-    }
-
-    fn value(&self, index: usize) -> &str {
-        let start = if index == 0 { 0 } else { self.ends.get(index - 1).map_or(0, |end| *end as usize) };
-        let end = self.ends.get(index).map_or(start, |end| *end as usize);
-        self.bytes.get(start..end).unwrap_or("")
-    }
-
-    fn truncate(&mut self, values: u32) {
-        self.ends.truncate(values as usize);
-        self.bytes.truncate(self.ends.last().map_or(0, |end| *end as usize));
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct SubjectRow {
-    labels: &'static [Label],
-    first_value: u32,
 }
 
 /// The most samples that a batch takes. Samples over a limit are dropped and counted, see [`Batch::dropped`].

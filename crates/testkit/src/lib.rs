@@ -6,22 +6,19 @@
 mod api_server;
 mod cgroups;
 mod child;
+mod given;
 mod wait;
 
 pub use api_server::{ApiServer, Behaviour};
 pub use cgroups::{Cgroup, Limits, container_id, pod_path, pod_uid};
 pub use child::Child;
+pub use given::given;
 pub use wait::{patience, wait_for};
 
 /// Says that a check did not run, in the one form that the recipes count.
 #[expect(clippy::print_stdout, reason = "the test runner's output is where skips are counted")]
 pub fn skipped(reason: &str) {
     println!("skipped: {reason}");
-}
-
-/// A variable of the environment that says what tests, benchmarks and proofs are to use.
-pub fn given(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }
 
 /// Whether this process may make cgroups and load programs.

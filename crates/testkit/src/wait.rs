@@ -19,5 +19,5 @@ pub fn wait_for<T>(within: Duration, mut ask: impl FnMut() -> Option<T>) -> Opti
 
 /// The factor by which tests wait longer than on a real machine: `YAGURA_PATIENCE`, which emulated machines set.
 pub fn patience() -> u32 {
-    super::given("YAGURA_PATIENCE").and_then(|factor| factor.parse().ok()).unwrap_or(1)
+    crate::given::given("YAGURA_PATIENCE").and_then(|factor| factor.parse().ok()).unwrap_or(1)
 }

@@ -14,7 +14,7 @@ use super::{
     places::Record,
     rows::{AsCadvisor, AsContainer},
 };
-use crate::ids::{CgroupId, ContainerId, PodUid};
+use crate::ids::{CgroupId, ContainerId, Pid, PodUid};
 
 /// The kind of subject of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +34,6 @@ pub enum GroupKind {
     /// A systemd unit with processes.
     Service,
 }
-
-/// A process id, in the namespace of the procfs that is read.
-pub type Pid = u32;
 
 /// The six labels that every cAdvisor series of a kubelet has; empty where unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -20,8 +20,9 @@ mod rows;
 mod tree;
 mod watch;
 
+pub use crate::ids::Pid;
 pub use counted::{Counted, CountedMemory, CountedPressure, CountedTasks, Read};
-pub use group::{Group, GroupKind, Labels, Pid};
+pub use group::{Group, GroupKind, Labels};
 pub use layout::{Controller, Layout, LayoutError, Mode, Version};
 pub use limits::{CpuLimits, CpusetLimits, MemoryLimits};
 pub use peers::Peers;

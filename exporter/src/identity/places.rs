@@ -17,12 +17,9 @@ use std::{
 use kernfs::{Dir, Host, Reader, text};
 use parking_lot::Mutex;
 
-use super::{
-    bundle::{self, Named},
-    group::Pid,
-};
+use super::bundle::{self, Named};
 use crate::{
-    ids::ContainerId,
+    ids::{ContainerId, Pid},
     mounts::{self, Root},
 };
 

@@ -140,8 +140,8 @@ impl Reads {
 
     /// Those since the last call.
     fn since(&mut self) -> HashSet<PathBuf> {
-        let mut seen = HashSet::new();
-        while let Ok(events) = self.inotify.read_events(&mut [0; 64 << 10]) {
+        let (mut seen, mut buffer) = (HashSet::new(), vec![0; 64 << 10]);
+        while let Ok(events) = self.inotify.read_events(&mut buffer) {
             for event in events {
                 assert!(!event.mask.contains(inotify::EventMask::Q_OVERFLOW), "events were lost");
                 let folder = &self.folders[&event.wd];
@@ -316,7 +316,7 @@ fn read_all(root: &Path, below: &Path, into: &mut BTreeMap<PathBuf, Vec<u8>>) {
         match entry.file_type().unwrap() {
             kind if kind.is_dir() => read_all(root, &path, into),
             kind if kind.is_symlink() => {
-                content = fs::read_link(entry.path()).unwrap().into_os_string().into_encoded_bytes()
+                content = fs::read_link(entry.path()).unwrap().into_os_string().into_encoded_bytes();
             }
             _ => content = fs::read(entry.path()).unwrap(),
         }
@@ -387,7 +387,7 @@ impl Survived {
                 // Once under an agent that knows the file, once under one that starts on it.
                 rubbish.put(path, &content);
                 lab.scrape();
-                let specs = if (number + at + nth) % turns == 0 { collectors::ALL } else { specs.as_slice() };
+                let specs = if (number + at + nth).is_multiple_of(turns) { collectors::ALL } else { specs.as_slice() };
                 lab.start(specs);
                 let shown = lab.scrape();
                 restore(path, &content);

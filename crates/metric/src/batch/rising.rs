@@ -1,6 +1,6 @@
 //! Tells from the order of subjects that no two of them are equal.
 
-use super::{SubjectRow, Text};
+use super::subjects::{SubjectRow, Text};
 use crate::label::Label;
 
 /// Labels that have risen from each subject to the next so far, as bits. As long as one has, no two subjects are equal.

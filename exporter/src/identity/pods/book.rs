@@ -15,11 +15,10 @@ use kubernetes::{
 };
 
 use super::{
-    PodName,
     object::{self, Meta},
     rules,
 };
-use crate::ids::{ContainerId, PodUid};
+use crate::ids::{ContainerId, PodName, PodUid};
 
 /// How long a pod is known after its end: what its containers did is told late.
 const KEEP: Duration = Duration::from_mins(10);

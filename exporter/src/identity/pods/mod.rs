@@ -24,11 +24,11 @@ use kubernetes::{
     rbac::{self, Rules},
 };
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, oneshot};
 
 pub use self::book::{Amounts, Container, Pod};
 use self::book::{Asked, Book};
+pub use crate::ids::PodName;
 use crate::{config, ids::PodUid};
 
 /// The kind of workloads that are no matter of Kubernetes: cgroups.
@@ -105,22 +105,6 @@ pub struct Figures {
     pub owners: usize,
     /// By server: requests, of them failed, bytes.
     pub load: [(&'static str, [u64; 3]); 2],
-}
-
-/// A pod by its name. `T` holds the texts: strings, or `&str` where they are parts of something else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PodName<T = String> {
-    /// Its namespace.
-    pub namespace: T,
-    /// Its name within that.
-    pub name: T,
-}
-
-impl PodName {
-    /// The same, borrowed.
-    pub fn borrowed(&self) -> PodName<&str> {
-        PodName { namespace: &self.namespace, name: &self.name }
-    }
 }
 
 /// A container's pod, as it is asked for.

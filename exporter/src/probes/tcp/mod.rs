@@ -436,7 +436,7 @@ fn start_once(context: &Context) -> Result<Arc<AtWork>, Unavailable> {
         let stream = if context.feeds.is_wanted::<Flow>() { sampled } else { 0 };
         let tcp = Tcp::start(&context.host, context.books()?, &Options { stream, ..Options::default() })?;
         let feeds = tcp.followed.get_or_init(|| context.feeds.clone());
-        let telling = telling::of(&tcp, feeds.clone(), sampled)?;
+        let telling = telling::of(&tcp.object, tcp.books.clone(), feeds.clone(), sampled)?;
         Ok(Arc::new(AtWork { tcp, _telling: telling }))
     })
 }

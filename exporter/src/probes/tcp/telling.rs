@@ -2,23 +2,20 @@
 
 use std::{net::Ipv6Addr, sync::Arc};
 
-use super::{
-    Tcp,
-    wire::{self, Flow as Raw},
-};
+use super::wire::{self, Flow as Raw};
 use crate::{
-    books::{ledger::Ledger, moment::Moment},
+    books::{Books, ledger::Ledger, moment::Moment},
     events::{Feeds, flow::Flow},
     identity::names::NAMES,
-    probes::telling::Telling,
+    probes::{object::Object, telling::Telling},
     spec::Unavailable,
 };
 
 /// Tells of connections while somebody wants to know. `sampled`: one of so many connections has a record.
-pub(super) fn of(tcp: &Tcp, feeds: Feeds, sampled: u32) -> Result<Arc<Telling>, Unavailable> {
-    let (to, event) =
-        ((tcp.books.clone(), feeds), move |raw: Raw, ledger: &Ledger, now| record(&raw, ledger, now, sampled));
-    Telling::of(&tcp.object, "flows", sampled, "yagura-flows", to, wire::decode, event)
+pub(super) fn of(object: &Object, books: Books, feeds: Feeds, sampled: u32) -> Result<Arc<Telling>, Unavailable> {
+    let event = move |raw: Raw, ledger: &Ledger, now| record(&raw, ledger, now, sampled);
+    let to = (books, feeds);
+    Telling::of(object, "flows", sampled, "yagura-flows", to, wire::decode, event)
 }
 
 fn record(raw: &Raw, ledger: &Ledger, now: Moment, sampled: u32) -> Flow {
