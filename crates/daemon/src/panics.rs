@@ -2,10 +2,10 @@
 
 use std::{
     any::Any,
+    backtrace::{Backtrace, BacktraceStatus},
     borrow::Cow,
     cell::{Cell, RefCell},
     fmt,
-    backtrace::{Backtrace, BacktraceStatus},
     panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind},
     sync::LazyLock,
 };

@@ -14,9 +14,9 @@ use prometheus_client::{
 };
 
 use crate::{
+    panics,
     process::{self, Process},
     program::Program,
-    panics,
 };
 
 type Labels = Vec<(&'static str, String)>;

@@ -678,7 +678,7 @@ mod tests {
 
     use super::*;
 
-    fn tree_of(root: &std::path::Path, folders: &[&str]) -> (Tree, Reader) {
+    fn unread_tree_of(root: &std::path::Path, folders: &[&str]) -> (Tree, Reader) {
         for name in ["proc/1", "sys", "rootfs"].iter().chain(folders) {
             fs::create_dir_all(root.join(name)).unwrap();
         }
@@ -706,7 +706,7 @@ mod tests {
         write("proc/8/stat", &stat(8, 150_000));
         write(&format!("{container}/cgroup.procs"), "7\n8\n9\n");
         write("cgroup/shell/cgroup.procs", "8\n");
-        let (mut tree, mut reader) = tree_of(root.path(), &folders);
+        let (mut tree, mut reader) = unread_tree_of(root.path(), &folders);
         tree.refresh(&mut reader, Instant::now());
         let mut created: BTreeMap<_, _> = tree.groups().map(|g| (g.path.to_string(), g.created)).collect();
         let recent = 1.75e9;

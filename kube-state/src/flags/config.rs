@@ -205,7 +205,7 @@ impl Flags {
     /// Checks the flags against each other, and builds what they name.
     pub fn check(&self) -> Result<Config, BadFlags> {
         let at = |flag| move |source| BadFlags::Selection { flag, source };
-        rules::check(self)?;
+        rules::check(self).map_err(|(flag, what)| BadFlags::Flag { flag, what })?;
         self.web().check()?;
         let kinds = &self.resources;
         if !self.node.is_empty() && kinds.iter().any(|kind| kind != "pods") {

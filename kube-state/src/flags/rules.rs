@@ -2,7 +2,7 @@
 
 use kubernetes::Access;
 
-use super::{config::BadFlags, table::Flags};
+use super::table::Flags;
 
 /// Says what is wrong with the value of a flag.
 type Rule = fn(&Flags) -> Result<(), String>;
@@ -39,9 +39,9 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     }),
 ];
 
-/// Asks all rules.
-pub(super) fn check(flags: &Flags) -> Result<(), BadFlags> {
-    RULES.iter().try_for_each(|(flag, rule)| rule(flags).map_err(|what| BadFlags::Flag { flag, what }))
+/// Asks all rules. The error is the flag and what is wrong with its value.
+pub(super) fn check(flags: &Flags) -> Result<(), (&'static str, String)> {
+    RULES.iter().try_for_each(|(flag, rule)| rule(flags).map_err(|what| (*flag, what)))
 }
 
 /// The way to the API server, as far as it can be seen without going it.

@@ -3,6 +3,7 @@
 //! Sources: pods of this node; well-known and configured networks; yagura-kube-state for the rest of the cluster
 //! ([`kubernetes::peers`], docs/decisions/0008); DNS answers of the container. Never waits for the network.
 
+mod check;
 mod directory;
 mod networks;
 mod own;
@@ -20,14 +21,14 @@ use std::{
 };
 
 use kernfs::{Host, Reader};
-use kubernetes::{Access, Credentials, Load, NoAccess, WorkloadRef};
+use kubernetes::{Credentials, Load, WorkloadRef};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+pub use self::check::check;
 pub use self::who::{KINDS, Who};
 use self::{directory::Directory, networks::Network};
 use super::pods::Pods;
-use crate::config;
 
 /// How long an address may be looked for in what the cluster's servers tell, in seconds: twice as long as it takes to
 /// ask again.
@@ -185,26 +186,10 @@ fn of_name(name: &str) -> Who {
     }
 }
 
-/// Checks the options. The error is the key and the message.
-pub fn check(config: &config::Peers) -> Result<(), (&'static str, String)> {
-    if let Some(text) = config.networks.iter().find(|text| Network::parse(text).is_none()) {
-        return Err(("networks", format!("cannot read {text:?}: it is written office=192.0.2.0/24")));
-    }
-    for url in &config.url {
-        let access = Access::Address { url: url.clone(), credentials: setup::credentials(config) };
-        if let Err(error) = access.check() {
-            // What is wrong with an address was found before.
-            let key = if config.ca_file.as_os_str().is_empty() { "token_file" } else { "ca_file" };
-            let key = if matches!(error, NoAccess::Token { .. }) { "token_file" } else { key };
-            return Err((key, daemon::chain(&error)));
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
 
     #[test]
     fn without_a_server_names_are_coarser_and_certain() {

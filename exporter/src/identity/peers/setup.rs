@@ -1,15 +1,9 @@
 //! Starts and ends the thread that asks for addresses, as the configuration says.
 
-use kubernetes::{Credentials, access};
+use kubernetes::access;
 
-use super::{Peers, Servers, Told, directory::Directory, networks::Network, poll};
+use super::{Peers, Servers, Told, check::credentials, directory::Directory, networks::Network, poll};
 use crate::config;
-
-/// As whom the servers are asked.
-pub(super) fn credentials(config: &config::Peers) -> Credentials {
-    let file = |path: &std::path::Path| (!path.as_os_str().is_empty()).then(|| path.to_owned());
-    Credentials { authority: file(&config.ca_file), token: file(&config.token_file), insecure: config.insecure }
-}
 
 impl Peers {
     /// Asks those whom the configuration names from now on. What is known stays while they are the same.
