@@ -74,7 +74,7 @@ mod telemetry;
 mod web;
 mod yaml;
 
-pub use args::{WebArgs, WebConfigFile};
+pub use args::{WebArgs, WebConfigFile, WebLinks};
 pub use bound::Bound;
 pub use chain::chain;
 pub use cli::{Cli, CliError, Loaded, Settings, Source, print};
@@ -90,7 +90,7 @@ pub use process::ProcessUsage;
 pub use program::Program;
 pub use reference::{options_reference, options_schema};
 pub use server::Server;
-pub use sheet::{Sheet, sheet_page};
+pub use sheet::{Line, Sheet, sheet_page};
 pub use stream::BodyWriter;
 pub use telemetry::{Telemetry, TelemetryError};
 pub use tokio_util::sync::CancellationToken;
