@@ -1,8 +1,7 @@
 // Draws boards from a live Prometheus and writes a picture of each board and, with --panels, of each panel.
 // node shot.mjs --dashboards DIR --prom URL --out DIR [--only NAME]… [--theme dark]… [--var name=value]… [--scrape 30s] [--from now-1h] [--width 1600] [--panels]
 // Ends with 1 when a panel has an error, or nothing to show and no words for that.
-import { createReadStream, existsSync, mkdirSync, readFileSync, readdirSync, statSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { basename, extname, join, normalize } from 'node:path';
 import { parseArgs } from 'node:util';
 import puppeteer from 'puppeteer-core';
@@ -17,20 +16,18 @@ const themes = o.theme.length ? o.theme : ['dark', 'light'];
 const boards = readdirSync(o.dashboards).filter((f) => f.endsWith('.json') && (!o.only.length || o.only.includes(basename(f, '.json')))).sort();
 
 const types = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.json': 'application/json' };
-const server = createServer(async (req, res) => {
-  const url = new URL(req.url, 'http://x');
+const HOME = 'http://preview.test';
+
+/** What the page asks for. The browser gets it from here and not by its network: it drops what it waits for when an interface comes or goes, as those of pods do. */
+async function answer(url) {
   if (url.pathname.startsWith('/prometheus/')) {
-    // Asked from here, Prometheus needs no permission for pages of other origins.
-    const answer = await fetch(o.prom + url.pathname.slice('/prometheus'.length) + url.search).catch((e) => ({ status: 502, text: async () => String(e) }));
-    res.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text());
-    return;
+    const reply = await fetch(o.prom + url.pathname.slice('/prometheus'.length) + url.search).catch((e) => ({ status: 502, text: async () => String(e) }));
+    return { status: reply.status, contentType: 'application/json', body: await reply.text() };
   }
   const file = url.pathname.startsWith('/boards/') ? join(o.dashboards, basename(url.pathname)) : join('dist', normalize(url.pathname === '/' ? '/index.html' : url.pathname));
-  if (!existsSync(file) || !statSync(file).isFile()) { res.writeHead(404).end(); return; }
-  res.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream' });
-  createReadStream(file).pipe(res);
-});
-await new Promise((r) => server.listen(0, '127.0.0.1', r));
+  if (!existsSync(file) || !statSync(file).isFile()) { return { status: 404, body: '' }; }
+  return { status: 200, contentType: types[extname(file)] ?? 'application/octet-stream', body: readFileSync(file) };
+}
 
 mkdirSync(o.out, { recursive: true });
 const browser = await puppeteer.launch({ executablePath: o.chromium, args: ['--no-sandbox', '--disable-gpu', '--hide-scrollbars', '--force-color-profile=srgb'] });
@@ -46,11 +43,16 @@ async function shoot(board, theme) {
   const page = await browser.newPage();
   const width = Number(o.width);
   await page.setViewport({ width, height: 1000 });
+  await page.setRequestInterception(true);
+  page.on('request', async (r) => {
+    const url = new URL(r.url());
+    if (url.origin === HOME) { await r.respond(await answer(url)); } else { await r.continue(); }
+  });
   const log = new Set();
   page.on('console', (m) => m.type() === 'error' && log.add(`${m.text()} ${m.location()?.url ?? ''}`.slice(0, 300)));
   page.on('pageerror', (e) => log.add(`exception: ${e.message}`));
   const query = new URLSearchParams([['dashboard', `/boards/${board}`], ['prom', '/prometheus'], ['theme', theme], ['scrape', o.scrape], ['name', o.name], ...(o.from ? [['from', o.from], ['to', 'now']] : []), ...picked]);
-  await page.goto(`http://127.0.0.1:${server.address().port}/?${query}`);
+  await page.goto(`${HOME}/?${query}`);
   const idle = () => page.waitForFunction(() => {
     const busy = !window.__settled || window.__busy() > 0 || window.__panels().some((p) => p.state === 'Loading');
     window.__quiet = busy ? 0 : (window.__quiet ?? 0) + 1;
@@ -84,7 +86,6 @@ for (const board of boards) {
   for (const theme of themes) { await shoot(board, theme); }
 }
 await browser.close();
-server.close();
 const list = Object.entries(wrong).map(([what, n]) => `${n} ${what}`).join(', ').replace(/(\d+) of the console/, '$1 errors in the console');
 console.log(`${boards.length} boards, ${drawn} panels drawn in ${themes.join(' and ')}, ${pictures} pictures in ${((Date.now() - started) / 1000).toFixed(0)} s; panels: ${list}`);
 process.exit(Object.values(wrong).some((n) => n) ? 1 : 0);

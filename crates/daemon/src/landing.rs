@@ -179,12 +179,12 @@ mod tests {
         let mut landing = Landing::default().fact(evil, evil).link(evil, evil).link("l", "javascript:alert(1)");
         landing = landing.link("m", "//evil.example").feature(evil, false, Some(evil.to_owned()), evil);
         landing.endpoints.push(Endpoint::new(evil, evil, evil));
-        landing = landing.elsewhere(Some("javascript:alert(2)".to_owned()), evil, evil).elsewhere(None, "unseen", "");
+        landing = landing.elsewhere(Some("ftp://f.example".to_owned()), evil, evil).elsewhere(None, "unseen", "");
         (landing.name, landing.version, landing.tagline) = (evil.to_owned(), evil.to_owned(), evil.to_owned());
         let page = landing_page(&landing);
         assert!(!page.contains("<script") && !page.contains("alert('x')"), "{page}");
         assert!(!page.contains("javascript:") && !page.contains("//evil.example"), "{page}");
-        assert!(!page.contains("unseen"), "{page}");
+        assert!(!page.contains("unseen") && !page.contains("href=\"ftp:"), "{page}");
         assert_eq!(page.matches("&lt;script&gt;").count(), 18);
     }
 
