@@ -18,11 +18,12 @@ pub(super) fn serve(folder: PathBuf) -> Result<String> {
     let listener = TcpListener::bind(&address).with_context(|| format!("cannot listen on {address}"))?;
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            let page = page(&folder).unwrap_or_default();
             // One who asks sends little, and one who has gone needs no answer.
-            stream.read(&mut [0; 4096]).ok();
-            let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nConnection: close\r\n";
-            write!(stream, "{head}Content-Length: {}\r\n\r\n{page}", page.len()).ok();
+            if stream.read(&mut [0; 4096]).is_ok_and(|length| length > 0) {
+                let page = page(&folder).unwrap_or_default();
+                let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nConnection: close\r\n";
+                write!(stream, "{head}Content-Length: {}\r\n\r\n{page}", page.len()).ok();
+            }
         }
     });
     Ok(address)
