@@ -42,7 +42,8 @@ function seriesFrames(result: Series[], refId: string, expr: string, format: str
       refId, name: displayNameFromDS, meta: { type: 'timeseries-multi' },
       fields: [
         { name: 'Time', type: FieldType.time, values: points.map((p) => p[0] * 1000), config: { interval: stepMs } },
-        { name: 'Value', type: FieldType.number, values: points.map((p) => num(p[1])), labels: s.metric, config: { displayNameFromDS } },
+        // What is not a number is a gap; one of them would leave the axis without a scale.
+        { name: 'Value', type: FieldType.number, values: points.map((p) => num(p[1])).map((v) => (Number.isNaN(v) ? null : v)), labels: s.metric, config: { displayNameFromDS } },
       ],
     });
   });
