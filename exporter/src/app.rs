@@ -18,6 +18,7 @@ use metric::{Batch, Limits};
 use parking_lot::Mutex;
 
 use crate::{
+    boards::Boards,
     check, collectors,
     config::{Config, is_called},
     events::{Feeds, lines},
@@ -69,6 +70,7 @@ pub struct App {
     mode: &'static str,
     /// Containers without names, as of the last scrape of theirs.
     unnamed: AtomicUsize,
+    boards: Boards,
 }
 
 /// What outlives a reload: what others tell of this node and its cluster, and the streams of events.
@@ -144,6 +146,7 @@ impl App {
             budget,
             mode: layout.mode().name(),
             unnamed: AtomicUsize::new(0),
+            boards: Boards::new(&config.web.links, &node_name(config)),
         };
         app.say_what_is_off();
         Ok(app)
@@ -233,7 +236,7 @@ impl App {
         let mut batch = Batch::with_limits(self.limits);
         let asked = |spec: &Spec| workloads::COLLECTORS.contains(&spec.name);
         match self.collect(View::Own, Instant::now() + PAGE_TIMEOUT, asked, &mut batch) {
-            Ok(report) => Reply::html(workloads::page(&batch, &report.others)),
+            Ok(report) => Reply::html(workloads::page(&batch, &report.others, &self.boards)),
             Err(error) => Reply::status(503, format!("{error}\n")),
         }
     }
@@ -388,6 +391,15 @@ fn landing(app: &App) -> Landing {
             ),
         );
     }
+    page = page
+        .elsewhere(
+            app.boards.node(),
+            "This node",
+            "CPU, memory, disks and network of this node, and who waits for them.",
+        )
+        .elsewhere(app.boards.cluster(), "Cluster", "What fires, which namespaces and nodes are in trouble.")
+        .elsewhere(app.boards.alerts(), "Alerts", "Alertmanager: what fires now, and silences.")
+        .elsewhere(app.boards.rules(), "Rules", "Prometheus: every rule, and whether it fires.");
     let Features { on, off } = app.features();
     // What this machine lacks stands first, what nobody asked for last.
     let (missing, unwanted): (Vec<Off>, Vec<Off>) = off.into_iter().partition(|off| off.spec.default_on);
@@ -401,6 +413,12 @@ fn landing(app: &App) -> Landing {
         page = page.feature(spec.name, false, Some(reason), spec.about);
     }
     page
+}
+
+/// What scrapes should call this machine: its Node object, else its host name.
+fn node_name(config: &Config) -> String {
+    let named = &config.kubernetes.node;
+    if named.is_empty() { rustix::system::uname().nodename().to_string_lossy().into_owned() } else { named.clone() }
 }
 
 /// `?collect[]=cpu` runs only these, `?exclude[]=cpu` all but these, as with `node_exporter`.
@@ -430,6 +448,8 @@ mod tests {
     fn the_landing_page_waits_for_no_scrape() {
         let mut config = Config::default();
         config.probe.disable = true;
+        config.kubernetes.node = "node-1".to_owned();
+        config.web.links.grafana = "https://g.example".to_owned();
         let telemetry = Telemetry::new(&PROGRAM);
         let own = Arc::new(OwnMetrics::register(&telemetry));
         let app = Arc::new(App::new(&Arc::new(config), &Known::default(), &telemetry, &own).unwrap());
@@ -440,5 +460,7 @@ mod tests {
         let page = page.recv_timeout(Duration::from_mins(1)).unwrap();
         drop(scrapes);
         assert!(page.features.iter().any(|feature| feature.name == "container_cpu"), "{page:?}");
+        let boards: Vec<&str> = page.elsewhere.iter().map(|board| board.path.as_str()).collect();
+        assert_eq!(boards, ["https://g.example/d/yagura-node?var-node=node-1", "https://g.example/d/yagura-cluster"]);
     }
 }

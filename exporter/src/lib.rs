@@ -3,6 +3,7 @@
 //! the names that Prometheus users already query.
 
 pub mod app;
+mod boards;
 pub mod books;
 pub mod cadvisor;
 pub mod catalog;

@@ -6,10 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use daemon::{Sheet, sheet_page};
+use daemon::{Line, Sheet, sheet_page};
 use expo::Exposition;
 use metric::Batch;
 
+use crate::boards::Boards;
 use crate::program::PROGRAM;
 
 /// Path of the page.
@@ -44,7 +45,7 @@ type Put = fn(&mut Row, &dyn Fn(&str) -> String, f64);
 type Name = (String, String, String);
 
 /// The page, from what the collectors said.
-pub(crate) fn page(batch: &Batch, others: &Exposition) -> String {
+pub(crate) fn page(batch: &Batch, others: &Exposition, boards: &Boards) -> String {
     let rows = rows(batch, others);
     let mut listed: Vec<(&Name, &Row)> = rows.iter().collect();
     listed.sort_by(|(_, a), (_, b)| b.cpu_seconds.total_cmp(&a.cpu_seconds));
@@ -55,7 +56,7 @@ pub(crate) fn page(batch: &Batch, others: &Exposition) -> String {
         note,
         about: "On this node, since the agent started: containers that are there and those that have gone.".to_owned(),
         columns: COLUMNS,
-        rows: listed.into_iter().take(MOST_WORKLOADS).map(|(name, row)| cells(name, row)).collect(),
+        rows: listed.into_iter().take(MOST_WORKLOADS).map(|(name, row)| cells(name, row, boards)).collect(),
         empty: "No workload was seen yet: it takes a container, in Kubernetes or outside, and the collector lifetime."
             .to_owned(),
     };
@@ -124,16 +125,23 @@ impl Row {
     }
 }
 
-fn cells((namespace, kind, name): &Name, row: &Row) -> Vec<Vec<String>> {
+fn cells((namespace, kind, name): &Name, row: &Row, boards: &Boards) -> Vec<Vec<Line>> {
     let of = [namespace.as_str(), kind].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ");
-    vec![
-        vec![name.clone(), of],
+    // Boards and alerts are about workloads of namespaces.
+    let is_named = !namespace.is_empty();
+    let mut who =
+        vec![Line { text: name.clone(), link: boards.workload(namespace, name).filter(|_| is_named) }, of.into()];
+    let alerts = boards.alerts_on(namespace, name).filter(|_| is_named);
+    who.extend(alerts.map(|link| Line { text: "alerts".to_owned(), link: Some(link) }));
+    let others = [
         vec![in_seconds(row.cpu_seconds)],
         vec![if row.memory_bytes > 0.0 { in_bytes(row.memory_bytes) } else { "–".to_owned() }],
         row.peers("outbound"),
         row.peers("inbound"),
         row.owner.clone(),
-    ]
+    ];
+    let others = others.into_iter().map(|lines| lines.into_iter().map(Line::from).collect());
+    std::iter::once(who).chain(others).collect()
 }
 
 fn in_seconds(seconds: f64) -> String {
@@ -201,7 +209,12 @@ mod tests {
             ParsedFamily { name: "workload_owner_info".into(), samples: vec![sample], ..ParsedFamily::default() };
         let others = Exposition { families: vec![family] };
 
-        let page = page(&batch, &others);
+        let links = daemon::WebLinks {
+            grafana: "https://g.example".to_owned(),
+            alertmanager: "https://a.example".to_owned(),
+            ..daemon::WebLinks::default()
+        };
+        let page = page(&batch, &others, &Boards::new(&links, "node-1"));
         for part in [
             "web&lt;",
             "shop · Deployment",
@@ -211,6 +224,8 @@ mod tests {
             "external:10 · 10 × · 0 B",
             "and 2 more",
             "team: front",
+            "<a href=\"https://g.example/d/yagura-workload?var-namespace=shop&amp;var-workload=web%3C\">web&lt;</a>",
+            "<a href=\"https://a.example/#/alerts?filter=%7Bnamespace",
         ] {
             assert!(page.contains(part), "{part}: {page}");
         }
@@ -220,6 +235,8 @@ mod tests {
 
     #[test]
     fn without_workloads_it_says_what_they_take() {
-        assert!(page(&Batch::default(), &Exposition::default()).contains("No workload was seen yet"));
+        assert!(
+            page(&Batch::default(), &Exposition::default(), &Boards::default()).contains("No workload was seen yet")
+        );
     }
 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
@@ -51,6 +51,24 @@ impl Prometheus {
     /// The result of an instant query.
     pub(crate) fn query(&self, expression: &str) -> Result<Vec<Value>> {
         self.answer(&format!("query={}", escape(expression)))
+    }
+
+    /// The result of a query over the last seconds, a value each `step` seconds.
+    pub(crate) fn range(&self, expression: &str, past: u64, step: u64) -> Result<Vec<Value>> {
+        let now =
+            SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock is before 1970")?.as_secs();
+        let times = format!("start={}&end={now}&step={step}", now - past);
+        let text = http::get(&format!("{}/api/v1/query_range?{times}&query={}", self.url, escape(expression)))?;
+        let answer: Value = serde_json::from_str(&text).context("Prometheus's answer")?;
+        Ok(answer["data"]["result"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// Values that a label has on the series of a selector.
+    pub(crate) fn label_values(&self, label: &str, selector: &str) -> Result<Vec<String>> {
+        let text = http::get(&format!("{}/api/v1/label/{label}/values?match[]={}", self.url, escape(selector)))?;
+        let answer: Value = serde_json::from_str(&text).context("Prometheus's answer")?;
+        let values = answer["data"].as_array().into_iter().flatten();
+        Ok(values.filter_map(|value| value.as_str().map(str::to_owned)).collect())
     }
 
     /// The only number that an expression has at a time; 0 if it has none.

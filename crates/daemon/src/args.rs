@@ -33,6 +33,51 @@ pub struct WebArgs {
     /// Maximum time for running scrapes to finish after SIGTERM.
     #[schemars(extend("x-minimum" = "0s", "x-maximum" = "1h", "x-restart" = true))]
     pub shutdown_timeout: Period,
+    /// Other servers that the HTML pages link to.
+    pub links: WebLinks,
+}
+
+/// Other servers that the HTML pages link to. Each is the address at which people's browsers reach it; without one, there
+/// are no links to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebLinks {
+    /// Grafana with this project's dashboards: `https://grafana.example.org`, with its sub-path when it has one.
+    pub grafana: String,
+    /// Alertmanager: `https://alertmanager.example.org`.
+    pub alertmanager: String,
+    /// Prometheus: `https://prometheus.example.org`.
+    pub prometheus: String,
+}
+
+impl WebLinks {
+    /// Names and addresses.
+    fn all(&self) -> [(&'static str, &str); 3] {
+        [
+            ("web.links.grafana", &self.grafana),
+            ("web.links.alertmanager", &self.alertmanager),
+            ("web.links.prometheus", &self.prometheus),
+        ]
+    }
+
+    /// The address of a page of Grafana's, when it is known where that is; `path` begins with `/`.
+    pub fn grafana(&self, path: &str) -> Option<String> {
+        at(&self.grafana, path)
+    }
+
+    /// The address of a page of Alertmanager's.
+    pub fn alertmanager(&self, path: &str) -> Option<String> {
+        at(&self.alertmanager, path)
+    }
+
+    /// The address of a page of Prometheus'.
+    pub fn prometheus(&self, path: &str) -> Option<String> {
+        at(&self.prometheus, path)
+    }
+}
+
+fn at(base: &str, path: &str) -> Option<String> {
+    (!base.is_empty()).then(|| format!("{}{path}", base.trim_end_matches('/')))
 }
 
 /// The web configuration file.
@@ -57,6 +102,7 @@ impl Default for WebArgs {
             max_connections: 512,
             enable_lifecycle: false,
             shutdown_timeout: Period::seconds(10),
+            links: WebLinks::default(),
         }
     }
 }
@@ -86,9 +132,37 @@ impl WebArgs {
         if path.starts_with("/-/") || HEALTH_PATHS.contains(&path) {
             return wrong("this path is that of a health check");
         }
+        for (key, address) in self.links.all() {
+            let is_address = address.starts_with("http://") || address.starts_with("https://");
+            if !address.is_empty() && !is_address {
+                return Err(Invalid::new(
+                    key,
+                    format!("{address:?} is no address: it begins with https:// or http://"),
+                ));
+            }
+        }
         if let Some(file) = &self.config.file {
             web::load(file).map_err(|error| Invalid::in_other_file("web.config.file", &error))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_addresses_or_not_there() {
+        let with = |grafana: &str| WebArgs {
+            links: WebLinks { grafana: grafana.to_owned(), ..WebLinks::default() },
+            ..WebArgs::default()
+        };
+        assert!(with("").check().is_ok() && with("https://g.example/grafana/").check().is_ok());
+        let wrong = with("javascript:alert(1)").check().unwrap_err().to_string();
+        assert!(wrong.contains("web.links.grafana"), "{wrong}");
+        let links = with("https://g.example/grafana/").links;
+        assert_eq!(links.grafana("/d/x").as_deref(), Some("https://g.example/grafana/d/x"));
+        assert_eq!(links.alertmanager("/"), None);
     }
 }

@@ -16,6 +16,8 @@ pub struct Landing {
     pub tagline: String,
     /// Paths that can be fetched. When empty, the server fills in those that it serves.
     pub endpoints: Vec<Endpoint>,
+    /// Pages of other servers: the path is a whole address.
+    pub elsewhere: Vec<Endpoint>,
     /// Features that are on or off, with reasons.
     pub features: Vec<Feature>,
     /// Links to more documentation.
@@ -82,6 +84,13 @@ impl Landing {
         self
     }
 
+    /// Adds a page of another server, if it is known where that is.
+    #[must_use]
+    pub fn elsewhere(mut self, address: Option<String>, title: &str, description: &str) -> Self {
+        self.elsewhere.extend(address.map(|address| Endpoint::new(&address, title, description)));
+        self
+    }
+
     /// Adds a feature.
     #[must_use]
     pub fn feature(mut self, name: &str, enabled: bool, reason: Option<String>, about: &str) -> Self {
@@ -108,7 +117,8 @@ pub fn landing_page(landing: &Landing) -> String {
     };
     frame.page(|page| {
         facts(page, &landing.facts);
-        endpoints(page, &landing.endpoints);
+        cards(page, "Dashboards and alerts", &landing.elsewhere);
+        cards(page, "Endpoints", &landing.endpoints);
         features(page, &landing.features);
     })
 }
@@ -124,11 +134,11 @@ fn facts(page: &mut String, facts: &[Fact]) {
     page.push_str("</dl>\n");
 }
 
-fn endpoints(page: &mut String, endpoints: &[Endpoint]) {
+fn cards(page: &mut String, heading: &str, endpoints: &[Endpoint]) {
     if endpoints.is_empty() {
         return;
     }
-    page.push_str("<h2>Endpoints</h2><ul class=\"cards\">\n");
+    put(page, format_args!("<h2>{}</h2><ul class=\"cards\">\n", escape(heading)));
     for endpoint in endpoints {
         let (path, title) = (escape(&endpoint.path), escape(&endpoint.title));
         put(page, format_args!("<li><a class=\"card\" href=\"{}\"><b>{title}</b>", target(&endpoint.path)));
@@ -169,11 +179,13 @@ mod tests {
         let mut landing = Landing::default().fact(evil, evil).link(evil, evil).link("l", "javascript:alert(1)");
         landing = landing.link("m", "//evil.example").feature(evil, false, Some(evil.to_owned()), evil);
         landing.endpoints.push(Endpoint::new(evil, evil, evil));
+        landing = landing.elsewhere(Some("ftp://f.example".to_owned()), evil, evil).elsewhere(None, "unseen", "");
         (landing.name, landing.version, landing.tagline) = (evil.to_owned(), evil.to_owned(), evil.to_owned());
         let page = landing_page(&landing);
         assert!(!page.contains("<script") && !page.contains("alert('x')"), "{page}");
         assert!(!page.contains("javascript:") && !page.contains("//evil.example"), "{page}");
-        assert_eq!(page.matches("&lt;script&gt;").count(), 16);
+        assert!(!page.contains("unseen") && !page.contains("href=\"ftp:"), "{page}");
+        assert_eq!(page.matches("&lt;script&gt;").count(), 18);
     }
 
     #[test]

@@ -81,7 +81,7 @@ mod troubles;
 mod web;
 mod yaml;
 
-pub use args::{WebArgs, WebConfigFile};
+pub use args::{WebArgs, WebConfigFile, WebLinks};
 pub use bound::Bound;
 pub use chain::chain;
 pub use changes::Changes;
@@ -99,7 +99,7 @@ pub use process::ProcessUsage;
 pub use program::Program;
 pub use reference::{options_reference, options_schema};
 pub use server::Server;
-pub use sheet::{Sheet, sheet_page};
+pub use sheet::{Line, Sheet, sheet_page};
 pub use stream::BodyWriter;
 pub use suggest::suggested;
 pub use telemetry::{Telemetry, TelemetryError};

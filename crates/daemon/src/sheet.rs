@@ -1,7 +1,7 @@
 //! Pages of one table, for people.
 
 use crate::{
-    frame::{Frame, escape, put},
+    frame::{Frame, escape, put, target},
     program::Program,
 };
 
@@ -17,9 +17,24 @@ pub struct Sheet {
     /// Heads of columns.
     pub columns: &'static [&'static str],
     /// Rows of cells of lines. The first cell's first line names the row.
-    pub rows: Vec<Vec<Vec<String>>>,
+    pub rows: Vec<Vec<Vec<Line>>>,
     /// The text in place of the table when there are no rows.
     pub empty: String,
+}
+
+/// A line of a cell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// What stands there.
+    pub text: String,
+    /// The address that it leads to.
+    pub link: Option<String>,
+}
+
+impl From<String> for Line {
+    fn from(text: String) -> Self {
+        Self { text, link: None }
+    }
 }
 
 /// The page of a table: HTML that needs nothing else. All text is escaped.
@@ -42,7 +57,13 @@ pub fn sheet_page(program: &Program, sheet: &Sheet) -> String {
                     page.push_str(open);
                     for (n, line) in lines.iter().enumerate() {
                         let class = if i == 0 && n > 0 { " class=\"why\"" } else { "" };
-                        put(page, format_args!("<div{class}>{}</div>", escape(line)));
+                        let text = escape(&line.text);
+                        match &line.link {
+                            None => put(page, format_args!("<div{class}>{text}</div>")),
+                            Some(link) => {
+                                put(page, format_args!("<div{class}><a href=\"{}\">{text}</a></div>", target(link)));
+                            }
+                        }
                     }
                     page.push_str(close);
                 }
@@ -65,8 +86,13 @@ mod tests {
         let mut sheet = Sheet { title: text(), note: text(), about: text(), columns: &[EVIL, "b"], ..Sheet::default() };
         sheet.empty = text();
         let empty = sheet_page(&PROGRAM, &sheet);
-        sheet.rows = vec![vec![vec![text(), text()], vec![text()]]];
+        let line = || Line::from(text());
+        let leads = |link: &str| Line { text: text(), link: Some(link.to_owned()) };
+        sheet.rows =
+            vec![vec![vec![line(), line()], vec![leads("https://g/d?a=1&b=\""), leads("javascript:alert(1)")]]];
         let full = sheet_page(&PROGRAM, &sheet);
+        assert!(full.contains("<a href=\"https://g/d?a=1&amp;b=&quot;\">&lt;i&gt;"), "{full}");
+        assert!(!full.contains("javascript:"), "{full}");
         for page in [&empty, &full] {
             assert!(!page.contains("<i>"), "{page}");
         }

@@ -12,6 +12,7 @@
 pub mod alert;
 pub mod board;
 pub mod catalog;
+mod panel;
 mod period;
 mod problem;
 pub mod query;
@@ -21,6 +22,7 @@ mod set;
 mod source;
 mod threshold;
 
+pub use panel::panel_id;
 pub use period::Period;
 pub use problem::Problem;
 pub use set::{Compiled, Counts, Set};

@@ -14,6 +14,8 @@ use crate::{Period, Problem, Source, Thresholds, runbook};
 
 /// The alert that says that an input is missing.
 const INPUT_MISSING: &str = "AlertInputMissing";
+/// The board and the panel that show it.
+const INPUT_MISSING_PANEL: [&str; 2] = ["yagura-self", "inputs"];
 /// Families that have the labels of owners.
 const OWNER_FAMILIES: [&str; 2] = ["kube_workload_owner_info", "workload_owner_info"];
 /// How long an input is missing before that is said.
@@ -144,7 +146,13 @@ impl Set {
             panel: alert.source.dashboard.panel.clone(),
             limits: alert.thresholds.clone(),
         };
-        self.alerts.iter().map(watch).collect()
+        let of_inputs = Watch {
+            alert: INPUT_MISSING.to_owned(),
+            uid: INPUT_MISSING_PANEL[0].to_owned(),
+            panel: INPUT_MISSING_PANEL[1].to_owned(),
+            limits: Vec::new(),
+        };
+        self.alerts.iter().map(watch).chain([of_inputs]).collect()
     }
 
     /// Queries of inputs, and inputs that nothing reads.
@@ -295,9 +303,8 @@ impl Set {
         alert::Annotations {
             summary: format!("Alerts lack an input: {} is not there.", input.about.trim()),
             description: format!("{} is not scraped or is off: {cannot}. {}", input.about.trim(), input.remedy.trim()),
-            dashboard: "yagura-self".to_owned(),
-            panel: "inputs".to_owned(),
-            panel_id: None,
+            dashboard: INPUT_MISSING_PANEL[0].to_owned(),
+            panel: INPUT_MISSING_PANEL[1].to_owned(),
             variables: Vec::new(),
             page: format!("{INPUT_MISSING}.md"),
             runbooks: self.settings.runbooks.clone(),

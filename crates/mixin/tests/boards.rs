@@ -1,9 +1,9 @@
 //! Boards from sources: what is made, and what is refused before any rule is looked for.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use mixin::board::{Boards, Watch, panel_id};
+use mixin::board::{Boards, Watch};
 use mixin::catalog::{Inputs, Known};
-use mixin::{Source, Thresholds};
+use mixin::{Source, Thresholds, panel_id};
 
 const CATALOG: &str = r#"{"program":"p","version":"1","sections":[{"name":"s","about":"","default_on":true,"needs":[],"families":[
 {"name":"pods","kind":"gauge","unit":"","help":"","endpoint":"/metrics","labels":[{"name":"namespace"}]},

@@ -1,12 +1,13 @@
 //! `cargo xtask proof NAME`: does something to the machine, compares what was counted with what was done, prints both and
 //! fails when they differ.
 //!
-//! `lifetimes` is made here, from outside, with a real Prometheus between. `oom`, `pressure` and `restart` are long
+//! `lifetimes` is made here, from outside, with a real Prometheus between; so is `dashboards`, on a real node. `oom`, `pressure` and `restart` are long
 //! versions of the live tests `probe_NAME` of the agent, told so by `YAGURA_PROOF`. The others are the agent's examples
 //! `proof_NAME`.
 
 mod burning;
 mod cadvisor;
+mod dashboards;
 mod join;
 mod lifetimes;
 mod polling;
@@ -17,16 +18,22 @@ pub(crate) use self::lifetimes::check;
 use crate::args::{Args, Takes, usage};
 use crate::{cargo, counterparts, process, setup};
 
-pub(crate) const TAKES: Takes =
-    Takes::Anything("lifetimes [--count=N] [--seconds=N]\noom\npressure\nrestart\nNAME [ARGS]");
+pub(crate) const TAKES: Takes = Takes::Anything(
+    "dashboards [--minutes=N] [--out=DIR] [--no-pictures] [--built] [--keep]\nlifetimes [--count=N] [--seconds=N]\noom\npressure\nrestart\nNAME [ARGS]",
+);
 
 /// Live tests that have a long version.
 const TESTS: &[&str] = &["oom", "pressure", "restart"];
 
 /// `cargo xtask proof NAME [ARGS]`
 pub(crate) fn run(args: &mut Args) -> Result<()> {
-    let which = "proof: say which: dns, drops, join, lifetimes, oom, overhead, peers, pressure, restart, tcp";
+    let which =
+        "proof: say which: dashboards, dns, drops, join, lifetimes, oom, overhead, peers, pressure, restart, tcp";
     let name = args.positional().ok_or_else(|| usage(which))?;
+    if name == "dashboards" {
+        setup::for_building()?;
+        return dashboards::run(args);
+    }
     if name == "join" {
         return join::run(args);
     }

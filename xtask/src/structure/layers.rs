@@ -33,7 +33,7 @@ pub(super) const ALL: &[Layers] = &[
         package: "mixin",
         uses: &["metric"],
         floors: &[
-            &["period", "problem", "query/text"],
+            &["panel", "period", "problem", "query/text"],
             &["source"],
             &["threshold", "catalog"],
             &["query"],
@@ -56,6 +56,7 @@ pub(super) const ALL: &[Layers] = &[
             &["slices", "scrape"],
             &[
                 "app",
+                "boards",
                 "cadvisor",
                 "catalog",
                 "check",
@@ -103,8 +104,9 @@ pub(super) const ALL: &[Layers] = &[
             &["peers", "counterparts", "prometheus", "setup"],
             &["cluster"],
             &["account", "shop", "e2e", "vm"],
-            &["parity", "proof"],
+            &["parity"],
             &["alerts", "dashboards", "kube_names", "lines", "new", "structure"],
+            &["proof"],
             &["checks", "demo", "tasks"],
             &["ci", "main"],
         ],

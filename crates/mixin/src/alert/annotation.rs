@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::catalog::Labels;
+use crate::panel::panel_id;
 
 /// Labels that boards have variables for.
 const VARIABLES: [&str; 7] = ["cluster", "namespace", "workload_kind", "workload", "pod", "container", "node"];
@@ -19,8 +20,6 @@ pub struct Annotations {
     pub dashboard: String,
     /// The panel's name.
     pub panel: String,
-    /// The panel's number on the board, when that is known.
-    pub panel_id: Option<u32>,
     /// Labels that become variables of the board.
     pub variables: Vec<&'static str>,
     /// The runbook's page, below the folder of runbooks.
@@ -73,9 +72,7 @@ impl Annotations {
             let _ = write!(link, "{mark}var-{name}={}", value(name));
             mark = '&';
         }
-        if let Some(id) = self.panel_id {
-            let _ = write!(link, "{mark}viewPanel={id}");
-        }
+        let _ = write!(link, "{mark}viewPanel={}", panel_id(&self.panel));
         link
     }
 }
@@ -117,13 +114,12 @@ pub(super) fn named_labels(template: &str) -> Result<Labels, String> {
 mod tests {
     use super::*;
 
-    fn annotations(panel_id: Option<u32>) -> Annotations {
+    fn annotations() -> Annotations {
         Annotations {
             summary: "{{ $labels.pod }} waits".to_owned(),
             description: "x".to_owned(),
             dashboard: "yagura-pod".to_owned(),
             panel: "waiting".to_owned(),
-            panel_id,
             variables: Annotations::variables(&["pod", "reason", "cluster"].map(str::to_owned).into()),
             page: "X.md".to_owned(),
             runbooks: "docs/runbooks".to_owned(),
@@ -132,16 +128,15 @@ mod tests {
 
     #[test]
     fn links_carry_the_variables_that_rows_have() {
-        let templates = annotations(Some(7)).templates();
+        let templates = annotations().templates();
         let link = &templates.iter().find(|(name, _)| *name == "dashboard_url").unwrap().1;
-        assert_eq!(
-            link,
-            "{{ or $externalLabels.grafana \"\" }}/d/yagura-pod?var-cluster={{ $labels.cluster | urlquery }}&var-pod={{ \
-             $labels.pod | urlquery }}&viewPanel=7"
-        );
+        let base = "{{ or $externalLabels.grafana \"\" }}/d/yagura-pod";
+        let variables = "?var-cluster={{ $labels.cluster | urlquery }}&var-pod={{ $labels.pod | urlquery }}";
+        assert_eq!(*link, format!("{base}{variables}&viewPanel={}", panel_id("waiting")));
         let labels = [("pod".to_owned(), "a b/c".to_owned())].into();
-        let rendered = annotations(None).rendered("s", "d", &labels);
-        assert_eq!(rendered.last().unwrap().1, "/d/yagura-pod?var-cluster=&var-pod=a+b%2Fc");
+        let rendered = annotations().rendered("s", "d", &labels);
+        let link = format!("/d/yagura-pod?var-cluster=&var-pod=a+b%2Fc&viewPanel={}", panel_id("waiting"));
+        assert_eq!(rendered.last().unwrap().1, link);
         assert_eq!(rendered[2], ("runbook_url", "docs/runbooks/X.md".to_owned()));
     }
 

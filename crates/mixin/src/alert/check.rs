@@ -111,7 +111,6 @@ pub(crate) fn checked(area: &str, file: &Source, ground: &Ground<'_>) -> Result<
         description,
         dashboard: source.dashboard.uid.clone(),
         panel: source.dashboard.panel.clone(),
-        panel_id: None,
         variables: Annotations::variables(&keeps),
         page: format!("{}.md", source.alert),
         runbooks: ground.runbooks.to_owned(),

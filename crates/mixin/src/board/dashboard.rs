@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::expression::filled;
 use super::grid::{COLUMNS, Flow};
-use super::panel::{Builder, Ground, data_source, panel_id};
+use super::panel::{Builder, Ground, data_source};
 use super::written::{Board, Kind, Pick, Row, Variable};
+use crate::panel::panel_id;
 
 /// The version of the model: the newest one. Nothing is used that 39 has not.
 pub(super) const SCHEMA: u32 = 42;
@@ -110,13 +111,16 @@ fn variables(board: &Board, ground: &Ground<'_>, problems: &mut Vec<(String, Str
         let query = format!("label_values({selector}, {})", shared.label.as_ref().unwrap_or(name));
         let current =
             if is_any { json!({"text": ["All"], "value": ["$__all"]}) } else { json!({"text": "", "value": ""}) };
-        list.push(json!({
+        let mut variable = json!({
             "type": "query", "name": name, "label": shared.title, "datasource": data_source(),
-            "definition": query, "query": {"query": query, "refId": format!("variable-{name}"), "qryType": 1},
+            "query": {"query": query, "refId": format!("variable-{name}"), "qryType": 1},
             "regex": "", "refresh": 2, "sort": 1, "hide": 0, "skipUrlSync": false, "options": [],
-            "multi": is_any, "includeAll": is_any, "allValue": if is_any { json!(".*") } else { Value::Null },
-            "current": current,
-        }));
+            "multi": is_any, "includeAll": is_any, "current": current,
+        });
+        if let Some(variable) = variable.as_object_mut().filter(|_| is_any) {
+            variable.insert("allValue".to_owned(), json!(".*"));
+        }
+        list.push(variable);
     }
     list
 }

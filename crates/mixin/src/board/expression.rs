@@ -17,6 +17,12 @@ pub(super) fn filled(
         let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
         let (name, after) = after.split_at(end);
         out.push_str(before);
+        if name.is_empty() {
+            // The modifier of PromQL.
+            out.push('@');
+            rest = after;
+            continue;
+        }
         out.push_str(parts.get(name).ok_or_else(|| format!("there is no part {name:?}"))?);
         rest = after;
     }

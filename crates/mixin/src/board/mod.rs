@@ -16,8 +16,6 @@ use crate::{Problem, Source};
 use shared::Shared;
 use written::{Board, Bound, Panel, Variable};
 
-pub use panel::panel_id;
-
 /// The file of what boards share.
 const SHARED: &str = "shared.yaml";
 /// The file of rules that do not hold somewhere.

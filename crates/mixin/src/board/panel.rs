@@ -9,6 +9,7 @@ use super::grid::Place;
 use super::shared::Shared;
 use super::written::{Bound, Cell, Column, Draw, Kind, Limit, Named, Panel, Query};
 use crate::catalog::{Known, Labels};
+use crate::panel::panel_id;
 use crate::query;
 use crate::threshold::{self, Thresholds};
 
@@ -23,13 +24,6 @@ pub(super) struct Ground<'a> {
     pub(super) watched: BTreeMap<(String, String), Vec<String>>,
 }
 
-/// The id of a panel: the same for ever, wherever it stands.
-pub fn panel_id(panel: &str) -> u32 {
-    // FNV-1a; a second panel of a board with the same id is refused.
-    let hash = panel.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    1 + hash % 999_983
-}
-
 /// The data source of all panels.
 pub(super) fn data_source() -> Value {
     json!({"type": "prometheus", "uid": "${datasource}"})
@@ -41,6 +35,30 @@ enum From {
     Series(Labels),
     /// Columns of a table, by label.
     Columns(BTreeMap<String, String>),
+}
+
+/// What a value is drawn as while it is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Good {
+    /// A line of its own colour, above or below that of the limit.
+    Line,
+    /// A big number.
+    Number,
+    /// One cell among many, which only stands out when it is bad.
+    Cell,
+    /// A bar in a cell.
+    Bar,
+}
+
+impl Good {
+    const fn colour(self) -> &'static str {
+        match self {
+            Self::Line => "transparent",
+            Self::Number => "green",
+            Self::Cell => "text",
+            Self::Bar => "blue",
+        }
+    }
 }
 
 /// Makes the panels of one board.
@@ -67,6 +85,7 @@ impl<'a> Builder<'a> {
             "description": self.description(source),
             "gridPos": {"x": place.x, "y": place.y, "w": place.w, "h": place.h},
             "datasource": data_source(),
+            "links": self.alerts(source),
         });
         let parts = match source.kind {
             Kind::Table => self.table(source),
@@ -78,13 +97,31 @@ impl<'a> Builder<'a> {
         panel
     }
 
+    /// Alerts that watch a panel.
+    fn watching(&self, source: &Panel) -> &[String] {
+        let key = (self.board.to_owned(), source.name.clone());
+        self.ground.watched.get(&key).map_or(&[], Vec::as_slice)
+    }
+
     fn description(&self, source: &Panel) -> String {
         let about = source.about.trim();
-        let key = (self.board.to_owned(), source.name.clone());
-        match self.ground.watched.get(&key) {
-            None => about.to_owned(),
-            Some(alerts) => format!("{about}\n\nWatched by {}.", alerts.join(", ")),
+        match self.watching(source) {
+            [] => about.to_owned(),
+            alerts => format!("{about}\n\nWatched by {}.", alerts.join(", ")),
         }
+    }
+
+    /// Links in the head of a panel to the alerts that watch it: to Grafana's list of rules, which has those of its data
+    /// sources too, with state, limit and runbook.
+    fn alerts(&self, source: &Panel) -> Value {
+        let link = |alert: &String| {
+            json!({
+                "type": "link", "title": format!("Alert {alert}"), "url": format!("/alerting/list?search={alert}"),
+                "targetBlank": true, "icon": "", "tooltip": "", "tags": [], "asDropdown": false, "includeVars": false,
+                "keepTime": false,
+            })
+        };
+        self.watching(source).iter().map(link).collect()
     }
 
     /// Everything but tables.
@@ -130,20 +167,23 @@ impl<'a> Builder<'a> {
         if let Some(max) = source.max {
             defaults.insert("max".to_owned(), json!(max));
         }
-        let is_line = matches!(source.kind, Kind::Graph);
-        let colour = if is_line { "palette-classic-by-name" } else { "thresholds" };
+        let good = if source.kind == Kind::Graph { Good::Line } else { Good::Number };
+        let colour = if good == Good::Line { "palette-classic" } else { "thresholds" };
         defaults.insert("color".to_owned(), json!({"mode": colour}));
+        if let Some(words) = &source.empty {
+            defaults.insert("noValue".to_owned(), json!(words));
+        }
         defaults.insert("mappings".to_owned(), mappings(&source.values));
         let unit = source.unit.clone();
-        let thresholds = self.steps(&source.name, source.limit.as_ref(), unit.as_deref(), is_line);
+        let thresholds = self.steps(&source.name, source.limit.as_ref(), unit.as_deref(), good);
         defaults.insert("thresholds".to_owned(), thresholds);
         Value::Object(defaults)
     }
 
     /// Steps of a limit. A line is drawn where a graph turns bad; anything else is coloured on both sides of it.
-    fn steps(&mut self, panel: &str, limit: Option<&Limit>, unit: Option<&str>, is_line: bool) -> Value {
+    fn steps(&mut self, panel: &str, limit: Option<&Limit>, unit: Option<&str>, good: Good) -> Value {
         let Some(limit) = limit else {
-            let base = if is_line { "transparent" } else { "blue" };
+            let base = if good == Good::Line { "transparent" } else { "blue" };
             return json!({"mode": "absolute", "steps": [{"color": base, "value": null}]});
         };
         let mut number = |bound: &Bound| match bound {
@@ -154,7 +194,8 @@ impl<'a> Builder<'a> {
         let below = limit.below.as_ref().map(&mut number);
         let warn = limit.warn.as_ref().map(&mut number);
         let step = |colour: &str, value: Option<f64>| json!({"color": colour, "value": value});
-        let base = if is_line { "transparent" } else { "green" };
+        let is_line = good == Good::Line;
+        let base = good.colour();
         let steps = match (above, below, warn) {
             (Some(above), None, None) => vec![step(base, None), step("red", Some(above))],
             (Some(above), None, Some(warn)) if warn < above => {
@@ -165,9 +206,9 @@ impl<'a> Builder<'a> {
             (None, Some(below), Some(warn)) if is_line && warn > below => {
                 vec![step(base, None), step("red", Some(below)), step("orange", Some(warn))]
             }
-            (None, Some(below), None) => vec![step("red", None), step("green", Some(below))],
+            (None, Some(below), None) => vec![step("red", None), step(base, Some(below))],
             (None, Some(below), Some(warn)) if warn > below => {
-                vec![step("red", None), step("orange", Some(below)), step("green", Some(warn))]
+                vec![step("red", None), step("orange", Some(below)), step(base, Some(warn))]
             }
             (Some(_), Some(_), _) | (None, None, _) => {
                 self.refuse(panel, "has a limit that is neither above nor below");
@@ -332,20 +373,22 @@ impl<'a> Builder<'a> {
         if source.sort.as_ref().is_some_and(|sort| !source.columns.iter().any(|column| &column.title == sort)) {
             self.refuse(&source.name, "is sorted by a column that it has not");
         }
-        let defaults = json!({
+        let mut defaults = json!({
             "unit": source.unit.as_deref().unwrap_or("short"),
             "color": {"mode": "thresholds"},
             "mappings": [],
             "thresholds": {"mode": "absolute", "steps": [{"color": "text", "value": null}]},
-            "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": false, "filterable": false},
+            "custom": {"align": "auto", "minWidth": 60, "cellOptions": {"type": "auto"}, "inspect": false, "filterable": false},
         });
+        if let (Some(words), Some(defaults)) = (&source.empty, defaults.as_object_mut()) {
+            defaults.insert("noValue".to_owned(), json!(words));
+        }
         json!({
             "type": "table",
             "targets": targets,
             "fieldConfig": {"defaults": defaults, "overrides": overrides},
             "options": {
                 "showHeader": true, "cellHeight": "sm", "frameIndex": 0, "sortBy": sort,
-                "footer": {"show": false, "reducer": ["sum"], "fields": "", "countRows": false},
             },
             "transformations": steps,
         })
@@ -356,8 +399,20 @@ impl<'a> Builder<'a> {
         let mut properties = Vec::new();
         let mut set = |id: &str, value: Value| properties.push(json!({"id": id, "value": value}));
         let unit = column.unit.as_ref().or(source.unit.as_ref());
-        if let Some(unit) = column.unit.as_ref() {
+        let good = match column.cell {
+            None => Good::Cell,
+            Some(Cell::Bar) => Good::Bar,
+            Some(Cell::Colour) => Good::Number,
+        };
+        if column.label.is_some() {
+            // A label is a name, even when it looks like a number.
+            set("unit", json!("string"));
+        } else if let Some(unit) = column.unit.as_ref() {
             set("unit", json!(unit));
+        }
+        if source.empty.is_some() {
+            // The words are for the whole table.
+            set("noValue", json!(""));
         }
         if let Some(decimals) = column.decimals {
             set("decimals", json!(decimals));
@@ -366,7 +421,7 @@ impl<'a> Builder<'a> {
             set("custom.width", json!(width));
         }
         if column.limit.is_some() {
-            set("thresholds", self.steps(&source.name, column.limit.as_ref(), unit.map(String::as_str), false));
+            set("thresholds", self.steps(&source.name, column.limit.as_ref(), unit.map(String::as_str), good));
         }
         if !column.values.is_empty() {
             set("mappings", mappings(&column.values));
@@ -375,6 +430,9 @@ impl<'a> Builder<'a> {
             Some(Cell::Bar) => {
                 set("custom.cellOptions", json!({"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}));
                 set("min", json!(0));
+                if column.max.is_none() {
+                    set("fieldMinMax", json!(true));
+                }
                 if column.limit.is_none() {
                     set("thresholds", json!({"mode": "absolute", "steps": [{"color": "blue", "value": null}]}));
                 }
@@ -456,13 +514,22 @@ fn series_override(query: &Query, at: usize) -> Option<Value> {
     (!properties.is_empty()).then(|| json!({"matcher": matcher, "properties": properties}))
 }
 
+/// What a stat shows of a series: its name, its value, or both.
+fn text_mode(source: &Panel) -> &'static str {
+    match (source.named, source.unit.as_deref()) {
+        (true, Some("string")) => "name",
+        (true, _) => "value_and_name",
+        (false, _) => "value",
+    }
+}
+
 /// Type, custom field options and options of a panel.
 fn styles(source: &Panel) -> (&'static str, Option<Value>, Value) {
     let reduce = json!({"calcs": ["lastNotNull"], "fields": "", "values": false});
     let legend = match source.kind {
         Kind::Graph if source.width >= 12 => json!({
-            "displayMode": "table", "placement": "bottom", "showLegend": true,
-            "calcs": ["mean", "max", "lastNotNull"], "sortBy": "Max", "sortDesc": true,
+            "displayMode": "table", "placement": "right", "showLegend": true,
+            "calcs": ["max", "lastNotNull"], "sortBy": "Max", "sortDesc": true,
         }),
         _ => json!({"displayMode": "list", "placement": "bottom", "showLegend": true, "calcs": []}),
     };
@@ -475,7 +542,7 @@ fn styles(source: &Panel) -> (&'static str, Option<Value>, Value) {
             json!({
                 "graphMode": if source.past { "area" } else { "none" },
                 "colorMode": "value", "justifyMode": "auto", "orientation": "auto", "wideLayout": true,
-                "textMode": if source.named { "value_and_name" } else { "value" },
+                "textMode": text_mode(source),
                 "showPercentChange": false, "percentChangeColorMode": "standard", "reduceOptions": reduce,
             }),
         ),
@@ -483,7 +550,7 @@ fn styles(source: &Panel) -> (&'static str, Option<Value>, Value) {
             "timeseries",
             Some(json!({
                 "drawStyle": "line", "lineInterpolation": "linear", "lineWidth": 1,
-                "fillOpacity": if source.stack { 30 } else { 8 }, "gradientMode": "none",
+                "fillOpacity": if source.stack { 30 } else { 0 }, "gradientMode": "none",
                 "showPoints": "auto", "pointSize": 4, "spanNulls": false, "insertNulls": false,
                 "stacking": {"mode": if source.stack { "normal" } else { "none" }, "group": "A"},
                 "axisPlacement": "auto", "axisLabel": "", "axisColorMode": "text", "axisBorderShow": false,
@@ -513,7 +580,7 @@ fn styles(source: &Panel) -> (&'static str, Option<Value>, Value) {
                     "fill": "dark-blue", "scale": "exponential",
                 },
                 "yAxis": {"axisPlacement": "left", "unit": source.unit.as_deref().unwrap_or("short"), "reverse": false},
-                "cellValues": {"unit": "cps"}, "rowsFrame": {"layout": "auto"}, "filterValues": {"le": 1e-9},
+                "cellValues": {"unit": "short"}, "rowsFrame": {"layout": "auto"}, "filterValues": {"le": 1e-9},
                 "legend": {"show": true}, "tooltip": {"mode": "single", "yHistogram": true, "showColorScale": true},
                 "exemplars": {"color": "rgba(255,0,255,0.7)"},
             }),

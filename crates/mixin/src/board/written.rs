@@ -133,6 +133,9 @@ pub(super) struct Panel {
     /// The title of the column that a table is sorted by, largest first.
     #[serde(default)]
     pub(super) sort: Option<String>,
+    /// What stands there when there is nothing to show.
+    #[serde(default)]
+    pub(super) empty: Option<String>,
     /// Whether areas stand on each other.
     #[serde(default)]
     pub(super) stack: bool,

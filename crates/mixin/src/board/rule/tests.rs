@@ -63,13 +63,17 @@ rows:
 
 /// What is found on the board after a change, without rules on variables that this project excludes everywhere.
 fn found(change: impl Fn(&mut Value)) -> Vec<Finding> {
+    made(BTreeMap::new(), change).1
+}
+
+/// The board, with alerts that watch panels, after a change, and what is found on it.
+fn made(watched: BTreeMap<(String, String), Vec<String>>, change: impl Fn(&mut Value)) -> (Value, Vec<Finding>) {
     let known = Known::new(&[serde_json::from_str(CATALOG).unwrap()], &Inputs::default());
     let thresholds = Thresholds::default();
     let shared: crate::board::shared::Shared = Source::new("shared.yaml", SHARED).read().unwrap();
     let board: crate::board::written::Board = Source::new("good.yaml", BOARD).read().unwrap();
     let variables = BTreeMap::from([(board.name.clone(), names(&board))]);
-    let ground =
-        panel::Ground { known: &known, thresholds: &thresholds, shared: &shared, variables, watched: BTreeMap::new() };
+    let ground = panel::Ground { known: &known, thresholds: &thresholds, shared: &shared, variables, watched };
     let mut json = dashboard::made(&board, &ground).unwrap();
     change(&mut json);
     let ground = Ground {
@@ -78,7 +82,8 @@ fn found(change: impl Fn(&mut Value)) -> Vec<Finding> {
         labels: [("namespace".to_owned(), "namespace".to_owned())].into(),
         boards: [("set-good".to_owned(), vec!["namespace".to_owned()])].into(),
     };
-    findings(&json, &ground)
+    let findings = findings(&json, &ground);
+    (json, findings)
 }
 
 /// Rules that hold nowhere here, and what makes them hold.
@@ -101,6 +106,16 @@ const EXPR: &str = "/panels/0/targets/0/expr";
 fn a_good_board_breaks_only_what_is_excluded() {
     let broken: BTreeSet<&str> = found(|_| {}).iter().map(|finding| finding.rule).collect();
     assert_eq!(broken, BTreeSet::from(EXCLUDED));
+}
+
+#[test]
+fn a_panel_leads_to_the_alerts_that_watch_it() {
+    let watched = [(("good".to_owned(), "pods".to_owned()), vec!["PodsLost".to_owned()])].into();
+    let (board, _) = made(watched, |_| {});
+    let [pods, starts] = ["/panels/0", "/panels/1"].map(|panel| board.pointer(panel).unwrap());
+    assert!(pods["description"].as_str().unwrap().ends_with("Watched by PodsLost."), "{pods}");
+    assert_eq!(pods["links"][0]["url"], "/alerting/list?search=PodsLost");
+    assert_eq!(starts["links"], json!([]));
 }
 
 type Change = Box<dyn Fn(&mut Value)>;

@@ -1,4 +1,7 @@
-//! `cargo xtask dashboards`: makes the JSON of the boards in `dashboards/` of their sources, and checks it.
+//! `cargo xtask dashboards`: makes the JSON of the boards in `dashboards/` of their sources, and checks it; `preview` draws
+//! them, `schema` compares them with Grafana's own schema.
+
+mod preview;
 
 use std::fs;
 
@@ -7,17 +10,39 @@ use metric::Catalog;
 use mixin::Source;
 use mixin::board::{Boards, Counts};
 
-use crate::args::{Args, Takes};
+pub(crate) use self::preview::{Drawing, draw};
+use crate::args::{Args, Takes, usage};
 use crate::{alerts, places};
 
 /// The command line.
-pub(crate) const TAKES: Takes = Takes::Options(&[("--check", ""), ("--catalog", "FILE")], "");
+pub(crate) const TAKES: Takes = Takes::Options(
+    &[
+        ("--check", ""),
+        ("--catalog", "FILE"),
+        ("--prometheus", "URL"),
+        ("--name", "NAME"),
+        ("--out", "DIR"),
+        ("--only", "BOARD"),
+        ("--theme", "THEME"),
+        ("--var", "NAME=VALUE"),
+        ("--scrape", "TIME"),
+        ("--from", "TIME"),
+        ("--panels", ""),
+    ],
+    "preview | schema",
+);
 
 /// Where the JSON stands, beside the sources.
 const GENERATED: &str = "dashboards/grafana";
 
 /// `cargo xtask dashboards [--check]`: writes the JSON of all boards, or compares it.
 pub(crate) fn run(args: &mut Args) -> Result<()> {
+    match args.positional().as_deref() {
+        None => {}
+        Some("preview") => return preview::run(args),
+        Some("schema") => return preview::schema(args),
+        Some(other) => return Err(usage(format!("dashboards: {other:?} is neither preview nor schema"))),
+    }
     let is_check = args.flag("--check");
     let catalogs = args.options("--catalog")?;
     args.finish()?;
@@ -33,6 +58,7 @@ pub(crate) fn check() -> Result<()> {
 fn finish(boards: &Boards, is_check: bool) -> Result<()> {
     if is_check {
         compare(boards)?;
+        preview::schema_if_installed()?;
     } else {
         for (path, text) in &boards.files {
             places::write(&places::repo().join("dashboards").join(path), text)?;
