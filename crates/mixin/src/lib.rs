@@ -23,6 +23,6 @@ mod threshold;
 
 pub use period::Period;
 pub use problem::Problem;
-pub use set::{Compiled, Counts, Set};
+pub use set::{Compiled, Counts, Provable, Set};
 pub use source::Source;
 pub use threshold::{Threshold, Thresholds, Unit};

@@ -1,10 +1,12 @@
 //! `cargo xtask proof NAME`: does something to the machine, compares what was counted with what was done, prints both and
 //! fails when they differ.
 //!
-//! `lifetimes` is made here, from outside, with a real Prometheus between. `oom`, `pressure` and `restart` are long
+//! `alerts` makes the fault of each alert and waits for what Alertmanager sends. `lifetimes` is made here, from outside,
+//! with a real Prometheus between. `oom`, `pressure` and `restart` are long
 //! versions of the live tests `probe_NAME` of the agent, told so by `YAGURA_PROOF`. The others are the agent's examples
 //! `proof_NAME`.
 
+mod alerts;
 mod burning;
 mod cadvisor;
 mod join;
@@ -17,20 +19,24 @@ pub(crate) use self::lifetimes::check;
 use crate::args::{Args, Takes, usage};
 use crate::{cargo, counterparts, process, setup};
 
-pub(crate) const TAKES: Takes =
-    Takes::Anything("lifetimes [--count=N] [--seconds=N]\noom\npressure\nrestart\nNAME [ARGS]");
+pub(crate) const TAKES: Takes = Takes::Anything(
+    "alerts [--only NAME] [--factor N] [--unscaled] [--mixin FOLDER] [--healthy MINUTES] [--together N] [--markdown FILE] [--binaries FOLDER]\nlifetimes [--count=N] [--seconds=N]\noom\npressure\nrestart\nNAME [ARGS]",
+);
 
 /// Live tests that have a long version.
 const TESTS: &[&str] = &["oom", "pressure", "restart"];
 
 /// `cargo xtask proof NAME [ARGS]`
 pub(crate) fn run(args: &mut Args) -> Result<()> {
-    let which = "proof: say which: dns, drops, join, lifetimes, oom, overhead, peers, pressure, restart, tcp";
+    let which = "proof: say which: alerts, dns, drops, join, lifetimes, oom, overhead, peers, pressure, restart, tcp";
     let name = args.positional().ok_or_else(|| usage(which))?;
     if name == "join" {
         return join::run(args);
     }
     setup::for_building()?;
+    if name == "alerts" {
+        return alerts::run(args);
+    }
     if name == "lifetimes" {
         return lifetimes::run(args);
     }
