@@ -112,7 +112,8 @@ fn open(lab: &Lab, place: &Place) -> Result<()> {
         "jsonpath={.items[0].status.podIP}",
     ])?;
     // Whoever asks a pod that a rollout replaced waits for the next address, as a program behind a Service does.
-    let ask = format!("while true; do wget -T 2 -q -O /dev/null http://{}:8080/; sleep 1; done", address.trim());
+    let ask =
+        format!("while true; do busybox timeout 2 wget -q -O /dev/null http://{}:8080/; sleep 1; done", address.trim());
     deployment(lab, place, "caller", &ask, 1, 0)?;
     deployment(lab, place, "web", "exec sleep 100000", 4, 0)?;
     deployment(lab, place, "slow", "sleep 60; touch /tmp/ready; exec sleep 100000", 2, 60)?;
