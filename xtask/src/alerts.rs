@@ -41,23 +41,20 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
     match (factor, out) {
         (Some(factor), Some(out)) => {
             let factor = factor.parse().map_err(|_| usage(format!("alerts: {factor:?} is no factor")))?;
-            let rules = set.compile(Some(factor)).files;
-            let rules = rules.iter().filter(|(path, _)| path.starts_with("alerts/generated/rules/"));
-            for (path, text) in rules {
-                let name = path.rsplit('/').next().unwrap_or(path);
+            for (name, text) in set.scaled(factor).map_err(anyhow::Error::msg)? {
                 places::write(&Path::new(&out).join(name), text)?;
             }
             println!("rules with times × {factor} are in {out}");
             Ok(())
         }
-        (None, None) => finish(&set.compile(None), is_check, &only),
+        (None, None) => finish(&set.compile(), is_check, &only),
         _ => Err(usage("alerts: --factor and --out go together")),
     }
 }
 
 /// What `ci` runs.
 pub(crate) fn check() -> Result<()> {
-    finish(&set(&printed()?)?.compile(None), true, "")
+    finish(&set(&printed()?)?.compile(), true, "")
 }
 
 fn finish(compiled: &Compiled, is_check: bool, only: &str) -> Result<()> {

@@ -13,6 +13,16 @@ pub(crate) fn get(url: &str) -> Result<String> {
 
 /// As [`get`], asking for a content type.
 pub(crate) fn get_as(url: &str, accept: &str) -> Result<String> {
+    // A page may take as long as this waits: emulated machines are slow.
+    ask(url, accept, 55.0)
+}
+
+/// As [`get`], as a Prometheus asks that waits for so many seconds.
+pub(crate) fn get_within(url: &str, seconds: f64) -> Result<String> {
+    ask(url, "*/*", seconds)
+}
+
+fn ask(url: &str, accept: &str, seconds: f64) -> Result<String> {
     let rest = url.strip_prefix("http://").with_context(|| format!("not an http address: {url}"))?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let address = host.to_socket_addrs().with_context(|| format!("cannot resolve {host}"))?.next();
@@ -20,11 +30,10 @@ pub(crate) fn get_as(url: &str, accept: &str) -> Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))
         .with_context(|| format!("cannot connect to {host}"))?;
     stream.set_read_timeout(Some(Duration::from_mins(1)))?;
-    // A page may take as long as this waits: emulated machines are slow.
     write!(
         stream,
         "GET /{path} HTTP/1.1\r\nHost: {host}\r\nAccept: {accept}\r\nConnection: close\r\n\
-         X-Prometheus-Scrape-Timeout-Seconds: 55\r\n\r\n"
+         X-Prometheus-Scrape-Timeout-Seconds: {seconds}\r\n\r\n"
     )?;
     let mut raw = Vec::new();
     stream.read_to_end(&mut raw).with_context(|| format!("cannot read {url}"))?;

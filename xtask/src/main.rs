@@ -13,6 +13,7 @@ mod cargo;
 mod checks;
 mod ci;
 mod cluster;
+mod connection;
 mod counterparts;
 mod counts;
 mod dashboards;

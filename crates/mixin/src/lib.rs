@@ -25,6 +25,6 @@ mod threshold;
 pub use panel::panel_id;
 pub use period::Period;
 pub use problem::Problem;
-pub use set::{Compiled, Counts, Set};
+pub use set::{Compiled, Counts, Provable, Set};
 pub use source::Source;
 pub use threshold::{Threshold, Thresholds, Unit};

@@ -28,6 +28,16 @@ impl Period {
         Self { millis: minutes * 60_000 }
     }
 
+    /// So many milliseconds.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self { millis }
+    }
+
+    /// As milliseconds.
+    pub const fn millis(self) -> u64 {
+        self.millis
+    }
+
     /// As seconds.
     pub fn seconds(self) -> f64 {
         self.millis as f64 / 1000.0

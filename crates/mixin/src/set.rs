@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::alert::{self, Checked, Ground, Severity, harmless, quoted_labels};
 use crate::board::Watch;
 use crate::catalog::{Inputs, Known};
-use crate::query::{Query, scaled};
+use crate::query::Query;
 use crate::rule::{self, Group, Recorded, Records, Rule};
 use crate::{Period, Problem, Source, Thresholds, runbook};
 
@@ -79,6 +79,27 @@ pub struct Counts {
     pub looks: usize,
     /// Those among the tests that a Prometheus without native histograms in tests cannot run.
     pub native: usize,
+}
+
+/// An alert and the fault that proves it.
+#[derive(Debug, Clone)]
+pub struct Provable {
+    /// Its name.
+    pub alert: String,
+    /// The folder of its source.
+    pub area: String,
+    /// How loud it is.
+    pub severity: Severity,
+    /// How long the condition holds before it fires.
+    pub waits: Period,
+    /// How long it goes on firing when the condition is gone.
+    pub keeps: Period,
+    /// Labels of its rows.
+    pub by: Vec<String>,
+    /// Whether its rows belong to somebody.
+    pub has_owner: bool,
+    /// The fault.
+    pub fault: alert::Fault,
 }
 
 impl Set {
@@ -198,8 +219,8 @@ impl Set {
         twice.map(problem).collect()
     }
 
-    /// Everything that is made of the set. With a `factor`, times are shorter or longer by it, for proofs.
-    pub fn compile(&self, factor: Option<f64>) -> Compiled {
+    /// Everything that is made of the set.
+    pub fn compile(&self) -> Compiled {
         let mut files = BTreeMap::new();
         let mut counts = Counts { alerts: self.alerts.len(), records: self.records.len(), ..Counts::default() };
         let mut areas: BTreeMap<&str, Vec<&Checked>> = BTreeMap::new();
@@ -207,15 +228,8 @@ impl Set {
             areas.entry(&alert.area).or_default().push(alert);
         }
         let mut put = |path: String, text: String| drop(files.insert(path, text));
-        let records = Group { name: "yagura-records".to_owned(), rules: self.records(factor) };
-        let mut groups = vec![("records".to_owned(), records)];
-        for (area, alerts) in &areas {
-            let rules = alerts.iter().map(|alert| self.rule(alert, factor)).collect();
-            groups.push(((*area).to_owned(), Group { name: format!("yagura-{area}"), rules }));
-        }
-        let inputs = self.input_rules(factor);
-        counts.inputs = inputs.len();
-        groups.push(("inputs".to_owned(), Group { name: "yagura-inputs".to_owned(), rules: inputs }));
+        let groups = self.groups();
+        counts.inputs = self.input_rules().len();
         for (name, group) in &groups {
             let group = std::slice::from_ref(group);
             put(format!("alerts/generated/rules/{name}.yaml"), rule::rules(group));
@@ -237,21 +251,61 @@ impl Set {
         Compiled { files, counts }
     }
 
-    fn records(&self, factor: Option<f64>) -> Vec<Rule> {
-        let rule = |record: &Recorded| {
-            let (record, about, expr) = (record.name.clone(), record.about.clone(), timed(&record.expr, factor));
-            Rule::Record { record, about, expr }
+    /// All rules, by the name of their file.
+    fn groups(&self) -> Vec<(String, Group)> {
+        let mut areas: BTreeMap<&str, Vec<Rule>> = BTreeMap::new();
+        for alert in &self.alerts {
+            areas.entry(&alert.area).or_default().push(self.rule(alert));
+        }
+        let mut all = vec![("records", self.records())];
+        all.extend(areas);
+        all.push(("inputs", self.input_rules()));
+        let group =
+            |(name, rules): (&str, Vec<Rule>)| (name.to_owned(), Group { name: format!("yagura-{name}"), rules });
+        all.into_iter().map(group).collect()
+    }
+
+    /// The rule files with times that are shorter or longer by a factor, for proofs: names and texts.
+    pub fn scaled(&self, factor: f64) -> Result<BTreeMap<String, String>, String> {
+        let scaled = |(name, mut group): (String, Group)| {
+            for rule in &mut group.rules {
+                rule.scale(factor)?;
+            }
+            Ok((format!("{name}.yaml"), rule::rules(&[group])))
+        };
+        self.groups().into_iter().map(scaled).collect()
+    }
+
+    /// Faults of all alerts, by area and name.
+    pub fn faults(&self) -> Vec<Provable> {
+        let provable = |alert: &Checked| Provable {
+            alert: alert.source.alert.clone(),
+            area: alert.area.clone(),
+            severity: alert.source.severity,
+            waits: alert.source.r#for,
+            keeps: alert.source.keep_firing_for,
+            by: alert.source.by.clone(),
+            has_owner: alert.source.owner != alert::Owner::None,
+            fault: alert.source.fault.clone(),
+        };
+        self.alerts.iter().map(provable).collect()
+    }
+
+    fn records(&self) -> Vec<Rule> {
+        let rule = |record: &Recorded| Rule::Record {
+            record: record.name.clone(),
+            about: record.about.clone(),
+            expr: record.expr.clone(),
         };
         self.records.iter().map(rule).collect()
     }
 
-    fn rule(&self, alert: &Checked, factor: Option<f64>) -> Rule {
-        let period = |period: Period| factor.map_or(period, |factor| period.scaled(factor));
+    fn rule(&self, alert: &Checked) -> Rule {
         Rule::Alert {
             alert: alert.source.alert.clone(),
-            expr: timed(&alert.expr, factor),
-            r#for: period(alert.source.r#for),
-            keep_firing_for: period(alert.source.keep_firing_for),
+            expr: alert.expr.clone(),
+            r#for: alert.source.r#for,
+            keep_firing_for: alert.source.keep_firing_for,
             labels: self.labels(&alert.area, alert.source.severity, &alert.source.labels),
             annotations: alert.annotations.templates(),
         }
@@ -273,7 +327,7 @@ impl Set {
     }
 
     /// One rule an input that something needs.
-    fn input_rules(&self, factor: Option<f64>) -> Vec<Rule> {
+    fn input_rules(&self) -> Vec<Rule> {
         let mut rules = Vec::new();
         for (name, input) in &self.inputs.inputs {
             let blind = self.blind(name);
@@ -284,8 +338,8 @@ impl Set {
             let own = BTreeMap::from([("input".to_owned(), name.clone())]);
             rules.push(Rule::Alert {
                 alert: INPUT_MISSING.to_owned(),
-                expr: timed(input.missing.trim_end(), factor),
-                r#for: factor.map_or(INPUT_GRACE, |factor| INPUT_GRACE.scaled(factor)),
+                expr: input.missing.trim_end().to_owned(),
+                r#for: INPUT_GRACE,
                 keep_firing_for: Period::default(),
                 labels: self.labels("inputs", severity, &own),
                 annotations: self.of_input(input, &blind).templates(),
@@ -348,7 +402,7 @@ impl Set {
             let cases: Vec<Annotated<'_>> = cases.into_iter().map(|case| (case, Some(of))).collect();
             let alone = [
                 Group { name: "yagura-records".to_owned(), rules: self.records_of(&alert.expr) },
-                Group { name: format!("yagura-{area}"), rules: vec![self.rule(alert, None)] },
+                Group { name: format!("yagura-{area}"), rules: vec![self.rule(alert)] },
             ];
             let alone: Vec<Group> = alone.into_iter().filter(|group| !group.rules.is_empty()).collect();
             let groups: Vec<String> = alone.iter().map(|group| group.name.clone()).collect();
@@ -372,7 +426,7 @@ impl Set {
             }
         }
         let of = |rule: &Rule| matches!(rule, Rule::Record { record, .. } if needed.contains(record.as_str()));
-        self.records(None).into_iter().filter(of).collect()
+        self.records().into_iter().filter(of).collect()
     }
 
     /// Each input there, and each input missing.
@@ -406,8 +460,4 @@ impl Set {
         }
         cases
     }
-}
-
-fn timed(expr: &str, factor: Option<f64>) -> String {
-    factor.map_or_else(|| expr.to_owned(), |factor| scaled(expr, factor))
 }

@@ -87,7 +87,10 @@ runbook:
   - ask: Which?
     query: pod_waits > 0
   mitigation: Give them what they wait for.
-fault: Take it away.
+fault:
+  about: Take it away.
+  steps:
+  - objects: none
 data:
   pod_waits{namespace=\"n\", pod=\"a\", workload_kind=\"K\", workload=\"w\", reason=\"image\"}: 0x5 3x30
 tests:
@@ -140,7 +143,7 @@ fn read(sources: &[Source]) -> Result<Set, String> {
 #[test]
 fn a_sound_set_has_all_its_tests() {
     let set = read(&sources("", "", "")).unwrap_or_else(|problems| panic!("{problems}"));
-    let compiled = set.compile(None);
+    let compiled = set.compile();
     // Fires, just under, comes and goes, scraped twice, no data, without owners; one of the record; two of each input
     // that an alert reads.
     assert_eq!((compiled.counts.alerts, compiled.counts.tests), (1, 6 + 1 + 2));
@@ -156,8 +159,9 @@ fn a_sound_set_has_all_its_tests() {
         "{rules}"
     );
     assert!(compiled.files.contains_key("docs/runbooks/PodsWait.md"));
-    let scaled = set.compile(Some(0.2)).files;
-    assert!(scaled["alerts/generated/rules/pods.yaml"].contains("for: 1m\n"));
+    assert!(set.scaled(0.2).unwrap()["pods.yaml"].contains("for: 1m\n"));
+    let [fault] = &set.faults()[..] else { panic!("one alert has one fault") };
+    assert_eq!((fault.alert.as_str(), fault.fault.steps.len(), fault.has_owner), ("PodsWait", 1, true));
 }
 
 #[test]
@@ -167,6 +171,10 @@ fn an_unsound_set_is_refused_with_file_line_and_key() {
         (alert, "severity: warning\n", "", "pods/PodsWait.yaml:"),
         (alert, "severity: warning", "severity: page", "3: severity: "),
         (alert, "fault:", "faults:", "unknown field"),
+        (alert, "  steps:\n  - objects: none\n", "", "fault: has no steps, and no reason"),
+        (alert, "  steps:\n", "  unproven: Nobody can.\n  steps:\n", "fault.unproven: stands beside steps"),
+        (alert, "- objects: none\n", "- {objects: none, more: none}\n", "fault.steps: has a step that is not one"),
+        (alert, "  steps:\n", "  row: {pod: a}\n  steps:\n", "fault.row: has the label pod"),
         (alert, "alert: PodsWait", "alert: PodsWaits", "pods/PodsWait.yaml:2: alert: is \"PodsWaits\" in the file"),
         (alert, "for: 5m", "for: 0s", "pods/PodsWait.yaml:4: for: is below one minute"),
         (alert, "for: 5m", "for: 5", "4: for: "),

@@ -182,14 +182,25 @@ pub(crate) fn kill_kubelet(cluster: &Cluster) -> Result<()> {
 }
 
 fn kill(cluster: &Cluster, name: &str) -> Result<()> {
+    process::signal(process_of(cluster, name)?, rustix::process::Signal::KILL);
+    Ok(())
+}
+
+/// The process that runs a program of the cluster.
+pub(crate) fn process_of(cluster: &Cluster, name: &str) -> Result<u32> {
     let program = cluster.program(name);
     let is_it = |pid: &u32| {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         line.split(|&byte| byte == 0).next() == Some(program.as_os_str().as_encoded_bytes())
     };
     let found = process::marked(&cluster.mark()).into_iter().find(is_it);
-    process::signal(found.with_context(|| format!("no {name} runs"))?, rustix::process::Signal::KILL);
-    Ok(())
+    found.with_context(|| format!("no {name} runs"))
+}
+
+/// The file that tells containerd of the pods' network, and a name under which it does not find it.
+pub(crate) fn network_configuration(cluster: &Cluster) -> (PathBuf, PathBuf) {
+    let dir = cluster.dir.join("cni");
+    (dir.join("10-pods.conflist"), dir.join("away"))
 }
 
 /// Starts the API server again, with the flags of these options.

@@ -13,7 +13,9 @@ mod teardown;
 
 use anyhow::{Result, bail};
 
-pub(crate) use lifecycle::{kill_api, kill_kubelet, missing, start_api, start_kubelet, up};
+pub(crate) use lifecycle::{
+    kill_api, kill_kubelet, missing, network_configuration, process_of, start_api, start_kubelet, up,
+};
 pub(crate) use machine::{API, BOX_IMAGE, Cluster, KUBELET, NODE, Options};
 pub(crate) use teardown::{down, hierarchies};
 

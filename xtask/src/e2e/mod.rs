@@ -4,7 +4,6 @@
 //! shown is compared with the API server's own lists while thousands of pods come and go, connections break, the API
 //! server dies and the token changes. Each thing that is proved prints a line that begins with `proved:`.
 
-mod connection;
 mod kwok;
 mod outage;
 mod roll;

@@ -10,8 +10,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use super::connection::Connection;
 use crate::cluster::{API, Cluster};
+use crate::connection::Connection;
 use crate::process::{self, Tied};
 use crate::{cargo, http, places};
 

@@ -1,10 +1,12 @@
 //! `cargo xtask proof NAME`: does something to the machine, compares what was counted with what was done, prints both and
 //! fails when they differ.
 //!
-//! `lifetimes` is made here, from outside, with a real Prometheus between; so is `dashboards`, on a real node. `oom`, `pressure` and `restart` are long
+//! `alerts` makes the fault of each alert and waits for what Alertmanager sends; `dashboards` asks all queries of all boards
+//! on a real node. `lifetimes` is made here, from outside, with a real Prometheus between. `oom`, `pressure` and `restart` are long
 //! versions of the live tests `probe_NAME` of the agent, told so by `YAGURA_PROOF`. The others are the agent's examples
 //! `proof_NAME`.
 
+mod alerts;
 mod burning;
 mod cadvisor;
 mod dashboards;
@@ -19,7 +21,7 @@ use crate::args::{Args, Takes, usage};
 use crate::{cargo, counterparts, process, setup};
 
 pub(crate) const TAKES: Takes = Takes::Anything(
-    "dashboards [--minutes=N] [--out=DIR] [--no-pictures] [--built] [--keep]\nlifetimes [--count=N] [--seconds=N]\noom\npressure\nrestart\nNAME [ARGS]",
+    "alerts [--only NAME] [--factor N] [--unscaled] [--mixin FOLDER] [--healthy MINUTES] [--together N] [--markdown FILE] [--binaries FOLDER]\ndashboards [--minutes=N] [--out=DIR] [--no-pictures] [--built] [--keep]\nlifetimes [--count=N] [--seconds=N]\noom\npressure\nrestart\nNAME [ARGS]",
 );
 
 /// Live tests that have a long version.
@@ -27,8 +29,7 @@ const TESTS: &[&str] = &["oom", "pressure", "restart"];
 
 /// `cargo xtask proof NAME [ARGS]`
 pub(crate) fn run(args: &mut Args) -> Result<()> {
-    let which =
-        "proof: say which: dashboards, dns, drops, join, lifetimes, oom, overhead, peers, pressure, restart, tcp";
+    let which = "proof: say which: alerts, dashboards, dns, drops, join, lifetimes, oom, overhead, peers, pressure, restart, tcp";
     let name = args.positional().ok_or_else(|| usage(which))?;
     if name == "dashboards" {
         setup::for_building()?;
@@ -38,6 +39,9 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
         return join::run(args);
     }
     setup::for_building()?;
+    if name == "alerts" {
+        return alerts::run(args);
+    }
     if name == "lifetimes" {
         return lifetimes::run(args);
     }

@@ -89,6 +89,7 @@ pub(crate) fn checked(area: &str, file: &Source, ground: &Ground<'_>) -> Result<
     let mut check = Check { file, problems: Vec::new() };
     name(&mut check, &source, ground);
     prose(&mut check, &source);
+    fault(&mut check, &source);
     let (condition, mut thresholds) = check.filled("expr", &source.expr, ground, Threshold::query);
     let condition = condition.trim_end().to_owned();
     let query = query(&mut check, &source, &condition, ground);
@@ -136,12 +137,33 @@ fn name(check: &mut Check<'_>, source: &Alert, ground: &Ground<'_>) {
     }
 }
 
+/// A fault is made by steps, or there is a reason why nobody can make it here.
+fn fault(check: &mut Check<'_>, source: &Alert) {
+    let fault = &source.fault;
+    match &fault.unproven {
+        None if fault.steps.is_empty() => check.refuse("fault", "has no steps, and no reason under `unproven`"),
+        Some(_) if !fault.steps.is_empty() || !fault.before.is_empty() => {
+            check.refuse("fault.unproven", "stands beside steps that prove it");
+        }
+        Some(reason) => check.words("fault.unproven", reason),
+        None => {}
+    }
+    for (key, steps) in [("fault.before", &fault.before), ("fault.steps", &fault.steps)] {
+        if steps.iter().any(|step| step.len() != 1) {
+            check.refuse(key, "has a step that is not one injector with what it is told");
+        }
+    }
+    for label in fault.row.keys().filter(|label| !source.by.contains(label)) {
+        check.refuse("fault.row", format!("has the label {label}, which `by` does not have"));
+    }
+}
+
 fn prose(check: &mut Check<'_>, source: &Alert) {
     let runbook = &source.runbook;
     for (key, text) in [
         ("summary", &source.summary),
         ("description", &source.description),
-        ("fault", &source.fault),
+        ("fault.about", &source.fault.about),
         ("runbook.meaning", &runbook.meaning),
         ("runbook.impact", &runbook.impact),
         ("runbook.mitigation", &runbook.mitigation),

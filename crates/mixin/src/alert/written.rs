@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::Period;
 
@@ -112,13 +113,39 @@ pub struct Alert {
     pub inputs: Vec<String>,
     /// What people read when it fires.
     pub runbook: Runbook,
-    /// How the fault is made that it is proven with.
-    pub fault: String,
+    /// The fault that it is proven with.
+    pub fault: Fault,
     /// Series of all its tests.
     #[serde(default)]
     pub data: BTreeMap<String, String>,
     /// Its tests.
     pub tests: Tests,
+}
+
+/// A fault that fires an alert, and how it is made on a real system.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// What it is, in a sentence.
+    pub about: String,
+    /// Why it cannot be made on one machine; then there is nothing below.
+    #[serde(default)]
+    pub unproven: Option<String>,
+    /// Whether it disturbs others, so that no other fault is made meanwhile.
+    #[serde(default)]
+    pub alone: bool,
+    /// What is there and well before it: injectors by name, with what each is told.
+    #[serde(default)]
+    pub before: Vec<BTreeMap<String, Value>>,
+    /// What makes it, in order; undone in the opposite order.
+    #[serde(default)]
+    pub steps: Vec<BTreeMap<String, Value>>,
+    /// How long the condition itself takes by a real clock, beside what the rule waits.
+    #[serde(default)]
+    pub takes: Period,
+    /// Labels of the row that fires, where its namespace does not tell it apart.
+    #[serde(default)]
+    pub row: BTreeMap<String, String>,
 }
 
 /// A panel of a board.

@@ -1,6 +1,7 @@
 //! `PromQL`: what a query reads, which labels it keeps, and whether an exporter that is scraped twice breaks its joins.
 
 mod labels;
+mod scale;
 mod text;
 
 use std::collections::BTreeSet;
@@ -10,7 +11,8 @@ use promql_parser::parser::{self, Expr};
 
 use crate::catalog::{Known, Labels};
 
-pub use text::{indented, scaled};
+pub use scale::scaled;
+pub use text::indented;
 
 /// A query that was read.
 #[derive(Debug, Clone)]

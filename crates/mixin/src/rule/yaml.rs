@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::Period;
-use crate::query::indented;
+use crate::query::{indented, scaled};
 
 /// The first line of what is generated.
 pub(crate) const GENERATED: &str = "# Made from alerts/ by `cargo xtask alerts`; changes here are lost.\n";
@@ -30,6 +30,22 @@ pub(crate) enum Rule {
         labels: BTreeMap<String, String>,
         annotations: Vec<(&'static str, String)>,
     },
+}
+
+impl Rule {
+    /// Makes its times shorter or longer.
+    pub(crate) fn scale(&mut self, factor: f64) -> Result<(), String> {
+        let of = |name: &str, expr: &str| scaled(expr, factor).map_err(|error| format!("{name}: {error}"));
+        match self {
+            Self::Record { record, expr, .. } => *expr = of(record, expr)?,
+            Self::Alert { alert, expr, r#for, keep_firing_for, .. } => {
+                *expr = of(alert, expr)?;
+                *r#for = r#for.scaled(factor);
+                *keep_firing_for = keep_firing_for.scaled(factor);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A string that YAML reads back as it is.

@@ -60,7 +60,13 @@ pub(crate) fn page(alert: &Checked, inputs: &Inputs, thresholds: &Thresholds) ->
         }
         page.push('\n');
     }
-    let _ = writeln!(page, "How it is proven: {}", source.fault.trim());
+    let fault = &source.fault;
+    let _ = match &fault.unproven {
+        None => writeln!(page, "How it is proven: {}", fault.about.trim()),
+        Some(reason) => {
+            writeln!(page, "How it would be proven: {} Unit tests only: {}", fault.about.trim(), reason.trim())
+        }
+    };
     page
 }
 

@@ -1,44 +1,61 @@
-//! A connection that can be cut: a relay of bytes between kube-state and the API server.
+//! A connection that can be cut: a relay of bytes between a program and the API server.
 
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 
 /// Relays connections of a port of its own to an address.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     port: u16,
     open: Arc<Mutex<Vec<TcpStream>>>,
+    is_closed: Arc<AtomicBool>,
 }
 
 impl Connection {
     /// Starts to relay, until the recipe ends.
-    pub(super) fn to(address: &'static str) -> Result<Self> {
+    pub(crate) fn to(address: &'static str) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).context("cannot listen for the relay")?;
         let port = listener.local_addr()?.port();
         let open = Arc::<Mutex<Vec<TcpStream>>>::default();
-        let kept = Arc::clone(&open);
+        let is_closed = Arc::<AtomicBool>::default();
+        let (kept, closed) = (Arc::clone(&open), Arc::clone(&is_closed));
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 // A server that is away looks to the client as it does without a relay: the connection ends at once.
+                if closed.load(Ordering::Relaxed) {
+                    continue;
+                }
                 let Ok(server) = TcpStream::connect(address) else { continue };
                 if let Ok(ends) = relay(&client, &server) {
                     kept.lock().unwrap_or_else(PoisonError::into_inner).extend(ends);
                 }
             }
         });
-        Ok(Self { port, open })
+        Ok(Self { port, open, is_closed })
     }
 
     /// Where it listens.
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
+    /// Cuts all connections and lets none be made until [`Self::reopen`].
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
+        self.cut();
+    }
+
+    /// Lets connections be made again.
+    pub(crate) fn reopen(&self) {
+        self.is_closed.store(false, Ordering::Relaxed);
+    }
+
     /// Cuts all connections; new ones may be made. Gives how many it cut.
-    pub(super) fn cut(&self) -> usize {
+    pub(crate) fn cut(&self) -> usize {
         let ends = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
         ends.iter().filter(|end| end.shutdown(Shutdown::Both).is_ok()).count()
     }
