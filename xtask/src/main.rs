@@ -31,6 +31,7 @@ mod places;
 mod process;
 mod prometheus;
 mod proof;
+mod query_cost;
 mod setup;
 mod shop;
 mod skip;
@@ -113,8 +114,8 @@ const RECIPES: &[Recipe] = &[
     },
     Recipe {
         name: "bench",
-        takes: Takes::Anything("[growth | network | join | kube-state] [--peers] [--real] [ARGS]"),
-        about: "what a scrape costs, how that grows, and what it costs the peers",
+        takes: Takes::Anything("[growth | network | join | kube-state | queries] [--peers] [--real] [ARGS]"),
+        about: "what a scrape costs, how that grows, what it costs the peers, and what queries cost",
         run: tasks::bench,
     },
     Recipe { name: "proof", takes: proof::TAKES, about: "prove what the eBPF programs count", run: proof::run },

@@ -26,6 +26,11 @@ const PLATFORM: Layers = Layers { package: "", uses: &[], floors: &[], apart: &[
 pub(super) const ALL: &[Layers] = &[
     Layers { package: "metric", ..PLATFORM },
     Layers { package: "kernfs", ..PLATFORM },
+    Layers {
+        package: "tsdb",
+        floors: &[&["bytes"], &["chunk", "index", "shape"], &["block"], &["store"], &["lib"]],
+        ..PLATFORM
+    },
     Layers { package: "expo", uses: &["metric"], ..PLATFORM },
     Layers { package: "daemon", uses: &["metric", "expo"], ..PLATFORM },
     Layers { package: "kubernetes", uses: &["metric", "daemon"], ..PLATFORM },
@@ -82,7 +87,7 @@ pub(super) const ALL: &[Layers] = &[
     },
     Layers {
         package: "xtask",
-        uses: &["metric", "mixin"],
+        uses: &["metric", "mixin", "tsdb"],
         floors: &[
             &["args", "exposition", "skip"],
             &["places", "http", "process"],
@@ -93,6 +98,7 @@ pub(super) const ALL: &[Layers] = &[
             &["account", "shop", "e2e", "vm"],
             &["parity", "proof"],
             &["alerts", "dashboards", "kube_names", "lines", "new", "structure"],
+            &["query_cost"],
             &["checks", "demo", "tasks"],
             &["ci", "main"],
         ],
