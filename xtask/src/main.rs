@@ -25,6 +25,7 @@ mod http;
 mod kube_names;
 mod lines;
 mod new;
+mod pager;
 mod parity;
 mod peers;
 mod places;
@@ -65,7 +66,7 @@ const RECIPES: &[Recipe] = &[
     Recipe {
         name: "demo",
         takes: Takes::Options(&[("--once", "")], ""),
-        about: "a shop on a real node, the agent, kube-state, Prometheus; without a node the agent alone",
+        about: "a shop on a real node, the agent, kube-state, Prometheus, Alertmanager, and a fault that fires",
         run: demo::run,
     },
     Recipe {

@@ -51,6 +51,13 @@ pub(crate) const PROMTOOL_NEW: Module = Module {
     package: "github.com/prometheus/prometheus/cmd/promtool",
     version: "v0.316.0",
 };
+/// The Alertmanager of [`AMTOOL`].
+pub(crate) const ALERTMANAGER_NEW: Module = Module {
+    name: "alertmanager",
+    path: "github.com/prometheus/alertmanager",
+    package: "github.com/prometheus/alertmanager/cmd/alertmanager",
+    version: "v0.28.1",
+};
 /// The `amtool` of an Alertmanager; later versions of the module lack files of the user interface.
 pub(crate) const AMTOOL: Module = Module {
     name: "amtool",
@@ -92,6 +99,7 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
     }
     println!("{:<14} {}", "node_exporter", NODE_EXPORTER.binary()?.display());
     println!("{:<14} {}", "promtool 3.16", PROMTOOL_NEW.binary()?.display());
+    println!("{:<14} {}", "Alertmanager", ALERTMANAGER_NEW.binary()?.display());
     println!("{:<14} {}", "amtool", AMTOOL.binary()?.display());
     println!("{:<14} {}", "cAdvisor", CADVISOR.binary("-s -w")?.display());
     Ok(())

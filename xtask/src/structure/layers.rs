@@ -95,7 +95,7 @@ pub(super) const ALL: &[Layers] = &[
             &["debian", "go", "agent"],
             &["peers", "counterparts", "prometheus", "setup"],
             &["cluster"],
-            &["account", "shop", "e2e", "vm"],
+            &["account", "pager", "shop", "e2e", "vm"],
             &["parity", "proof"],
             &["alerts", "dashboards", "kube_names", "lines", "new", "structure"],
             &["query_cost"],
