@@ -10,6 +10,7 @@ mod agent;
 mod alerts;
 mod args;
 mod cargo;
+mod chart;
 mod checks;
 mod ci;
 mod cluster;
@@ -112,6 +113,12 @@ const RECIPES: &[Recipe] = &[
         takes: dashboards::TAKES,
         about: "make the boards for Grafana of their sources, and check them",
         run: dashboards::run,
+    },
+    Recipe {
+        name: "chart",
+        takes: chart::TAKES,
+        about: "make what is generated of the Helm chart, and have two Helms render its examples",
+        run: chart::run,
     },
     Recipe {
         name: "bench",

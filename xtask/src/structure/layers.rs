@@ -98,7 +98,7 @@ pub(super) const ALL: &[Layers] = &[
             &["account", "pager", "shop", "e2e", "vm"],
             &["parity", "proof"],
             &["alerts", "dashboards", "kube_names", "lines", "new", "structure"],
-            &["query_cost"],
+            &["chart", "query_cost"],
             &["checks", "demo", "tasks"],
             &["ci", "main"],
         ],
