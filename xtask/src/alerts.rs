@@ -41,15 +41,21 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
     match (factor, out) {
         (Some(factor), Some(out)) => {
             let factor = factor.parse().map_err(|_| usage(format!("alerts: {factor:?} is no factor")))?;
-            for (name, text) in set.scaled(factor).map_err(anyhow::Error::msg)? {
-                places::write(&Path::new(&out).join(name), text)?;
-            }
+            scaled(&set, factor, Path::new(&out))?;
             println!("rules with times × {factor} are in {out}");
             Ok(())
         }
         (None, None) => finish(&set.compile(), is_check, &only),
         _ => Err(usage("alerts: --factor and --out go together")),
     }
+}
+
+/// Writes rules whose times are so much longer or shorter to a folder.
+pub(crate) fn scaled(set: &Set, factor: f64, out: &Path) -> Result<()> {
+    for (name, text) in set.scaled(factor).map_err(anyhow::Error::msg)? {
+        places::write(&out.join(name), text)?;
+    }
+    Ok(())
 }
 
 /// What `ci` runs.
@@ -80,6 +86,15 @@ pub(crate) fn printed() -> Result<Vec<Catalog>> {
         serde_json::from_str(&json).with_context(|| format!("{program} printed no catalogue"))
     };
     PROGRAMS.iter().map(print).collect()
+}
+
+/// What built programs print of themselves.
+pub(crate) fn printed_by(programs: &[PathBuf]) -> Result<Vec<Catalog>> {
+    let print = |program: &PathBuf| {
+        let json = process::output(Command::new(program).arg("--print-catalog"))?;
+        serde_json::from_str(&json).with_context(|| format!("{} printed no catalogue", program.display()))
+    };
+    programs.iter().map(print).collect()
 }
 
 /// Catalogues that a file each has.

@@ -91,6 +91,11 @@ impl Args {
         self.words.pop_front()
     }
 
+    /// Takes the first word if it is this one.
+    pub(crate) fn word(&mut self, word: &str) -> bool {
+        self.words.pop_front_if(|first| first == word).is_some()
+    }
+
     /// Takes `--name`.
     pub(crate) fn flag(&mut self, name: &str) -> bool {
         if let Some(at) = self.given.iter().position(|(given, _)| given == name) {

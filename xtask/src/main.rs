@@ -10,6 +10,7 @@ mod agent;
 mod alerts;
 mod args;
 mod cargo;
+mod chart;
 mod checks;
 mod ci;
 mod cluster;
@@ -26,12 +27,14 @@ mod http;
 mod kube_names;
 mod lines;
 mod new;
+mod pager;
 mod parity;
 mod peers;
 mod places;
 mod process;
 mod prometheus;
 mod proof;
+mod query_cost;
 mod setup;
 mod shop;
 mod skip;
@@ -65,7 +68,7 @@ const RECIPES: &[Recipe] = &[
     Recipe {
         name: "demo",
         takes: Takes::Options(&[("--once", "")], ""),
-        about: "a shop on a real node, the agent, kube-state, Prometheus; without a node the agent alone",
+        about: "a shop on a real node, the agent, kube-state, Prometheus, Alertmanager, and a fault that fires",
         run: demo::run,
     },
     Recipe {
@@ -113,9 +116,15 @@ const RECIPES: &[Recipe] = &[
         run: dashboards::run,
     },
     Recipe {
+        name: "chart",
+        takes: chart::TAKES,
+        about: "make what is generated of the Helm chart, and have two Helms render its examples",
+        run: chart::run,
+    },
+    Recipe {
         name: "bench",
-        takes: Takes::Anything("[growth | network | join | kube-state] [--peers] [--real] [ARGS]"),
-        about: "what a scrape costs, how that grows, and what it costs the peers",
+        takes: Takes::Anything("[growth | network | join | kube-state | queries] [--peers] [--real] [ARGS]"),
+        about: "what a scrape costs, how that grows, what it costs the peers, and what queries cost",
         run: tasks::bench,
     },
     Recipe { name: "proof", takes: proof::TAKES, about: "prove what the eBPF programs count", run: proof::run },

@@ -35,6 +35,12 @@ impl Prometheus {
     pub(crate) fn with(program: &Path, configuration: &str, name: &str, flags: &[&str]) -> Result<Self> {
         let dir = places::cache(&format!("prometheus-{name}"))?;
         std::fs::remove_dir_all(&dir).with_context(|| format!("cannot empty {}", dir.display()))?;
+        Self::over(program, configuration, name, flags)
+    }
+
+    /// The same over the store that is in the cache under that name.
+    pub(crate) fn over(program: &Path, configuration: &str, name: &str, flags: &[&str]) -> Result<Self> {
+        let dir = places::cache(&format!("prometheus-{name}"))?;
         let config = dir.join("prometheus.yml");
         places::write(&config, configuration)?;
         let port = http::free_port()?;
@@ -69,6 +75,11 @@ impl Prometheus {
         let answer: Value = serde_json::from_str(&text).context("Prometheus's answer")?;
         let values = answer["data"].as_array().into_iter().flatten();
         Ok(values.filter_map(|value| value.as_str().map(str::to_owned)).collect())
+    }
+
+    /// The result of a query at a time.
+    pub(crate) fn query_at(&self, expression: &str, seconds: u64) -> Result<Vec<Value>> {
+        self.answer(&format!("query={}&time={seconds}", escape(expression)))
     }
 
     /// The only number that an expression has at a time; 0 if it has none.
@@ -132,7 +143,7 @@ pub(crate) fn configuration(agent: &str) -> String {
 }
 
 /// A query as part of an address.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, ESCAPED).to_string()
 }
 

@@ -56,6 +56,12 @@ pub(crate) fn open(cluster: &Cluster) -> Result<()> {
     cluster.create(&manifests.join("---\n"))
 }
 
+/// Adds a workload whose image does not exist.
+pub(crate) fn break_checkout(cluster: &Cluster) -> Result<()> {
+    let checkout = object("Deployment", "checkout", "front", "true", 2);
+    cluster.create(&checkout.replace(BOX_IMAGE, "localhost/shop/checkout:no-such-version"))
+}
+
 /// Closes it; nothing to do when it is not open.
 pub(crate) fn close(cluster: &Cluster) -> Result<()> {
     cluster.kubectl(&["delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=90s"]).map(drop)

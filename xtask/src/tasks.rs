@@ -9,7 +9,7 @@ use crate::args::{Args, usage};
 use crate::cargo::{self, command as cargo};
 use crate::skip::Skip;
 use crate::structure::{self, Imports};
-use crate::{e2e, kube_names, parity, peers, places, process, setup};
+use crate::{e2e, kube_names, parity, peers, places, process, query_cost, setup};
 
 /// `cargo xtask build`
 pub(crate) fn build(args: &mut Args) -> Result<()> {
@@ -153,10 +153,13 @@ pub(crate) fn conformance(args: &mut Args) -> Result<()> {
 /// Pods of `bench kube-state --real`.
 const REAL_PODS: usize = 10_000;
 
-/// `cargo xtask bench [growth | network | join | kube-state] [--peers] [--real] [ARGS]`: with `--peers`, the programs that
+/// `cargo xtask bench [growth | network | join | kube-state | queries] [--peers] [--real] [ARGS]`: with `--peers`, the programs that
 /// ours replace are built with Go and measured in the same run, unless `CADVISOR`, `NODE_EXPORTER` and `KSM` name them;
 /// with `--real`, kube-state is measured before a real control plane.
 pub(crate) fn bench(args: &mut Args) -> Result<()> {
+    if args.word("queries") {
+        return query_cost::run(args);
+    }
     let mut words = args.rest();
     let named =
         words.first().filter(|word| ["growth", "network", "join", "kube-state"].contains(&word.as_str())).cloned();

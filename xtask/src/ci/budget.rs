@@ -35,6 +35,7 @@ const STEPS: &[(&str, Duration, When)] = &[
     ("docs", Duration::from_secs(10), When::EachRun),
     ("alerts", Duration::from_secs(50), When::EachRun),
     ("dashboards", Duration::from_secs(10), When::EachRun),
+    ("chart", Duration::from_secs(30), When::EachRun),
     ("views have no duplicate series", Duration::from_secs(5), When::EachRun),
     ("promtool 2 reads every view", Duration::from_secs(15), When::EachRun),
     ("promtool 3 reads every view", Duration::from_secs(15), When::EachRun),

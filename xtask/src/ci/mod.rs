@@ -16,7 +16,7 @@ use crate::checks;
 use crate::counts::Counts;
 use crate::skip::Skip;
 use crate::structure::{self, Imports};
-use crate::{alerts, cargo, dashboards, debian, parity, places, process, setup, tasks, vm};
+use crate::{alerts, cargo, chart, dashboards, debian, parity, places, process, setup, tasks, vm};
 
 /// What all steps came to.
 #[derive(Debug, Default, PartialEq)]
@@ -104,6 +104,7 @@ fn steps(parts: &[String], nightly: bool) -> Vec<Step> {
         one("docs", || tasks::write_or_check_docs(true)),
         one("alerts", alerts::check),
         one("dashboards", dashboards::check),
+        one("chart", chart::check),
     ];
     for check in checks::all() {
         let (name, work) = (check.name.clone(), check.run);

@@ -26,6 +26,11 @@ const PLATFORM: Layers = Layers { package: "", uses: &[], floors: &[], apart: &[
 pub(super) const ALL: &[Layers] = &[
     Layers { package: "metric", ..PLATFORM },
     Layers { package: "kernfs", ..PLATFORM },
+    Layers {
+        package: "tsdb",
+        floors: &[&["bytes"], &["chunk", "index", "shape"], &["block"], &["store"], &["lib"]],
+        ..PLATFORM
+    },
     Layers { package: "expo", uses: &["metric"], ..PLATFORM },
     Layers { package: "daemon", uses: &["metric", "expo"], ..PLATFORM },
     Layers { package: "kubernetes", ..PLATFORM },
@@ -95,7 +100,7 @@ pub(super) const ALL: &[Layers] = &[
     },
     Layers {
         package: "xtask",
-        uses: &["metric", "mixin"],
+        uses: &["metric", "mixin", "tsdb"],
         floors: &[
             &["args", "exposition", "skip"],
             &["places", "http", "process"],
@@ -103,10 +108,10 @@ pub(super) const ALL: &[Layers] = &[
             &["debian", "go", "agent"],
             &["peers", "counterparts", "prometheus", "setup"],
             &["cluster"],
-            &["account", "shop", "e2e", "vm"],
+            &["account", "pager", "shop", "e2e", "vm"],
             &["parity"],
             &["alerts", "dashboards", "kube_names", "lines", "new", "structure"],
-            &["proof"],
+            &["chart", "proof", "query_cost"],
             &["checks", "demo", "tasks"],
             &["ci", "main"],
         ],

@@ -250,11 +250,7 @@ fn volumes(cluster: &Cluster) -> Result<String> {
 fn rules(catalogs: &[Catalog]) -> Result<PathBuf> {
     let folder = places::cache("boards-rules")?;
     let set = alerts::set(catalogs)?;
-    for (path, text) in &set.compile(Some(FACTOR)).files {
-        if let Some(name) = path.strip_prefix("alerts/generated/rules/") {
-            places::write(&folder.join(name), text)?;
-        }
-    }
+    alerts::scaled(&set, FACTOR, &folder)?;
     Ok(folder)
 }
 
