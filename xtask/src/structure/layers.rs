@@ -102,7 +102,7 @@ pub(super) const ALL: &[Layers] = &[
         package: "xtask",
         uses: &["metric", "mixin", "tsdb"],
         floors: &[
-            &["args", "exposition", "skip"],
+            &["args", "connection", "exposition", "skip"],
             &["places", "http", "process"],
             &["cargo", "source", "counts"],
             &["debian", "go", "agent"],

@@ -7,8 +7,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use mixin::Provable;
 
 use super::lab::Lab;
+use super::place::{Place, filled};
 use super::receiver::{Labels, Notice};
-use super::step::{self, Undo};
+use super::step;
+use super::undo::Undo;
 use crate::process::patience;
 
 /// How an alert did.
@@ -38,28 +40,6 @@ pub(super) struct Other {
     pub(super) alert: String,
     pub(super) after: Duration,
     pub(super) labels: String,
-}
-
-/// The names that a fault has to itself.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    /// Its namespace, also its `cluster` where further instances of ours are scraped.
-    pub(super) namespace: String,
-    /// The team that owns what is in it.
-    pub(super) team: String,
-}
-
-impl Place {
-    pub(super) fn of(alert: &str) -> Self {
-        let mut name = String::new();
-        for c in alert.chars() {
-            if c.is_ascii_uppercase() && !name.is_empty() {
-                name.push('-');
-            }
-            name.push(c.to_ascii_lowercase());
-        }
-        Self { namespace: format!("fault-{name}"), team: format!("crew-{name}") }
-    }
 }
 
 /// Patience beyond what the rules wait: pods start, kubelets report, and the machine may be busy.
@@ -157,7 +137,7 @@ fn expected(provable: &Provable, place: &Place) -> Labels {
         row.insert("namespace".to_owned(), place.namespace.clone());
     }
     for (name, value) in &provable.fault.row {
-        row.insert(name.clone(), step::filled(value, place));
+        row.insert(name.clone(), filled(value, place));
     }
     row
 }
@@ -187,7 +167,7 @@ fn others(lab: &Lab, place: &Place, provable: &Provable, from: Instant, until: I
         if is_of_namespace {
             return values().any(|value| value == &place.namespace);
         }
-        let names = provable.fault.row.values().map(|value| step::filled(value, place));
+        let names = provable.fault.row.values().map(|value| filled(value, place));
         let named = names.into_iter().any(|value| value.len() > 3 && values().any(|other| *other == value));
         named || (provable.fault.alone && notice.label("namespace").is_empty())
     };

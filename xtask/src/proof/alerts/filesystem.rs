@@ -12,15 +12,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
-use super::fault::Place;
 use super::lab::Lab;
 use super::machine::call;
-use super::step::{Undo, nothing};
-
-/// Where file systems of a fault are mounted; not below `/run`, which alerts leave out.
-pub(super) fn mount_point(place: &Place) -> String {
-    format!("/mnt/yagura-{}", place.namespace)
-}
+use super::place::{Place, mount_point};
+use super::undo::{Undo, nothing};
 
 /// The folder of a file system: the fault's, or a second one beside it.
 fn folder(place: &Place, name: &str) -> PathBuf {

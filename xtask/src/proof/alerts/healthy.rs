@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use serde_json::json;
 
-use super::fault::Place;
-use super::lab::Lab;
+use super::lab::{Lab, load};
 use super::objects;
+use super::place::Place;
 use super::receiver::Notice;
 use crate::cluster::{BOX_IMAGE, NODE};
 use crate::places;
@@ -34,12 +34,12 @@ pub(super) fn prove(lab: &Lab, limit: Duration, markdown: Option<&Path>) -> Resu
     let place = Place { namespace: "healthy".to_owned(), team: "crew".to_owned() };
     open(lab, &place)?;
     let (begin, mut turn) = (Instant::now(), 0usize);
-    println!("healthy for {:.0} min; {}", limit.as_secs_f64() / 60.0, super::load());
+    println!("healthy for {:.0} min; {}", limit.as_secs_f64() / 60.0, load());
     while begin.elapsed() < limit {
         let next = Instant::now() + TURN.min(limit.saturating_sub(begin.elapsed()));
         let Some((what, work)) = TURNS.get(turn % TURNS.len()) else { break };
         turn += 1;
-        println!("  {:>4.0} s: {what}; {}", begin.elapsed().as_secs_f64(), super::load());
+        println!("  {:>4.0} s: {what}; {}", begin.elapsed().as_secs_f64(), load());
         work(lab, &place)?;
         if let Some(left) = next.checked_duration_since(Instant::now()) {
             std::thread::sleep(left);
@@ -73,7 +73,7 @@ fn report(lab: &Lab, notices: &[Notice], took: Duration, turns: usize) -> String
         lab.clock.divisor,
         count(true),
         count(false),
-        super::load()
+        load()
     );
     let mut rows: BTreeMap<(bool, &str, String), usize> = BTreeMap::new();
     for notice in notices {

@@ -11,10 +11,10 @@ use anyhow::{Context as _, Result};
 use rustix::process::Signal;
 use serde::Deserialize;
 
-use super::fault::Place;
 use super::filesystem::Repeated;
 use super::lab::{self, Lab};
-use super::step::{Undo, filled};
+use super::place::{Place, filled};
+use super::undo::Undo;
 use crate::cluster::{API, NODE};
 use crate::connection::Connection;
 use crate::process::{self, Tied};

@@ -308,3 +308,13 @@ impl Scraped<'_> {
         text
     }
 }
+
+/// The machine's load, for who reads the figures.
+pub(super) fn load() -> String {
+    let first = |path: &str, count: usize| {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.split_whitespace().take(count).collect::<Vec<_>>().join(" ")
+    };
+    let cpus = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    format!("load {} on {cpus} CPUs, CPU pressure {}", first("/proc/loadavg", 3), first("/proc/pressure/cpu", 3))
+}

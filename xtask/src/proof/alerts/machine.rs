@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use serde::Deserialize;
 
 use super::lab::Lab;
-use super::step::Undo;
+use super::undo::Undo;
 use crate::{cluster, process};
 
 const FILE_MAX: &str = "/proc/sys/fs/file-max";

@@ -14,10 +14,12 @@ mod lab;
 mod machine;
 mod network;
 mod objects;
+mod place;
 mod receiver;
 mod rules;
 mod step;
 mod table;
+mod undo;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -26,7 +28,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use mixin::{Provable, Set};
 
 use self::fault::Outcome;
-use self::lab::{Clock, Lab};
+use self::lab::{Clock, Lab, load};
 use crate::args::{Args, usage};
 use crate::cluster::{self, Cluster};
 use crate::{alerts, cargo, places, process};
@@ -124,16 +126,6 @@ fn chosen(set: &Set, only: &[String], is_unscaled: bool) -> Result<Vec<Provable>
     ensure!(!faults.is_empty(), "no alert that a fault is made for is called so");
     println!("{all} alerts, {made} with a fault that this machine can make; {} of them now", faults.len());
     Ok(faults)
-}
-
-/// The machine's load, for who reads the figures.
-fn load() -> String {
-    let first = |path: &str, count: usize| {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        text.split_whitespace().take(count).collect::<Vec<_>>().join(" ")
-    };
-    let cpus = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    format!("load {} on {cpus} CPUs, CPU pressure {}", first("/proc/loadavg", 3), first("/proc/pressure/cpu", 3))
 }
 
 /// Faults that live at the same time.

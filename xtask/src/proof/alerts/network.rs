@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
-use super::fault::Place;
 use super::lab::Lab;
-use super::step::{Undo, filled};
+use super::place::{Place, filled};
+use super::undo::Undo;
 use crate::process;
 
 /// Rules for packets, as iptables reads them after `-A` or `-D`.

@@ -6,9 +6,9 @@ use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::fault::Place;
 use super::lab::Lab;
-use super::step::{Undo, filled, nothing};
+use super::place::{Place, filled};
+use super::undo::{Undo, nothing};
 use crate::cluster::{BOX_IMAGE, NODE};
 use crate::process;
 

@@ -6,14 +6,10 @@ use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::fault::Place;
 use super::lab::Lab;
+use super::place::Place;
+use super::undo::Undo;
 use super::{filesystem, instance, machine, network, objects};
-use crate::cluster::BOX_IMAGE;
-
-/// Takes back what a step did.
-pub(super) type Undo<'l> = Box<dyn FnOnce() -> Result<()> + Send + 'l>;
-
 /// One step. Its words are the names of the variants.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -132,27 +128,6 @@ pub(super) fn take<'l>(
     };
     undos.push(done.with_context(|| format!("step {name}"))?);
     Ok(())
-}
-
-/// A step that leaves nothing.
-#[expect(clippy::unnecessary_wraps, reason = "what steps give")]
-pub(super) fn nothing<'l>() -> Result<Undo<'l>> {
-    Ok(Box::new(|| Ok(())))
-}
-
-/// Names of the fault's place put in for `${…}`.
-pub(super) fn filled(text: &str, place: &Place) -> String {
-    let gateway = "10.244.0.1";
-    let mount = filesystem::mount_point(place);
-    [
-        ("${namespace}", place.namespace.as_str()),
-        ("${team}", &place.team),
-        ("${image}", BOX_IMAGE),
-        ("${gateway}", gateway),
-        ("${mount}", &mount),
-    ]
-    .into_iter()
-    .fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
 }
 
 #[cfg(test)]
