@@ -373,13 +373,18 @@ fn ended(flags: &[&str]) -> (Option<i32>, String) {
 fn what_is_wrong_at_the_start_is_said_before_anything_listens() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let telemetry = format!("--telemetry-port={}", taken.local_addr().unwrap().port());
-    for (flags, expected) in [
-        (&["--telemetry-port=0", "--kubeconfig=/nowhere/config"][..], "cannot use the kubeconfig /nowhere/config: "),
-        (&["--telemetry-port=0"], "no kubeconfig is given, and this is not a pod with a service account"),
-        (&[&telemetry, "--apiserver=http://127.0.0.1:1"], "cannot serve the telemetry port: cannot listen on"),
+    // A mistake in what it was given ends it with 2, what the machine refuses with 1.
+    for (flags, status, expected) in [
+        (
+            &["--telemetry-port=0", "--kubeconfig=/nowhere/config"][..],
+            2,
+            "--kubeconfig: cannot use the kubeconfig /nowhere/config: ",
+        ),
+        (&["--telemetry-port=0"], 1, "no kubeconfig is given, and this is not a pod with a service account"),
+        (&[&telemetry, "--apiserver=http://127.0.0.1:1"], 1, "cannot serve the telemetry port: cannot listen on"),
     ] {
         let (code, said) = ended(flags);
-        assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
+        assert_eq!((code, said.lines().count()), (Some(status), 1), "{said}");
         assert!(said.starts_with(&format!("yagura-kube-state: {expected}")), "{said}");
     }
 }
@@ -390,7 +395,7 @@ fn a_bad_value_is_blamed_on_its_own_flag_or_file() {
     let path = folder.path().join("config.yaml");
     fs::write(&path, "metric_denylist: ['(']\n").unwrap();
     let file = format!("--config={}", path.display());
-    let in_file = format!("{}: --metric-denylist: cannot read the pattern", path.display());
+    let in_file = format!("{}:1:1: key metric_denylist: cannot read the pattern", path.display());
     for (flags, expected) in [
         (&["--metric-denylist=("][..], "--metric-denylist: cannot read the pattern"),
         (&["--metric-allowlist=("], "--metric-allowlist: cannot read the pattern"),
@@ -423,15 +428,16 @@ fn an_outage_is_told_in_few_lines() {
     };
     wait_for_lines("msg=listed", 4, &mut lines);
     api.go_down();
-    wait_for_lines("level=warn", 4, &mut lines);
+    wait_for_lines("level=warn", 1, &mut lines);
     std::thread::sleep(std::time::Duration::from_secs(5));
     api.come_up();
-    wait_for_lines("watching again", 4, &mut lines);
+    wait_for_lines("watching again", 1, &mut lines);
     drop(program);
     read.join().unwrap();
     let of_level = |level: &str| lines.iter().filter(|line| line.contains(level)).count();
     assert_eq!(of_level("level=error"), 0, "{lines:#?}");
-    assert!(of_level("level=warn") <= 8, "{lines:#?}");
+    // Four watches have the same problem, and it is said once; that the connections broke off may be another.
+    assert!(of_level("level=warn") <= 2, "{lines:#?}");
     for line in lines.iter().filter(|line| line.contains("level=warn")) {
         assert_eq!(line.matches("onnection refused").count().max(1), 1, "a cause is said once: {line}");
     }

@@ -205,10 +205,10 @@ impl Machine {
         if folder.exists() {
             fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
         }
-        for root in ["proc", "sys", "rootfs", "cgroup"] {
+        for root in ["proc/self", "sys", "rootfs", "cgroup"] {
             fs::create_dir_all(folder.join(root))?;
         }
-        // So that the agent takes it for a hierarchy.
+        // So that the agent takes it for a hierarchy, as it takes a folder with `self` for a procfs.
         fs::write(folder.join("cgroup/cgroup.controllers"), "")?;
         for (name, entry) in &self.files {
             let path = folder.join(name);
