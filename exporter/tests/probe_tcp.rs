@@ -77,6 +77,16 @@ fn short_lived_containers_lose_no_connection() {
 
 #[test]
 fn living_connections_are_counted_and_those_from_before_are_open() {
+    living(false);
+}
+
+/// As on a kernel that refuses iterators over maps.
+#[test]
+fn living_connections_are_counted_by_network_namespace_too() {
+    living(true);
+}
+
+fn living(by_space: bool) {
     if let Some(reason) = unable() {
         return testkit::skipped(&reason);
     }
@@ -92,7 +102,7 @@ fn living_connections_are_counted_and_those_from_before_are_open() {
     old.write_all(&[7; 1000]).unwrap();
     old_peer.read_exact(&mut [0; 1000]).unwrap();
     let lifetime = on(Lifetime::start(&host(), &Options::default()));
-    let options = tcp::Options { stream: 1, ..tcp::Options::default() };
+    let options = tcp::Options { stream: 1, by_space, ..tcp::Options::default() };
     let tcp = on(Tcp::start(&host(), lifetime.books(), &options));
     let (mut young, mut young_peer) = connect();
     let figures = || {

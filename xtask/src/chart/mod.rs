@@ -238,7 +238,8 @@ fn refusals(programs: &[PathBuf], chart: &Path) -> Result<()> {
     for (settings, want) in REFUSALS {
         for program in programs {
             let mut command = render::helm(program)?;
-            command.args(["template", "yagura"]).arg(chart);
+            // A Helm that is built without its release's flags takes an old Kubernetes for its own.
+            command.args(["template", "yagura", "--kube-version", render::KUBERNETES[1]]).arg(chart);
             for setting in *settings {
                 command.args(["--set", setting]);
             }

@@ -19,7 +19,10 @@ pub(super) const HELM_4: Module =
     Module { name: "helm", path: "helm.sh/helm/v4", package: "helm.sh/helm/v4/cmd/helm", version: "v4.3.1" };
 
 /// The oldest Kubernetes that the chart is for, and a current one.
-const KUBERNETES: [&str; 2] = ["1.25.0", "1.36.0"];
+pub(super) const KUBERNETES: [&str; 2] = ["1.25.0", "1.36.0"];
+
+/// Where the kubelet puts a pod's own credentials.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/";
 
 /// Folders of examples, in order.
 pub(super) fn examples(chart: &Path) -> Result<Vec<PathBuf>> {
@@ -94,8 +97,8 @@ pub(super) fn check_flags(binaries: &Binaries, objects: &[Value], example: &str)
             let mut command = binaries.command(which)?;
             for arg in container["args"].as_array().into_iter().flatten().filter_map(Value::as_str) {
                 let arg = arg.replace("$(POD_NAME)", "yagura-kube-state-0").replace("$(POD_NAMESPACE)", "monitoring");
-                command.arg(match arg.split_once("=/etc/yagura/") {
-                    Some((flag, file)) => format!("{flag}={}", written(objects, file)?.display()),
+                command.arg(match arg.split_once('=') {
+                    Some((flag, path)) => format!("{flag}={}", here(objects, path)?),
                     None => arg,
                 });
             }
@@ -105,6 +108,26 @@ pub(super) fn check_flags(binaries: &Binaries, objects: &[Value], example: &str)
         }
     }
     Ok(count)
+}
+
+/// What stands on this machine for a value of a flag in a pod, where the machine's folders are below `/host`.
+fn here(objects: &[Value], value: &str) -> Result<String> {
+    if value.starts_with("/sys/fs/bpf/") {
+        return Ok(String::new()); // not every machine has that file system mounted
+    }
+    if let Some(file) = value.strip_prefix("/etc/yagura/") {
+        return Ok(written(objects, file)?.display().to_string());
+    }
+    if let Some(name) = value.strip_prefix(SERVICE_ACCOUNT) {
+        let path = places::cache("scratch")?.join(name);
+        places::write(&path, "a.b.c")?;
+        return Ok(path.display().to_string());
+    }
+    Ok(match value.strip_prefix("/host") {
+        Some("") => "/".to_owned(),
+        Some(path) => path.to_owned(),
+        None => value.to_owned(),
+    })
 }
 
 /// A file of a `ConfigMap`, where a program can read it.

@@ -19,7 +19,10 @@ pub mod wire;
 
 use std::{
     net::IpAddr,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64},
+    },
     time::{Duration, Instant},
 };
 
@@ -31,11 +34,12 @@ use self::{
     book::{Book, Reading},
     metrics::Names,
     named::Named,
+    spaces::{BySpace, Living},
     wire::{LOSSES, Listener, ListenerKey, Meter, Peer, PeerKey},
 };
 use super::{
     health::{self, Feature, Vitals},
-    object::{Entries, Hook, Iterator, Object, Plan, Ring, Table},
+    object::{Entries, Hook, Object, Plan, Ring, Table},
     running::Running,
     telling::{Telling, UNUSED_RING},
 };
@@ -63,7 +67,7 @@ const NEEDS: &[Need] = &[
     Need::Hook("tcp_receive_reset"),
     Need::Hook("tcp_send_reset"),
     Need::Hook("iter/tcp"),
-    Need::Hook("iter/bpf_sk_storage_map"),
+    Need::OneOf(&[&[Need::Hook("iter/bpf_sk_storage_map")], &[Need::Hook("iter/tcp")]]),
 ];
 
 /// See the module.
@@ -114,16 +118,27 @@ pub static CONNECTIONS: Spec = Spec {
 static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tcp.bpf.o"));
 
 /// States first: from that moment on no connection is missed.
-static HOOKS: &[(&str, Hook)] = &[
-    ("on_state", Hook::Tracepoint("inet_sock_set_state")),
-    ("on_state_again", Hook::Tracepoint("inet_sock_set_state")),
-    ("on_error", Hook::Tracepoint("inet_sk_error_report")),
-    ("on_destroy", Hook::Tracepoint("tcp_destroy_sock")),
-    ("on_receive_reset", Hook::Tracepoint("tcp_receive_reset")),
-    ("on_send_reset", Hook::Tracepoint("tcp_send_reset")),
-    ("adopt", Hook::Iterator("tcp")),
-    ("count_living", Hook::Sockets("conns")),
-];
+macro_rules! hooks {
+    ($living:expr) => {
+        &[
+            ("on_state", Hook::Tracepoint("inet_sock_set_state")),
+            ("on_state_again", Hook::Tracepoint("inet_sock_set_state")),
+            ("on_error", Hook::Tracepoint("inet_sk_error_report")),
+            ("on_destroy", Hook::Tracepoint("tcp_destroy_sock")),
+            ("on_receive_reset", Hook::Tracepoint("tcp_receive_reset")),
+            ("on_send_reset", Hook::Tracepoint("tcp_send_reset")),
+            ("adopt", Hook::Iterator("tcp")),
+            $living,
+        ]
+    };
+}
+
+/// Program that counts living connections by one run, and the one that counts those of a network namespace.
+const LIVING: [&str; 2] = ["count_living", "count_living_here"];
+
+/// How living connections are counted, the cheaper way first.
+static HOOKS: [&[(&str, Hook)]; 2] =
+    [hooks!((LIVING[0], Hook::Sockets("conns"))), hooks!((LIVING[1], Hook::Iterator("tcp")))];
 
 /// Part of the time that passes over all sockets may take: one that took 10 ms is not repeated within a second.
 const PASS_SHARE: u32 = 100;
@@ -150,6 +165,8 @@ pub struct Options {
     pub ring: u32,
     /// Has the verifier refuse the programs; for tests.
     pub refuse: bool,
+    /// Goes through network namespaces even where the kernel lets one run see all sockets; for tests.
+    pub by_space: bool,
 }
 
 impl Default for Options {
@@ -172,10 +189,11 @@ impl Options {
             stream: 0,
             ring: 512 << 10,
             refuse: false,
+            by_space: false,
         }
     }
 
-    fn plan(&self, books: &Books) -> Plan<'static> {
+    fn plan(&self, books: &Books, hooks: &'static [(&'static str, Hook)]) -> Plan<'static> {
         let v4 = if self.prefix_v4 == 0 { 0 } else { u32::MAX << (32 - u32::from(self.prefix_v4.min(32))) };
         let v6 = if self.prefix_v6 == 0 { 0 } else { u128::MAX << (128 - u32::from(self.prefix_v6.min(128))) };
         // The programs compare addresses as they lie in memory.
@@ -193,7 +211,7 @@ impl Options {
         Plan {
             name: "tcp",
             image: IMAGE,
-            hooks: HOOKS,
+            hooks,
             constants,
             sizes: vec![
                 ("peers", self.rows),
@@ -219,7 +237,7 @@ pub struct Tcp {
     released: Table,
     listeners: Table,
     losses: Table,
-    living: Iterator,
+    living: Living,
     names: Names,
     /// Feeds for records of single connections; tests read the records themselves.
     followed: OnceLock<Feeds>,
@@ -242,19 +260,30 @@ struct State {
 
 impl Tcp {
     /// Loads and attaches the programs, and takes in the sockets that are there.
-    pub fn start(host: &Host, books: Books, options: &Options) -> Result<Arc<Self>, Unavailable> {
-        let plan = options.plan(&books);
-        let mut object = Object::load(&plan, host)?;
-        let peers = object.table("peers")?;
-        // What finds no room at all is counted under cgroup 0.
-        for inbound in [0, 1] {
-            let prepared = peers.set(&PeerKey::nobody(inbound), &Peer::default());
-            prepared.map_err(|error| Unavailable(format!("cannot prepare the maps: {error}")))?;
-        }
-        let prepared = object.table("streaming")?.set(&0_u32, &options.stream);
-        prepared.map_err(|error| Unavailable(format!("cannot prepare the maps: {error}")))?;
-        object.attach(&plan)?;
-        spaces::in_each(host, &object.iterator("adopt")?);
+    pub fn start(host: &Arc<Host>, books: Books, options: &Options) -> Result<Arc<Self>, Unavailable> {
+        let plans: Vec<_> =
+            HOOKS.iter().skip(usize::from(options.by_space)).map(|hooks| options.plan(&books, hooks)).collect();
+        let unprepared = |error| Unavailable(format!("cannot prepare the maps: {error}"));
+        let (object, peers) = Object::first_of(&plans, host, |object, _| {
+            let peers = object.table("peers")?;
+            // What finds no room at all is counted under cgroup 0.
+            for inbound in [0, 1] {
+                peers.set(&PeerKey::nobody(inbound), &Peer::default()).map_err(unprepared)?;
+            }
+            object.table("streaming")?.set(&0_u32, &options.stream).map_err(unprepared)?;
+            Ok(peers)
+        })?;
+        spaces::adopt(host, &object.iterator("adopt")?);
+        let living = match object.iterator(LIVING[0]) {
+            Ok(iterator) => Living::Everywhere(iterator),
+            Err(_) => Living::BySpace(BySpace {
+                host: Arc::clone(host),
+                iterator: object.iterator(LIVING[1])?,
+                pass: object.table("pass")?,
+                number: AtomicU64::new(0),
+                told: AtomicBool::new(false),
+            }),
+        };
         let state = State {
             book: Book::new(options.peers as usize * WORKLOAD_PEERS),
             named: None,
@@ -271,7 +300,7 @@ impl Tcp {
             released: object.table("released")?,
             listeners: object.table("listeners")?,
             losses: object.table("losses")?,
-            living: object.iterator("count_living")?,
+            living,
             names: Names { prefixes: [options.prefix_v4, options.prefix_v6] },
             followed: OnceLock::new(),
             state: Mutex::new(state),

@@ -94,6 +94,14 @@ struct {
 	__type(value, struct conn);
 } conns SEC(".maps");
 
+/* The number of the pass over all sockets, where that takes a run in each network namespace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} pass SEC(".maps");
+
 /* Sizes are set by user space from the machine's. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -787,15 +795,15 @@ int adopt(struct bpf_iter__tcp *ctx)
 	return 0;
 }
 
-static __always_inline void look_at_listener(struct sock *sk, struct conn *conn, __u64 pass)
+static __always_inline void look_at_listener(struct sock *sk, struct conn *conn, __u64 number)
 {
 	struct listener *to = listener_of(conn);
 	__u32 waiting;
 
 	if (!to)
 		return;
-	if (to->pass != pass) {
-		to->pass = pass;
+	if (to->pass != number) {
+		to->pass = number;
 		to->sockets = 0;
 		to->waiting = 0;
 		to->fullest = 0;
@@ -811,36 +819,61 @@ static __always_inline void look_at_listener(struct sock *sk, struct conn *conn,
 	CATCH_UP(conn->turned_away, (__u64)(__u32)sk->sk_drops.counter, to->turned_away);
 }
 
-/* Counts what living connections carried since they were last counted. Runs when user space reads. */
-SEC("iter/bpf_sk_storage_map")
-int count_living(struct bpf_iter__bpf_sk_storage_map *ctx)
+static __always_inline void look_at_living(struct sock *sk, struct tcp_sock *tp, __u64 number)
 {
-	struct sock *sk = ctx->sk;
-	struct tcp_sock *tp;
 	struct conn *conn;
 	struct peer *row;
 	__u64 now;
 
-	if (!sk)
-		return 0;
-	tp = bpf_skc_to_tcp_sock(sk);
 	conn = bpf_sk_storage_get(&conns, sk, NULL, 0);
-	if (!tp || !conn)
-		return 0;
+	if (!conn)
+		return;
 	if (conn->kind == LISTENING && sk->__sk_common.skc_state == TCP_LISTEN)
-		look_at_listener(sk, conn, ctx->meta->session_id);
+		look_at_listener(sk, conn, number);
 	else
 		catch_up(sk, conn, sk->__sk_common.skc_state);
 	if (conn->kind != OPEN)
-		return 0;
+		return;
 	row = peer_of(&conn->key);
 	if (!row)
-		return 0;
+		return;
 	count(sk, tp, conn, row);
 	now = bpf_ktime_get_ns();
 	if (now - conn->sampled_ns >= SAMPLE_EVERY_NS) {
 		conn->sampled_ns = now;
 		sample_rtt(tp, conn, row);
 	}
+}
+
+/* Counts what living connections carried since they were last counted. Runs when user space reads. */
+SEC("iter/bpf_sk_storage_map")
+int count_living(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct sock *sk = ctx->sk;
+	struct tcp_sock *tp;
+
+	if (!sk)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (tp)
+		look_at_living(sk, tp, ctx->meta->session_id);
+	return 0;
+}
+
+/* The same for the sockets of the caller's network namespace, where a kernel refuses iterators over maps. */
+SEC("iter/tcp")
+int count_living_here(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+	struct tcp_sock *tp;
+	__u32 zero = 0;
+	__u64 *number;
+
+	if (!common)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(common);
+	number = bpf_map_lookup_elem(&pass, &zero);
+	if (tp && number)
+		look_at_living((struct sock *)tp, tp, *number);
 	return 0;
 }
