@@ -14,7 +14,7 @@
 mod change;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fs::File,
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
@@ -175,8 +175,13 @@ fn compare(name: &str, ours: &str, theirs: &str, told: &Told) -> usize {
         *counts.entry(line).or_default() += 1;
         lines += 1;
     }
-    for line in theirs.lines().filter_map(comparable) {
-        *counts.entry(line).or_default() -= 1;
+    // Theirs writes a series as often as the object names it; ours once, with the first value.
+    let mut seen = HashSet::new();
+    for line in theirs.lines() {
+        let is_again = !line.starts_with('#') && line.rsplit_once(' ').is_some_and(|(series, _)| !seen.insert(series));
+        if !is_again && let Some(line) = comparable(line) {
+            *counts.entry(line).or_default() -= 1;
+        }
     }
     counts.retain(|_, count| *count != 0);
     let mut groups: BTreeMap<(String, String), Vec<(&str, i64)>> = BTreeMap::new();
