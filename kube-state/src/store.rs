@@ -15,6 +15,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use expo::{Code, Counts, Gzip};
 use hashbrown::HashTable;
 
 use crate::{family::Desc, kind::Resource, rows::Rows};
@@ -22,11 +23,13 @@ use crate::{family::Desc, kind::Resource, rows::Rows};
 mod block;
 mod runs;
 mod texts;
+mod told;
 mod uid;
 
 use block::{Block, Slot};
 pub use block::{Change, Usage};
 use runs::Runs;
+use told::Told;
 use uid::Key;
 
 /// A family as it is written: its name, and the lines before its series.
@@ -318,6 +321,9 @@ impl Reader {
 /// How much is gathered before it is handed on.
 const CHUNK: usize = 64 * 1024;
 
+/// Objects for which a code of their own is worth its 170 bytes; fewer are compressed better in the general way.
+const WORTH_TELLING: usize = 64;
+
 impl Snapshot {
     /// Writes the series, family by family. Families without series still have their header lines, unless there is no
     /// object at all: then nothing is written. `is_first` says whether a family's name comes for the first time in
@@ -371,6 +377,46 @@ impl Snapshot {
             }
         }
         out.write_all(&text)
+    }
+
+    /// The same as [`Snapshot::write_together_as`] into a gzip stream, for which nothing is looked for that is known.
+    pub fn write_gzip<W: Write>(
+        format: Format,
+        together: &[Self],
+        out: &mut Gzip<W>,
+        mut is_first: impl FnMut(&str) -> bool,
+    ) -> io::Result<()> {
+        let blocks: Vec<&Block> = together.iter().flat_map(|snapshot| &snapshot.blocks).map(AsRef::as_ref).collect();
+        let Some(first) = together.first() else { return Ok(()) };
+        if blocks.iter().map(|block| block.len()).sum::<usize>() < WORTH_TELLING {
+            return Self::write_together_as(format, together, out, is_first);
+        }
+        let heads = || first.heads.iter().enumerate().filter_map(|(family, head)| Some((family, head.as_ref()?)));
+        let (mut counts, mut told) = (Counts::default(), Told::default());
+        for (family, head) in heads() {
+            told.family(&head.header, &head.name, &mut counts);
+            let sample = blocks.iter().find(|block| !block.is_empty());
+            sample.iter().flat_map(|block| block.runs(family)).for_each(|(identity, run)| {
+                told.object(identity, run, &mut counts);
+            });
+            told.take();
+        }
+        out.tell(Code::of(&counts))?;
+        let mut told = Told::default();
+        for (family, head) in heads() {
+            let header = if is_first(&head.name) { head.header(format) } else { &[] };
+            told.family(header, &head.name, out);
+            for block in &blocks {
+                for (identity, run) in block.runs(family) {
+                    told.object(identity, run, out);
+                }
+                if told.text().len() >= CHUNK {
+                    out.told(told.text())?;
+                    told.take();
+                }
+            }
+        }
+        out.told(told.text())
     }
 
     /// Size of the stored data.

@@ -105,6 +105,10 @@ impl Block {
         self.used == 0
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.used
+    }
+
     /// Places that are taken.
     pub(super) fn slots(&self) -> impl Iterator<Item = Slot> {
         (0..).zip(&self.objects).filter_map(|(slot, object)| object.as_ref().map(|_| slot))
