@@ -26,6 +26,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use caps::Capability;
 use kernfs::{Host, ReadError};
 use kubernetes::WorkloadRef;
 use parking_lot::Mutex;
@@ -52,6 +53,7 @@ use crate::{
     events::{Feeds, Kind, flow::Flow},
     identity::{AsWorkload, Peers, names::NAMES},
     ids::CgroupId,
+    privilege,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -276,13 +278,16 @@ impl Tcp {
         spaces::adopt(host, &object.iterator("adopt")?);
         let living = match object.iterator(LIVING[0]) {
             Ok(iterator) => Living::Everywhere(iterator),
-            Err(_) => Living::BySpace(BySpace {
-                host: Arc::clone(host),
-                iterator: object.iterator(LIVING[1])?,
-                pass: object.table("pass")?,
-                number: AtomicU64::new(0),
-                told: AtomicBool::new(false),
-            }),
+            Err(_) => {
+                privilege::keep(Capability::CAP_SYS_ADMIN);
+                Living::BySpace(BySpace {
+                    host: Arc::clone(host),
+                    iterator: object.iterator(LIVING[1])?,
+                    pass: object.table("pass")?,
+                    number: AtomicU64::new(0),
+                    told: AtomicBool::new(false),
+                })
+            }
         };
         let state = State {
             book: Book::new(options.peers as usize * WORKLOAD_PEERS),
@@ -360,6 +365,11 @@ impl Tcp {
     /// Dropped records and map entries, by kind.
     pub fn lost(&self) -> Vec<(&'static str, u64)> {
         self.vitals().lost
+    }
+
+    /// Whether living connections are counted by network namespace, since the kernel refuses what sees all of them.
+    pub fn goes_by_space(&self) -> bool {
+        matches!(self.living, Living::BySpace(_))
     }
 
     /// Cost of the programs.

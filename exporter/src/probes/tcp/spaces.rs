@@ -54,7 +54,7 @@ impl Living {
             tracing::warn!(
                 failed,
                 spaces,
-                "cannot enter all network namespaces: what connections carry there is counted when they end; grant CAP_SYS_ADMIN and set privilege.keep_capabilities"
+                "cannot enter all network namespaces: what connections carry there is counted when they end; grant CAP_SYS_ADMIN"
             );
         }
         Ok(())
