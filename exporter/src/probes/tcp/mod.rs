@@ -142,7 +142,7 @@ const LIVING: [&str; 2] = ["count_living", "count_living_here"];
 static HOOKS: [&[(&str, Hook)]; 2] =
     [hooks!((LIVING[0], Hook::Sockets("conns"))), hooks!((LIVING[1], Hook::Iterator("tcp")))];
 
-/// Part of the time that passes over all sockets may take: one that took 10 ms is not repeated within a second.
+/// Part of a CPU that passes over all sockets may take: one that took 10 ms of it is not repeated within a second.
 const PASS_SHARE: u32 = 100;
 
 /// Peers of a workload, as a multiple of those of a container and direction.
@@ -382,10 +382,8 @@ impl Tcp {
         if state.passed.elapsed() < state.pass_took * PASS_SHARE {
             return Ok(false);
         }
-        let started = Instant::now();
-        self.living.run()?;
-        state.pass_took = started.elapsed();
-        state.passed = started;
+        state.passed = Instant::now();
+        state.pass_took = self.living.run()?;
         Ok(true)
     }
 
