@@ -59,6 +59,7 @@ pub(super) const ALL: &[Layers] = &[
             &["spec", "report"],
             &["collectors", "probes"],
             &["slices", "scrape"],
+            &["history"],
             &[
                 "app",
                 "boards",
