@@ -29,23 +29,17 @@ const QUEUE: usize = 4096;
 /// Most cgroups that are kept ready to be read. Of more the oldest are found again when they empty.
 const READY_MOST: usize = 512;
 /// When a new cgroup is read: a runtime fills it, names it and gives it a network namespace step by step.
-const AFTER_BIRTH: [Duration; 6] = ms([10, 40, 160, 640, 2560, 10_000]);
+const AFTER_BIRTH: [Duration; 6] = [ms(10), ms(40), ms(160), ms(640), ms(2560), ms(10_000)];
 /// When a cgroup is read again that has emptied: its last process may have some microseconds left to run, and the kernel
 /// adds up some of its counters later.
-const AFTER_END: [Duration; 3] = ms([3, 30, 300]);
+const AFTER_END: [Duration; 3] = [ms(3), ms(30), ms(300)];
 /// How long one is read at most.
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often is looked whether this is still wanted.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-const fn ms<const N: usize>(all: [u64; N]) -> [Duration; N] {
-    let mut durations = [Duration::ZERO; N];
-    let mut at = 0;
-    while at < N {
-        durations[at] = Duration::from_millis(all[at]);
-        at += 1;
-    }
-    durations
+const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
 }
 
 /// Reads for a [`History`], from its first page on and until it is dropped.

@@ -52,7 +52,9 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
     }
     layout.write(&out.join("oci"))?;
     places::write(&out.join("images.tar"), layout.archive()?)?;
-    said.iter().for_each(|line| println!("{line}"));
+    for line in said {
+        println!("{line}");
+    }
     println!("OCI layout: {}; archive: {}", out.join("oci").display(), out.join("images.tar").display());
     Ok(())
 }

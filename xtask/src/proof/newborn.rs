@@ -167,6 +167,7 @@ fn compare(
 /// The mean of the rate over five minutes, times the time: what a board adds up.
 fn mean_of_rates(prometheus: &Prometheus, series: &str, [begin, end]: [f64; 2]) -> Result<f64> {
     const STEP: u64 = 5;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds of this run")]
     let past = (end - begin) as u64;
     let rows = prometheus.range(&format!("sum(rate({series}[5m]))"), past, STEP)?;
     let values = rows.iter().flat_map(|row| row["values"].as_array().into_iter().flatten());

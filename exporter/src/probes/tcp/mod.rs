@@ -276,18 +276,17 @@ impl Tcp {
             Ok(peers)
         })?;
         spaces::adopt(host, &object.iterator("adopt")?);
-        let living = match object.iterator(LIVING[0]) {
-            Ok(iterator) => Living::Everywhere(iterator),
-            Err(_) => {
-                privilege::keep(Capability::CAP_SYS_ADMIN);
-                Living::BySpace(BySpace {
-                    host: Arc::clone(host),
-                    iterator: object.iterator(LIVING[1])?,
-                    pass: object.table("pass")?,
-                    number: AtomicU64::new(0),
-                    told: AtomicBool::new(false),
-                })
-            }
+        let living = if let Ok(iterator) = object.iterator(LIVING[0]) {
+            Living::Everywhere(iterator)
+        } else {
+            privilege::keep(Capability::CAP_SYS_ADMIN);
+            Living::BySpace(BySpace {
+                host: Arc::clone(host),
+                iterator: object.iterator(LIVING[1])?,
+                pass: object.table("pass")?,
+                number: AtomicU64::new(0),
+                told: AtomicBool::new(false),
+            })
         };
         let state = State {
             book: Book::new(options.peers as usize * WORKLOAD_PEERS),
