@@ -3,7 +3,7 @@
 use std::{
     io::{self, Write},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -14,14 +14,16 @@ use arc_swap::ArcSwap;
 use daemon::{Landing, Loaded, Page, Reply, ScrapeRequest, Server, Telemetry, Troubles, Written};
 use expo::Encoder;
 use kernfs::{Budget, Host, Reader};
-use metric::{Batch, Limits};
+use metric::{Batch, Desc, Limits};
 use parking_lot::Mutex;
 
 use crate::{
     boards::Boards,
+    books::Books,
     check, collectors,
-    config::{Config, is_called},
+    config::{Config, Counters, is_called},
     events::{Feeds, lines},
+    history::{self, Asked, History, Keeper, Ticket},
     identity::{Layout, Peers, Places, Pods, Tree},
     own_metrics::OwnMetrics,
     privilege,
@@ -71,6 +73,9 @@ pub struct App {
     /// Containers without names, as of the last scrape of theirs.
     unnamed: AtomicUsize,
     boards: Boards,
+    /// Reads what counters of the cAdvisor view say over time, if they do.
+    keeper: Option<Keeper>,
+    books: Arc<OnceLock<Books>>,
 }
 
 /// What outlives a reload: what others tell of this node and its cluster, and the streams of events.
@@ -79,12 +84,13 @@ pub struct Known {
     pods: Pods,
     peers: Peers,
     feeds: Feeds,
+    history: Arc<History>,
 }
 
 impl Default for Known {
     fn default() -> Self {
         let pods = Pods::default();
-        Self { peers: Peers::new(&pods), pods, feeds: Feeds::default() }
+        Self { peers: Peers::new(&pods), pods, feeds: Feeds::default(), history: Arc::default() }
     }
 }
 
@@ -119,6 +125,7 @@ impl App {
             feeds: known.feeds.clone(),
             declared: slices::declared,
             troubles: Troubles::default(),
+            at_end: false,
         };
         known.feeds.set_listened(slices::all().filter(|spec| slices::wants(config, spec)).flat_map(Spec::listens));
         let (of_node, of_containers): (Vec<&'static Spec>, Vec<&'static Spec>) =
@@ -132,6 +139,19 @@ impl App {
             Ok(Engine::new(specs, |spec| slices::wants(config, spec), &context, tree))
         };
         let (containers, node) = (engine(&of_containers)?, engine(&of_node)?);
+        let keeper = if config.cadvisor.counters == Counters::OverTime {
+            let tree = Tree::new(Arc::clone(&host), Arc::clone(&layout), Arc::clone(&budget))
+                .context("cannot open the cgroup hierarchies")?
+                .with_pods(&known.pods)
+                .with_places(&places)
+                .apart();
+            let at_end = Context { at_end: true, ..context.clone() };
+            let counting: Vec<&'static Spec> = slices::all().filter(|spec| history::reads(spec)).collect();
+            let engine = Engine::new(&counting, |spec| slices::wants(config, spec), &at_end, tree);
+            Some(Keeper::new(engine, &known.feeds, &known.history))
+        } else {
+            None
+        };
         let app = Self {
             features: Mutex::new([&containers, &node].map(Features::of)),
             containers: Mutex::new(containers),
@@ -147,6 +167,8 @@ impl App {
             mode: layout.mode().name(),
             unnamed: AtomicUsize::new(0),
             boards: Boards::new(&config.web.links, &node_name(config)),
+            keeper,
+            books: Arc::clone(&context.books),
         };
         app.say_what_is_off();
         Ok(app)
@@ -208,6 +230,7 @@ impl App {
         deadline: Instant,
         asked: impl Fn(&Spec) -> bool,
         batch: &mut Batch,
+        finish: impl FnOnce(&Tree, &Report, &mut Batch),
     ) -> io::Result<Report> {
         let engine = if view == View::Node { &self.node } else { &self.containers };
         let Some(mut engine) = engine.try_lock_until(deadline) else {
@@ -219,6 +242,7 @@ impl App {
             }
         }
         let report = engine.scrape(view, deadline, asked, batch);
+        finish(engine.tree(), &report, batch);
         if !report.lacks.is_empty() {
             let [containers, node] = &mut *self.features.lock();
             *(if view == View::Node { node } else { containers }) = Features::of(&engine);
@@ -235,7 +259,7 @@ impl App {
     fn workloads(&self) -> Reply {
         let mut batch = Batch::with_limits(self.limits);
         let asked = |spec: &Spec| workloads::COLLECTORS.contains(&spec.name);
-        match self.collect(View::Own, Instant::now() + PAGE_TIMEOUT, asked, &mut batch) {
+        match self.collect(View::Own, Instant::now() + PAGE_TIMEOUT, asked, &mut batch, |_, _, _| {}) {
             Ok(report) => Reply::html(workloads::page(&batch, &report.others, &self.boards)),
             Err(error) => Reply::status(503, format!("{error}\n")),
         }
@@ -266,10 +290,44 @@ impl App {
         Ok(())
     }
 
+    /// Makes of a page of the moment one that adds up over time.
+    fn over_time(&self, request: &ScrapeRequest, tree: &Tree, report: &Report, batch: &mut Batch) -> Ticket {
+        if let Some(keeper) = &self.keeper
+            && let Err(error) = keeper.begin()
+        {
+            tracing::error!(%error, "cannot start the thread that reads what containers used last");
+        }
+        // Pages with other families are another's.
+        let mut scraper = request.scraper.clone();
+        for (name, value) in &request.query {
+            scraper.extend([" ", name, "=", value]);
+        }
+        let living: Vec<_> = tree.shown().collect();
+        let has = |desc: &Desc| slices::all().any(|spec| is_asked_for(spec, request) && history::shows(spec, desc));
+        let whole_cpu = |path: &str| Some(self.books.get()?.look(|ledger| ledger.whole_cpu(path))? as f64 / 1e9);
+        let asked = Asked {
+            scraper: &scraper,
+            now: report.at,
+            living: &living,
+            shows: &tree.shows(),
+            has: &has,
+            whole_cpu: &whole_cpu,
+        };
+        let ticket = self.known.history.page(&asked, batch);
+        self.own.note_history(self.known.history.figures());
+        ticket
+    }
+
     fn write(&self, view: View, request: &ScrapeRequest, out: &mut dyn Write) -> io::Result<Written> {
         let (mut batch, mut encoder) =
             self.pages.lock().pop().unwrap_or_else(|| (Batch::with_limits(self.limits), Encoder::default()));
-        let report = self.collect(view, request.deadline, |spec| is_asked_for(spec, request), &mut batch)?;
+        let mut ticket = None;
+        let over_time = |tree: &Tree, report: &Report, batch: &mut Batch| {
+            if self.keeper.is_some() && view == View::Cadvisor {
+                ticket = Some(self.over_time(request, tree, report, batch));
+            }
+        };
+        let report = self.collect(view, request.deadline, |spec| is_asked_for(spec, request), &mut batch, over_time)?;
         self.own.note(view, &report, &self.budget);
         if view != View::Node {
             self.unnamed.store(report.figures.unnamed, Relaxed);
@@ -295,6 +353,16 @@ impl App {
         if view == View::Own && Instant::now() < request.deadline {
             self.delivered.lock().push(report.delivered(&request.scraper));
         }
+        let batch = match ticket {
+            Some(ticket) => {
+                if Instant::now() < request.deadline {
+                    self.known.history.delivered(&ticket);
+                }
+                self.known.history.keep(ticket, batch)
+            }
+            None => Some(batch),
+        };
+        let batch = batch.unwrap_or_else(|| Batch::with_limits(self.limits));
         let mut pages = self.pages.lock();
         if pages.len() < KEPT_PAGES {
             pages.push((batch, encoder));

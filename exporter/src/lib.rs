@@ -12,6 +12,7 @@ pub mod cli;
 pub mod collectors;
 pub mod config;
 pub mod events;
+pub mod history;
 pub mod identity;
 pub mod ids;
 pub mod mounts;

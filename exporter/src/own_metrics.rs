@@ -8,6 +8,7 @@ use metric::{Label, Section};
 use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge};
 
 use crate::{
+    history,
     identity::{peers, pods::Figures},
     report::{Outcome, Report},
     spec::View,
@@ -49,6 +50,8 @@ pub struct OwnMetrics {
     received: Family<Labels, Gauge>,
     peers: Gauge,
     peers_age: Family<Labels, Gauge<f64, AtomicU64>>,
+    gone: Gauge,
+    cut: Counter,
 }
 
 /// The declarations of all that the registry holds, as the catalogue shows them.
@@ -94,6 +97,8 @@ impl OwnMetrics {
             received: Family::default(),
             peers: Gauge::default(),
             peers_age: Family::default(),
+            gone: Gauge::default(),
+            cut: Counter::default(),
         };
         let put = telemetry;
         put.register(
@@ -146,6 +151,18 @@ impl OwnMetrics {
     /// The cgroups that are known, and the files of theirs that are kept open.
     fn register_cgroups(&self, put: &Telemetry) {
         put.register("yagura_cgroups", "Cgroups that have rows", &[], self.cgroups.clone());
+        put.register(
+            "yagura_cgroups_gone",
+            "Cgroups that are gone and whose counters the cAdvisor view still shows",
+            &[],
+            self.gone.clone(),
+        );
+        put.register(
+            "yagura_cgroups_gone_cut",
+            "Cgroups that are gone and whose counters were given up before every scraper had them, for want of room",
+            &[],
+            self.cut.clone(),
+        );
         put.register(
             "yagura_containers_unnamed",
             "Containers whose names and images are empty: no OCI bundle or record of theirs was found",
@@ -260,6 +277,12 @@ impl OwnMetrics {
                 self.note_load(server, load);
             }
         }
+    }
+
+    /// Takes in what the cAdvisor view shows of what is gone.
+    pub fn note_history(&self, figures: history::Figures) {
+        self.gone.set(i64::try_from(figures.kept).unwrap_or(i64::MAX));
+        self.cut.inner().store(figures.cut, Relaxed);
     }
 
     /// Forgets which features are on: the configuration changed.

@@ -20,7 +20,7 @@ use kernfs::{Host, ReadError, Reader};
 use metric::Batch;
 
 use crate::{
-    identity::Tree,
+    identity::{Portrait, Tree},
     probes::object::Loading,
     report::{Delivered, Outcome, Report, Run},
     spec::{Collector, Context, Scrape, Spec, View},
@@ -105,7 +105,7 @@ impl Engine {
         asked: impl Fn(&Spec) -> bool,
         batch: &mut Batch,
     ) -> Report {
-        let Self { slots, host, tree, reader, troubles, .. } = self;
+        let Self { tree, reader, .. } = self;
         batch.clear();
         match view {
             View::Cadvisor => {
@@ -118,6 +118,42 @@ impl Engine {
             }
             View::Node => {}
         }
+        self.run(view, deadline, asked, batch)
+    }
+
+    /// Fills `batch` with the samples of one cgroup in the cAdvisor view, now, and tells which it was. For an engine whose
+    /// tree has only what it is told of.
+    pub fn read_one(&mut self, path: &str, deadline: Instant, batch: &mut Batch) -> Option<Portrait> {
+        batch.clear();
+        if !self.tree.alone_as_cadvisor(path, &mut self.reader, batch) {
+            return None;
+        }
+        self.run(View::Cadvisor, deadline, |_| true, batch);
+        self.tree.portrait(path)
+    }
+
+    /// Has the tree take in a cgroup, see [`Tree::admit`]; of too many cgroups the oldest go.
+    pub fn admit(&mut self, path: &str, most: usize) {
+        self.tree.admit(path, &mut self.reader);
+        while let (cgroups, Some(oldest)) = self.tree.oldest()
+            && cgroups > most
+        {
+            self.tree.dismiss(&oldest);
+        }
+    }
+
+    /// The cgroups.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The cgroups, to change what is known of them.
+    pub fn tree_mut(&mut self) -> &mut Tree {
+        &mut self.tree
+    }
+
+    fn run(&mut self, view: View, deadline: Instant, asked: impl Fn(&Spec) -> bool, batch: &mut Batch) -> Report {
+        let Self { slots, host, tree, reader, troubles, .. } = self;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
         let mut report = Report { at: now, figures: tree.figures(), ..Report::default() };
         let (mut problems, mut failures) = (Vec::new(), Vec::new());

@@ -175,6 +175,8 @@ pub struct Context {
     pub books: Arc<OnceLock<Books>>,
     /// Problems of collectors that go on, by cause.
     pub troubles: Troubles,
+    /// Whether collectors are asked for the last figures of cgroups whose processes have ended.
+    pub at_end: bool,
 }
 
 impl Context {
@@ -183,7 +185,7 @@ impl Context {
         let (config, pods, peers) = (config.into(), Pods::default(), Peers::default());
         let (feeds, books, troubles) = (Feeds::default(), Arc::default(), Troubles::default());
         let places = Places::new(&config.path.bundles);
-        Self { places, host, config, pods, peers, feeds, declared: |_| HashSet::new(), books, troubles }
+        Self { places, host, config, pods, peers, feeds, declared: |_| HashSet::new(), books, troubles, at_end: false }
     }
 
     /// The books, for slices that count by the same cgroups.

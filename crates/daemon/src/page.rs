@@ -17,8 +17,8 @@ pub struct ScrapeRequest {
     pub encoding: Encoding,
     /// When the scraper gives up, less a margin for the way. What is not there by then is better left out.
     pub deadline: Instant,
-    /// The scraper: address and user agent, as far as they are known. Two scrapers behind one address that call themselves
-    /// the same are one.
+    /// The scraper: address, user agent and timeout, as far as they are known. Two scrapers behind one address that call
+    /// themselves the same are one.
     pub scraper: String,
     /// The decoded query: `?collect[]=cpu` is `("collect[]", "cpu")`. In order, repeated names are kept.
     pub query: Vec<(String, String)>,

@@ -82,7 +82,11 @@ pub(crate) fn answer(service: Service, request: Request<Incoming>) -> impl Futur
             query: page::query(request.uri().query().unwrap_or("")),
             encoding: expo::negotiate_encoding(text(headers, "accept-encoding")),
             accept: text(headers, "accept").map(str::to_owned),
-            scraper: scraper(service.client.peer, text(headers, "user-agent")),
+            scraper: scraper(
+                service.client.peer,
+                text(headers, "user-agent"),
+                text(headers, "x-prometheus-scrape-timeout-seconds"),
+            ),
             deadline,
             started,
             peer: service.client.peer,
@@ -347,9 +351,9 @@ async fn scraped(
 }
 
 /// The name of whoever asks, of bounded length.
-fn scraper(peer: IpAddr, agent: Option<&str>) -> String {
-    let agent: String = agent.unwrap_or_default().chars().take(100).collect();
-    format!("{peer} {agent}")
+fn scraper(peer: IpAddr, agent: Option<&str>, timeout: Option<&str>) -> String {
+    let shortened = |text: Option<&str>| text.unwrap_or_default().chars().take(100).collect::<String>();
+    format!("{peer} {} {}", shortened(agent), shortened(timeout))
 }
 
 /// A page to be written on a thread.

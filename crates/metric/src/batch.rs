@@ -1,6 +1,7 @@
 //! Batches of samples: slices put samples into one, encoders read them. A batch keeps one column per family, the label
 //! values in one text, and is reused from scrape to scrape: after the first, putting a sample allocates nothing.
 
+pub(crate) mod kept;
 pub(crate) mod repeats;
 mod rising;
 mod subjects;
@@ -35,6 +36,13 @@ impl<S> Clone for Of<S> {
 }
 
 impl<S> Copy for Of<S> {}
+
+impl<S> Of<S> {
+    /// The subject's index, as [`SampleLabels::subject_index`] gives it.
+    pub fn index(self) -> usize {
+        self.index as usize
+    }
+}
 
 /// The number of a sample. For a histogram it is not used; see [`Sample::histogram`].
 pub type Number = f64;
@@ -157,7 +165,7 @@ impl Batch {
         labels: [&str; N],
         value: impl Into<U>,
     ) {
-        self.push(family.desc(), NO_SUBJECT, labels, value.into().number(), None);
+        self.push(family.desc(), NO_SUBJECT, &labels, value.into().number(), None);
     }
 
     /// Puts a sample about a subject.
@@ -168,7 +176,7 @@ impl Batch {
         labels: [&str; N],
         value: impl Into<U>,
     ) {
-        self.push(family.desc(), subject.index, labels, value.into().number(), None);
+        self.push(family.desc(), subject.index, &labels, value.into().number(), None);
     }
 
     /// Puts a sample that carries a created time or an exemplar.
@@ -181,7 +189,7 @@ impl Batch {
         extra: Extra,
     ) {
         let subject = subject.map_or(NO_SUBJECT, |subject| subject.index);
-        self.push(family.desc(), subject, labels, value.into().number(), Some(extra));
+        self.push(family.desc(), subject, &labels, value.into().number(), Some(extra));
     }
 
     /// Puts a number that is already in the family's unit.
@@ -192,7 +200,7 @@ impl Batch {
         number: Number,
         extra: Extra,
     ) {
-        self.push(family.desc(), NO_SUBJECT, labels, number, Some(extra));
+        self.push(family.desc(), NO_SUBJECT, &labels, number, Some(extra));
     }
 
     /// Puts a histogram.
@@ -206,18 +214,18 @@ impl Batch {
         let desc = family.desc();
         debug_assert_eq!(desc.kind, Kind::Histogram, "{} is not a histogram", desc.name);
         let subject = subject.map_or(NO_SUBJECT, |subject| subject.index);
-        if self.push(desc, subject, labels, histogram.count() as f64, None)
+        if self.push(desc, subject, &labels, histogram.count() as f64, None)
             && let Some(column) = self.columns.get_mut(desc.slot())
         {
             column.histograms.push(histogram);
         }
     }
 
-    fn push<const N: usize>(
+    fn push(
         &mut self,
         desc: &'static Desc,
         subject: u32,
-        labels: [&str; N],
+        labels: &[&str],
         number: Number,
         extra: Option<Extra>,
     ) -> bool {

@@ -30,7 +30,11 @@ mod label;
 mod state;
 mod unit;
 
-pub use batch::{Batch, Extra, Limits, Mark, Number, Of, Sample, SampleLabels, repeats::Repeats};
+pub use batch::{
+    Batch, Extra, Limits, Mark, Number, Of, Sample, SampleLabels,
+    kept::{Counter, Kept, Revised},
+    repeats::Repeats,
+};
 pub use catalog::{Catalog, FamilyEntry, LabelEntry, NeedEntry, Section};
 pub use discovered::Discovered;
 pub use exemplar::Exemplar;

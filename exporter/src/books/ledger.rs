@@ -336,6 +336,13 @@ impl Ledger {
         self.units.get(&number)
     }
 
+    /// CPU time of the container, or what else is counted as one, that was at this path and is gone, in ns, if all of it
+    /// was counted.
+    pub fn whole_cpu(&self, path: &str) -> Option<u64> {
+        let unit = self.units.get(self.by_path.get(path)?)?;
+        (unit.opened_ns != 0 && unit.closed_ns != 0).then_some(unit.totals.cpu_ns)
+    }
+
     /// The workload of a unit, once it is known.
     pub fn workload_of(&self, unit: &Unit) -> Option<&Workload> {
         self.workloads.at(unit.workload?)

@@ -141,6 +141,22 @@ pub struct Cadvisor {
     /// kubelet's own service and what is below them. `containers`: the machine and containers. `all`: every cgroup, as
     /// cAdvisor on its own. `auto`: as `kubelet` where `kubepods` exists, else as `all`.
     pub cgroups: CgroupRows,
+    /// What counters of containers show in the cAdvisor view. `moment`: what the kernel's files say at the scrape, as
+    /// cAdvisor does; a container that came and went between two scrapes has none. `over-time`: what adds up. A container
+    /// that was made since a scraper's last scrape is first shown to it with zeros, then as it is, and the counters of one
+    /// that is gone stay for twenty scrapes, so that `increase()` and `rate()` over a while are what was used.
+    pub counters: Counters,
+}
+
+/// What counters of containers show in the cAdvisor view.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Counters {
+    /// What the kernel says at the scrape.
+    #[default]
+    Moment,
+    /// What adds up from scrape to scrape.
+    OverTime,
 }
 
 /// Cgroups with rows in the cAdvisor view.

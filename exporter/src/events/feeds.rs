@@ -8,7 +8,7 @@ use std::sync::{
 
 use parking_lot::Mutex;
 
-use super::{flow::Flow, started::Started, stream::Stream};
+use super::{flow::Flow, life::Life, started::Started, stream::Stream};
 
 /// The types of event, for declarations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,17 +18,20 @@ pub enum Kind {
     Flow,
     /// [`Started`].
     Started,
+    /// [`Life`].
+    Life,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Flow, Self::Started];
+    pub const ALL: [Self; 3] = [Self::Flow, Self::Started, Self::Life];
 
     /// Its name in docs: `flow`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Flow => "flow",
             Self::Started => "started",
+            Self::Life => "life",
         }
     }
 
@@ -62,6 +65,14 @@ impl Event for Started {
     }
 }
 
+impl Event for Life {
+    const KIND: Kind = Kind::Life;
+
+    fn stream(streams: &Streams) -> &Stream<Self> {
+        &streams.lives
+    }
+}
+
 /// What produces a type of event.
 pub trait Producer: Send + Sync {
     /// Somebody wants the events, or nobody does any more.
@@ -77,6 +88,7 @@ pub struct Feeds(Arc<Streams>);
 pub struct Streams {
     flows: Stream<Flow>,
     starts: Stream<Started>,
+    lives: Stream<Life>,
     /// Bits of the kinds that slices listen to.
     listened: AtomicU8,
     /// Held while one is told, so that what is told last is true.
@@ -140,6 +152,7 @@ impl Feeds {
         let is_followed = match kind {
             Kind::Flow => self.0.flows.is_followed(),
             Kind::Started => self.0.starts.is_followed(),
+            Kind::Life => self.0.lives.is_followed(),
         };
         is_followed || self.0.listened.load(Relaxed) & kind.bit() != 0
     }
@@ -149,6 +162,7 @@ impl Feeds {
         match kind {
             Kind::Flow => self.0.flows.lost(),
             Kind::Started => self.0.starts.lost(),
+            Kind::Life => self.0.lives.lost(),
         }
     }
 }
@@ -200,6 +214,6 @@ mod tests {
         for _ in 0..3 {
             feeds.clone().tell(Started::default());
         }
-        assert_eq!((starts.try_iter().count(), Kind::ALL.map(|kind| feeds.lost(kind))), (1, [0, 2]));
+        assert_eq!((starts.try_iter().count(), Kind::ALL.map(|kind| feeds.lost(kind))), (1, [0, 2, 0]));
     }
 }

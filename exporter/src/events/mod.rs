@@ -8,6 +8,7 @@
 
 pub mod feeds;
 pub mod flow;
+pub mod life;
 pub mod lines;
 pub mod started;
 pub mod stream;

@@ -30,4 +30,4 @@ pub use per_group::PerGroup;
 pub use places::{Places, Record};
 pub use pods::{Ask, Pods};
 pub use rows::{AsCadvisor, AsContainer, AsWorkload, CGROUPS, KINDS};
-pub use tree::{Figures, Tree};
+pub use tree::{Figures, Portrait, Tree};

@@ -59,18 +59,45 @@ enum Shown {
 
 impl Shown {
     fn is_among(&self, group: &Group) -> bool {
+        self.has(&group.path, group.kind, group.is_of_pod())
+    }
+
+    fn has(&self, path: &str, kind: GroupKind, is_of_pod: bool) -> bool {
         let is_below =
-            |root: &str| group.path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         match self {
             Self::All => true,
-            _ if group.kind == GroupKind::Root => true,
-            Self::Containers => matches!(group.kind, GroupKind::Container | GroupKind::Sandbox),
-            Self::Below(roots) => {
-                (group.container_id.is_some() && group.pod_uid.is_some()) || roots.iter().any(|root| is_below(root))
-            }
+            _ if kind == GroupKind::Root => true,
+            Self::Containers => matches!(kind, GroupKind::Container | GroupKind::Sandbox),
+            Self::Below(roots) => is_of_pod || roots.iter().any(|root| is_below(root)),
         }
     }
 }
+
+/// A cgroup as its row under cAdvisor's labels shows it, apart from the tree.
+#[derive(Clone, Debug)]
+pub struct Portrait {
+    /// The labels of its row.
+    pub labels: Labels,
+    /// When it was made, in seconds since the Unix epoch.
+    pub created: f64,
+    kind: GroupKind,
+    is_of_pod: bool,
+    is_named: bool,
+}
+
+impl Portrait {
+    /// Whether it is known how it is called, or it has no name.
+    pub fn is_named(&self) -> bool {
+        self.is_named
+    }
+
+    /// Of a row that was shown.
+    pub fn shown(labels: Labels, created: f64) -> Self {
+        Self { labels, created, kind: GroupKind::Root, is_of_pod: false, is_named: true }
+    }
+}
+
 /// A process started before its cgroup was made if a runtime moved it there: by less than this, in seconds.
 const CLEARLY_OLDER: f64 = 2.0;
 /// Processes of a cgroup that are asked when they started.
@@ -125,6 +152,10 @@ pub struct Tree {
 }
 
 impl Group {
+    fn is_of_pod(&self) -> bool {
+        self.container_id.is_some() && self.pod_uid.is_some()
+    }
+
     /// Whether it is a container of a pod that may still be told which. Where Kubernetes tells, it has no rows until
     /// then, since they would be those of a container that nobody knows; `lifetime` accounts for what it uses.
     fn awaits_name(&self) -> bool {
@@ -205,6 +236,13 @@ impl Tree {
         self
     }
 
+    /// Has it hold only what it is told of, see [`Tree::admit`].
+    #[must_use]
+    pub fn apart(mut self) -> Self {
+        self.watch = None;
+        self
+    }
+
     /// Brings the tree up to date with the kernel.
     pub fn refresh(&mut self, reader: &mut Reader, now: Instant) {
         let due = self.last_walk.is_none_or(|last| now.duration_since(last) >= WALK_EVERY);
@@ -270,6 +308,91 @@ impl Tree {
             group.known = Read::default();
             group.members.forget();
         }
+    }
+
+    /// Takes in the cgroup at this path with what belongs to it: of a container in a pod all of the pod's cgroups, for
+    /// some series of a pod are those of one container. For a tree that is not refreshed and has only what it is told of.
+    pub fn admit(&mut self, path: &str, reader: &mut Reader) {
+        let mut from = match path::place(path) {
+            Place::Ignored | Place::Root => return,
+            Place::Inner { container } if !self.groups.contains_key(container) => container,
+            _ => path,
+        };
+        if matches!(path::place(from), Place::Container(container) if container.pod.is_some()) {
+            while !matches!(path::place(from), Place::Pod(_) | Place::Root) {
+                from = path::parent(from);
+            }
+            from = if from == "/" { path } else { from };
+        }
+        let from = from.to_owned();
+        for index in 0..self.walked.len() {
+            if self.walked.get(index).is_some_and(|(_, root)| reader.exists(root, &from)) {
+                self.visit(index, &from, reader);
+            }
+        }
+        self.name_the_unnamed(reader, true);
+    }
+
+    /// Forgets the cgroup at this path. See [`Tree::admit`].
+    pub fn dismiss(&mut self, path: &str) {
+        if let Place::Inner { container } = path::place(path)
+            && let Some(group) = self.groups.get_mut(container)
+        {
+            group.inner.retain(|(known, ..)| **known != *path);
+        }
+        self.groups.remove(path);
+    }
+
+    /// Whether it has the cgroup at this path.
+    pub fn has(&self, path: &str) -> bool {
+        self.groups.contains_key(path)
+    }
+
+    /// How many cgroups it has, and the path of the oldest.
+    pub fn oldest(&self) -> (usize, Option<Box<str>>) {
+        let oldest = self.groups.values().min_by(|a, b| a.created.total_cmp(&b.created));
+        (self.groups.len(), oldest.map(|group| group.path.clone()))
+    }
+
+    /// Registers one cgroup and no other in the batch under cAdvisor's labels. Whether there is one at this path.
+    pub fn alone_as_cadvisor(&mut self, path: &str, reader: &mut Reader, out: &mut Batch) -> bool {
+        self.name_the_unnamed(reader, true);
+        for group in self.groups.values_mut() {
+            group.cadvisor = None;
+            group.own = None;
+        }
+        let Some(group) = self.groups.get_mut(path) else { return false };
+        let Labels { container, id, image, name, namespace, pod } = &group.labels;
+        let labels = [container, id, image, name, namespace, pod];
+        group.cadvisor = Some(out.subject::<AsCadvisor, 6>(labels.map(String::as_str)));
+        group.counted = Counted::default();
+        group.known = Read::default();
+        group.members.forget();
+        group.forget_absent();
+        true
+    }
+
+    /// A cgroup as its row shows it.
+    pub fn portrait(&self, path: &str) -> Option<Portrait> {
+        let group = self.groups.get(path)?;
+        let Group { labels, created, kind, named, .. } = group;
+        let (labels, is_of_pod) = (labels.clone(), group.is_of_pod());
+        Some(Portrait { labels, created: *created, kind: *kind, is_of_pod, is_named: *named })
+    }
+
+    /// Tells of cgroups that are gone whether they would have rows under cAdvisor's labels. One of a pod has none as long
+    /// as nobody has told whose it was.
+    pub fn shows(&self) -> impl Fn(&Portrait) -> bool {
+        let shown = self.shown_roots();
+        move |Portrait { labels, kind, is_of_pod, is_named, .. }| {
+            shown.has(&labels.id, *kind, *is_of_pod) && (*is_named || !*is_of_pod)
+        }
+    }
+
+    /// Cgroups but the machine that have rows in the batch under cAdvisor's labels, by path: path, birth, subject.
+    pub fn shown(&self) -> impl Iterator<Item = (&str, f64, Of<AsCadvisor>)> {
+        let groups = self.groups.values().filter(|group| group.kind != GroupKind::Root);
+        groups.filter_map(|group| Some((&*group.path, group.created, group.cadvisor?)))
     }
 
     /// The cgroups that have rows under cAdvisor's labels.

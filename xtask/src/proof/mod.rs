@@ -2,7 +2,7 @@
 //! fails when they differ.
 //!
 //! `alerts` makes the fault of each alert and waits for what Alertmanager sends; `dashboards` asks all queries of all boards
-//! on a real node. `lifetimes` is made here, from outside, with a real Prometheus between. `oom`, `pressure` and `restart` are long
+//! on a real node. `lifetimes` and `newborn` are made here, from outside, with real Prometheus between. `oom`, `pressure` and `restart` are long
 //! versions of the live tests `probe_NAME` of the agent, told so by `YAGURA_PROOF`. The others are the agent's examples
 //! `proof_NAME`.
 
@@ -12,6 +12,7 @@ mod cadvisor;
 mod dashboards;
 mod join;
 mod lifetimes;
+mod newborn;
 mod polling;
 
 use anyhow::Result;
@@ -21,7 +22,7 @@ use crate::args::{Args, Takes, usage};
 use crate::{cargo, counterparts, process, setup};
 
 pub(crate) const TAKES: Takes = Takes::Anything(
-    "alerts [--only NAME] [--factor N] [--unscaled] [--mixin FOLDER] [--healthy MINUTES] [--together N] [--markdown FILE] [--binaries FOLDER]\ndashboards [--minutes=N] [--out=DIR] [--no-pictures] [--built] [--keep]\nlifetimes [--count=N] [--seconds=N]\noom\npressure\nrestart\nNAME [ARGS]",
+    "alerts [--only NAME] [--factor N] [--unscaled] [--mixin FOLDER] [--healthy MINUTES] [--together N] [--markdown FILE] [--binaries FOLDER]\ndashboards [--minutes=N] [--out=DIR] [--no-pictures] [--built] [--keep]\nlifetimes [--count=N] [--seconds=N]\nnewborn [--count=N] [--seconds=N] [--most=SECONDS] [--built]\noom\npressure\nrestart\nNAME [ARGS]",
 );
 
 /// Live tests that have a long version.
@@ -29,7 +30,7 @@ const TESTS: &[&str] = &["oom", "pressure", "restart"];
 
 /// `cargo xtask proof NAME [ARGS]`
 pub(crate) fn run(args: &mut Args) -> Result<()> {
-    let which = "proof: say which: alerts, dashboards, dns, drops, join, lifetimes, oom, overhead, peers, pressure, restart, tcp";
+    let which = "proof: say which: alerts, dashboards, dns, drops, join, lifetimes, newborn, oom, overhead, peers, pressure, restart, tcp";
     let name = args.positional().ok_or_else(|| usage(which))?;
     if name == "dashboards" {
         setup::for_building()?;
@@ -44,6 +45,9 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
     }
     if name == "lifetimes" {
         return lifetimes::run(args);
+    }
+    if name == "newborn" {
+        return newborn::run(args);
     }
     if TESTS.contains(&name.as_str()) {
         args.finish()?;

@@ -2,10 +2,11 @@
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use kernfs::{Host, ReadError, Reader};
+use kernfs::{Budget, Host, Kept, ReadError, Reader};
 
 use crate::identity::{Group, GroupKind, Layout, Pid};
 
@@ -36,11 +37,24 @@ pub(super) struct Doors {
     host: Option<u64>,
     scrape: u64,
     now: Instant,
+    /// Where figures are asked for after the last process has ended.
+    open: Option<Open>,
 }
+
+/// Files of namespaces that are kept open. As long as one is, its namespace stays too, so they must be closed when the last
+/// figures were read.
+#[derive(Debug)]
+struct Open {
+    files: HashMap<Box<str>, (u64, Pid, Kept)>,
+    budget: Arc<Budget>,
+}
+
+/// Most namespaces that are kept open.
+const MOST_OPEN: usize = 1024;
 
 impl Default for Doors {
     fn default() -> Self {
-        Self { known: HashMap::new(), host: None, scrape: 0, now: Instant::now() }
+        Self { known: HashMap::new(), host: None, scrape: 0, now: Instant::now(), open: None }
     }
 }
 
@@ -54,6 +68,63 @@ pub(super) struct Space {
 }
 
 impl Doors {
+    /// Doors to namespaces that can be read when no process is left in them.
+    pub(super) fn kept_open() -> Self {
+        let open = Open { files: HashMap::new(), budget: Budget::new(MOST_OPEN) };
+        Self { open: Some(open), ..Self::default() }
+    }
+
+    /// Closes all namespaces but those of these cgroups.
+    pub(super) fn close_but(&mut self, is_there: impl Fn(&str) -> bool) {
+        if let Some(open) = &mut self.open {
+            open.files.retain(|path, _| is_there(path));
+        }
+    }
+
+    /// Reads what the namespace's interfaces have passed.
+    pub(super) fn read<'r>(
+        &mut self,
+        group: &Group,
+        space: Space,
+        host: &Host,
+        reader: &'r mut Reader,
+    ) -> Result<Option<&'r [u8]>, ReadError> {
+        if let Some(open) = &mut self.open
+            && let Some((_, _, file)) = open.files.get_mut(&group.path)
+        {
+            return file.read("net/dev", reader);
+        }
+        reader.read(&host.proc, &format!("{}/net/dev", space.pid))
+    }
+
+    /// The namespace of a cgroup, which is looked for each time, since a runtime makes it after the cgroup has a process;
+    /// when no process is left, the one that it had.
+    fn of_open(
+        &mut self,
+        group: &mut Group,
+        layout: &Layout,
+        host: &Host,
+        reader: &mut Reader,
+    ) -> Result<Option<Space>, ReadError> {
+        let first = group.members(layout, reader)?.0.first().copied();
+        let Some(open) = &mut self.open else { return Ok(None) };
+        let Some(pid) = first else {
+            let last = open.files.get(&group.path);
+            return Ok(last.map(|(inode, pid, _)| Space { pid: *pid, inode: Some(*inode), is_hosts: Some(false) }));
+        };
+        let inode = namespace_of(pid, host, reader);
+        let is_hosts = inode.zip(self.host).map(|(its, hosts)| its == hosts);
+        match inode.filter(|_| is_hosts == Some(false)) {
+            Some(inode) if open.files.get(&group.path).is_some_and(|(known, ..)| *known == inode) => {}
+            Some(inode) => {
+                let folder = Kept::new(host.proc.join(&pid.to_string()), Arc::clone(&open.budget));
+                open.files.insert(group.path.clone(), (inode, pid, folder));
+            }
+            None => drop(open.files.remove(&group.path)),
+        }
+        Ok(Some(Space { pid, inode, is_hosts }))
+    }
+
     /// To be called first in a scrape: forgets cgroups that the last scrape did not ask for.
     pub(super) fn begin(&mut self, host: &Host, reader: &mut Reader, now: Instant) {
         self.now = now;
@@ -78,6 +149,9 @@ impl Doors {
     ) -> Result<Option<Space>, ReadError> {
         if group.kind == GroupKind::Root {
             return Ok(Some(Space { pid: INIT, inode: self.host, is_hosts: Some(true) }));
+        }
+        if self.open.is_some() {
+            return self.of_open(group, layout, host, reader);
         }
         let (members, _) = group.members(layout, reader)?;
         let Some(first) = members.first().copied() else { return Ok(None) };

@@ -20,7 +20,7 @@ mod sockets;
 use std::{collections::HashSet, io, sync::Arc, time::Instant};
 
 use kernfs::{ReadError, text};
-use metric::{Batch, Bytes};
+use metric::{Batch, Bytes, Extra, Family, Of, Unit};
 
 pub use self::sockets::SPEC as SOCKETS;
 use self::{
@@ -29,7 +29,7 @@ use self::{
     parse::{Interface, interfaces, is_ignored, is_inner},
 };
 use crate::{
-    identity::Group,
+    identity::{AsCadvisor, Group, GroupKind},
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -53,8 +53,9 @@ struct ContainerNetwork {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the type of `Spec::build`")]
-fn build(_: &Context) -> Result<Box<dyn Collector>, Unavailable> {
-    Ok(Box::<ContainerNetwork>::default())
+fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
+    let doors = if context.at_end { Doors::kept_open() } else { Doors::default() };
+    Ok(Box::new(ContainerNetwork { doors, ..ContainerNetwork::default() }))
 }
 
 impl Collector for ContainerNetwork {
@@ -63,6 +64,8 @@ impl Collector for ContainerNetwork {
         self.doors.begin(scrape.host, scrape.reader, Instant::now());
         self.hosts.clear();
         self.read.clear();
+        self.doors.close_but(|path| scrape.tree.has(path));
+        let boot = scrape.tree.boot();
         let Scrape { view, out, tree, host, reader, problems, .. } = scrape;
         let mut bearing = Vec::new();
         bearers(tree.groups(), &mut bearing);
@@ -72,6 +75,9 @@ impl Collector for ContainerNetwork {
             bearing.sort_by(|a, b| b.created.total_cmp(&a.created));
         }
         for group in bearing {
+            if *view == View::Cadvisor && group.cadvisor.is_none() {
+                continue;
+            }
             let space = match self.doors.of(group, &layout, host, reader) {
                 Ok(Some(space)) => space,
                 Ok(None) => continue,
@@ -89,10 +95,12 @@ impl Collector for ContainerNetwork {
                     {
                         self.hosts.extend_from_slice(file);
                     }
-                    emit_cadvisor(group, &self.hosts, out);
+                    emit_cadvisor(group, &self.hosts, Some(boot), out);
                 }
-                View::Cadvisor => match reader.read(&host.proc, &name) {
-                    Ok(Some(file)) => emit_cadvisor(group, file, out),
+                View::Cadvisor => match self.doors.read(group, space, host, reader) {
+                    // Of one that cannot be told from the host's.
+                    Ok(Some(file)) if space.is_hosts.is_none() => emit_cadvisor(group, file, Some(boot), out),
+                    Ok(Some(file)) => emit_cadvisor(group, file, None, out),
                     Ok(None) => {}
                     Err(problem) => problems.push(problem),
                 },
@@ -148,16 +156,36 @@ fn cannot_tell(host: &kernfs::Host, space: Space) -> ReadError {
     }
 }
 
-fn emit_cadvisor(group: &Group, file: &[u8], out: &mut Batch) {
+/// `since`: when the interfaces began to count, if that is not when the pod was made.
+fn emit_cadvisor(group: &Group, file: &[u8], since: Option<f64>, out: &mut Batch) {
     let Some(of) = group.cadvisor else { return };
+    let since = since.filter(|_| group.kind != GroupKind::Root);
     for Interface { name, receive, transmit } in interfaces(file).filter(|interface| !is_ignored(interface.name)) {
         let name = text::text(name);
         for (families, traffic) in [(&cadvisor::RECEIVE, receive), (&cadvisor::TRANSMIT, transmit)] {
-            out.put_of(&families.bytes, of, [&name], Bytes(traffic.bytes));
-            out.put_of(&families.packets, of, [&name], traffic.packets);
-            out.put_of(&families.dropped, of, [&name], traffic.dropped);
-            out.put_of(&families.errors, of, [&name], traffic.errors);
+            put(&families.bytes, of, &name, Bytes(traffic.bytes), since, out);
+            for (family, number) in [
+                (&families.packets, traffic.packets),
+                (&families.dropped, traffic.dropped),
+                (&families.errors, traffic.errors),
+            ] {
+                put(family, of, &name, number, since, out);
+            }
         }
+    }
+}
+
+fn put<U: Unit>(
+    family: &'static Family<U, 1, AsCadvisor>,
+    of: Of<AsCadvisor>,
+    name: &str,
+    number: impl Into<U>,
+    since: Option<f64>,
+    out: &mut Batch,
+) {
+    match since {
+        None => out.put_of(family, of, [name], number),
+        Some(_) => out.put_with(family, Some(of), [name], number, Extra { created: since, exemplar: None }),
     }
 }
 

@@ -15,6 +15,7 @@
  */
 #include "memory.h"
 #include "owner.h"
+#include "streaming.h"
 #include "lifetime.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -78,6 +79,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct record);
 } scratch SEC(".maps");
+
+/* Of what empties: that happens with interrupts off, in the middle of what has the other one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct record);
+} emptied SEC(".maps");
 
 static const struct usage no_usage;
 
@@ -426,6 +435,8 @@ SEC("tp_btf/cgroup_notify_populated")
 int on_populated(__u64 *ctx)
 {
 	struct cgroup *cgrp = (void *)ctx[0];
+	__u32 zero = 0, is_populated = ctx[2];
+	struct record *record;
 	struct usage *to;
 	__u64 id;
 
@@ -434,6 +445,18 @@ int on_populated(__u64 *ctx)
 	id = cgrp->kn->id;
 	to = bpf_map_lookup_elem(&usage, &id);
 	if (to)
-		to->emptied_ns = (__u32)ctx[2] ? 0 : bpf_ktime_get_ns();
+		to->emptied_ns = is_populated ? 0 : bpf_ktime_get_ns();
+	if (is_populated || !is_sent())
+		return 0;
+	record = bpf_map_lookup_elem(&emptied, &zero);
+	if (!record)
+		return 0;
+	__builtin_memset(&record->event, 0, sizeof(record->event));
+	record->event.kind = EVENT_EMPTIED;
+	record->event.hierarchy = owner_hierarchy;
+	record->event.id = id;
+	record->event.time_ns = bpf_ktime_get_ns();
+	/* Wakes the reader: what the cgroup's files say is read before it can be removed. */
+	tell(record, (const char *)ctx[1], LOST_REMOVED, BPF_RB_FORCE_WAKEUP);
 	return 0;
 }

@@ -47,9 +47,10 @@ _Static_assert(sizeof(struct counted) == 48, "counted is a wire struct");
 enum {
 	EVENT_MADE = 1,
 	EVENT_REMOVED = 2,
+	EVENT_EMPTIED = 3,
 };
 
-/* A cgroup came or went. Its path follows, path_len bytes without a terminator. */
+/* A cgroup came, emptied or went. Its path follows, path_len bytes without a terminator. */
 struct event {
 	__u32 kind;
 	__u32 hierarchy;
@@ -67,7 +68,7 @@ _Static_assert(__builtin_offsetof(struct event, path_len) == 76, "event is a wir
 /* Indices of the array of losses. */
 enum {
 	LOST_MADE, /* ring full: a cgroup was made */
-	LOST_REMOVED, /* ring full: a cgroup was removed */
+	LOST_REMOVED, /* ring full: a cgroup was removed, or had emptied */
 	LOST_USAGE, /* no room for a cgroup's usage: counted under cgroup 0 */
 	LOST_TASK, /* no room for a task: its moves between cgroups are not seen */
 	LOST_MOVE, /* a task is in another cgroup than it was seen to move to: what it used since then counts there */

@@ -37,6 +37,7 @@ use crate::{
         ledger::{self, Ledger},
         moment::Moment,
     },
+    events::{Feeds, life::Life},
     identity::{Places, Pods},
     ids::CgroupId,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
@@ -114,6 +115,8 @@ pub struct Options {
     pub pods: Pods,
     /// Where containers' bundles are.
     pub places: Places,
+    /// Who is told of cgroups that come, empty and go.
+    pub feeds: Feeds,
     /// Where state outlives the agent: one that is started again goes on counting where this one ended.
     pub pin: Option<Pin>,
     /// Has the verifier refuse the programs; for tests.
@@ -138,6 +141,7 @@ impl Default for Options {
             limits: ledger::Limits::default(),
             pods: Pods::default(),
             places: Places::default(),
+            feeds: Feeds::default(),
             pin: None,
             refuse: false,
             starve: false,
@@ -199,7 +203,7 @@ impl Lifetime {
             living.run().map_err(refused)?;
         }
         object.pin()?;
-        let maps = Maps { usage, losses: object.table("losses")?, living };
+        let maps = Maps { usage, losses: object.table("losses")?, streaming: object.table("streaming")?, living };
         let ledger = Ledger::new(options.limits, hierarchy.root).with_pods(&options.pods);
         let owners = Owners { constants: hierarchy.constants(), unified_root: hierarchy.unified_root(), pin };
         let books = Books::new(ledger, owners);
@@ -209,10 +213,12 @@ impl Lifetime {
         }
         let writer = archive.map(Writer::start).transpose();
         let no_thread = |error: std::io::Error| Unavailable(format!("cannot start the thread: {error}"));
+        upkeep.tells(&options.feeds);
         upkeep.written_by(writer.map_err(no_thread)?);
         upkeep.first_reading();
         let upkeep = Arc::new(upkeep);
         health::watch(&upkeep);
+        options.feeds.produced_by::<Life>(&upkeep);
         let mut pump = None;
         if !options.starve {
             let for_pump = Arc::clone(&upkeep);
@@ -284,7 +290,13 @@ struct Shows(Arc<Lifetime>);
 fn build(context: &Context) -> Result<Box<dyn Collector>, Unavailable> {
     let probe = &context.config.probe;
     let pin = probe.is_pinned().then(|| Pin { bpffs: probe.pin.clone(), books: probe.books.clone() });
-    let options = Options { pods: context.pods.clone(), places: context.places.clone(), pin, ..Options::default() };
+    let options = Options {
+        pods: context.pods.clone(),
+        places: context.places.clone(),
+        feeds: context.feeds.clone(),
+        pin,
+        ..Options::default()
+    };
     let lifetime = RUNNING.or_start(|| Lifetime::start(&context.host, &options).map(Arc::new))?;
     // Only the first engine that is built of a context can open them.
     let _ = context.books.set(lifetime.books());

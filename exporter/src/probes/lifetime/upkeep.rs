@@ -30,6 +30,10 @@ use crate::{
         moment::Moment,
         usage::Row,
     },
+    events::{
+        Feeds, Producer,
+        life::{self, Life},
+    },
     identity::{Places, Pods, Record as NameRecord},
     ids::{CgroupId, ContainerId},
     probes::{
@@ -56,6 +60,8 @@ pub(super) struct Maps {
     pub(super) usage: Table,
     /// What was lost, by kind.
     pub(super) losses: Table,
+    /// The switch of records of cgroups that empty.
+    pub(super) streaming: Table,
     /// Has what living tasks used put in their rows.
     pub(super) living: Iterator,
 }
@@ -68,6 +74,7 @@ pub(super) struct Upkeep {
     object: Object,
     maps: Maps,
     books: Books,
+    feeds: Feeds,
     boot: String,
     /// CPU time by the kernel's own total when counting began.
     kernel_start: Option<u64>,
@@ -132,6 +139,7 @@ impl Upkeep {
             object,
             maps,
             books,
+            feeds: Feeds::default(),
             boot: String::new(),
             kernel_start,
             writer: None,
@@ -179,6 +187,11 @@ impl Upkeep {
     /// Has the books written down from now on.
     pub(super) fn written_by(&mut self, writer: Option<Writer>) {
         self.writer = writer;
+    }
+
+    /// Has those who follow told of cgroups that come, empty and go.
+    pub(super) fn tells(&mut self, feeds: &Feeds) {
+        self.feeds = feeds.clone();
     }
 
     /// Who learns names between scrapes.
@@ -261,12 +274,31 @@ impl Upkeep {
     }
 
     fn take_in(&self, record: Record, naming: &mut Naming) {
+        if self.feeds.is_wanted::<Life>() {
+            self.tell(&record);
+        }
+        if matches!(record, Record::Emptied { .. }) {
+            return;
+        }
         let note = Note::Seen(record);
         let container = self.note(note);
         // The bundle is read without a lock: nobody must wait for a disk.
         if let Some((id, container)) = container {
             self.look_up(id, container.borrowed(), naming);
         }
+    }
+
+    /// Tells those who follow, before anything else: what is told of may be gone soon.
+    fn tell(&self, record: &Record) {
+        let (turn, id, path) = match record {
+            Record::Made { id, path } => (life::Turn::Made, id, path),
+            Record::Emptied { id, path } => (life::Turn::Emptied, id, path),
+            Record::Removed { hierarchy, id, path, .. } if *hierarchy == self.hierarchy.number => {
+                (life::Turn::Removed, id, path)
+            }
+            Record::Removed { .. } => return,
+        };
+        self.feeds.tell(Life { turn, id: *id, path: path.clone() });
     }
 
     /// Looks for the names of a container, and tells whether they were found.
@@ -320,6 +352,7 @@ impl Upkeep {
                     ledger.memory_at_end(path, *memory, now.wall);
                 }
             }
+            Note::Seen(Record::Emptied { .. }) => {}
             Note::Named(id, named) => ledger.named(*id, named),
         }
         None
@@ -444,6 +477,14 @@ impl Upkeep {
         self.ask_all.store(true, Relaxed);
         if let Some(pump) = self.pump.get() {
             pump.wake();
+        }
+    }
+}
+
+impl Producer for Upkeep {
+    fn switch(&self, wanted: bool) {
+        if let Err(error) = self.maps.streaming.set(&0_u32, &u32::from(wanted)) {
+            tracing::warn!(%error, wanted, "cannot switch a stream of events; restart the agent");
         }
     }
 }

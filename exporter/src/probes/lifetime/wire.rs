@@ -96,6 +96,13 @@ pub enum Record {
         /// Its memory, if the memory controller is in that hierarchy.
         memory: Option<Memory>,
     },
+    /// The last process of a cgroup in the owning hierarchy ended. Sent only while somebody follows.
+    Emptied {
+        /// Its id.
+        id: CgroupId,
+        /// Its path.
+        path: String,
+    },
 }
 
 /// Reads a record; `None` when it is none of ours.
@@ -109,6 +116,7 @@ pub fn decode(bytes: &[u8]) -> Option<Record> {
             let memory = (event.has_memory != 0).then_some(event.memory);
             Some(Record::Removed { hierarchy: event.hierarchy, id: event.id, path, memory })
         }
+        3 => Some(Record::Emptied { id: event.id, path }),
         _ => None,
     }
 }
