@@ -4,7 +4,10 @@
 
 mod lab;
 
-use std::sync::Arc;
+use std::{
+    io::{Read as _, Write as _},
+    sync::Arc,
+};
 
 use lab::{Lab, PODS, WAIT_TIMEOUT, get, phase, put_pods, uid};
 use proptest::prelude::*;
@@ -43,6 +46,44 @@ fn states_that_do_not_hold_can_be_left_out() {
     lab.api.put(PODS, &uid(1), &lab::pod(1, "Failed"));
     lab.sees(&phase(1, "Failed"));
     lab.loses(&phase(1, "Running"));
+}
+
+/// The head and the body of an answer that is packed if it may be.
+fn packed(address: std::net::SocketAddr, headers: &str) -> (String, Vec<u8>) {
+    let mut socket = std::net::TcpStream::connect(address).unwrap();
+    write!(socket, "GET /metrics HTTP/1.0\r\nAccept-Encoding: gzip\r\n{headers}\r\n").unwrap();
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+    let body = answer.split_off(end);
+    (String::from_utf8(answer).unwrap(), body)
+}
+
+#[test]
+fn a_page_that_is_packed_is_the_same_page() {
+    let prepare = |api: &ApiServer| {
+        put_pods(api, 0..200);
+        let namespace = |name| json!({"metadata": {"name": name, "uid": name}}).to_string();
+        for name in ["a", "b"] {
+            api.put(NAMESPACES, name, &namespace(name));
+        }
+    };
+    // Kinds of many objects and of few, one after the other, and what is written behind them.
+    let kinds = "--resources=namespaces,pods,jobs";
+    let lab = Lab::start(&[kinds, "--enable-gzip-encoding", "--pod-workloads"], prepare).ready();
+    for accept in ["", "Accept: application/openmetrics-text; version=1.0.0\r\n"] {
+        let plain = get(lab.objects, "/metrics", accept).1;
+        let (head, body) = packed(lab.objects, accept);
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(&*body).read_to_string(&mut text).unwrap();
+        assert!(head.to_lowercase().contains("content-encoding: gzip\r\n"), "{head}");
+        assert_eq!(text, plain);
+        assert!(plain.contains("\nkube_pod_workload_info{"), "{plain}");
+        assert!(body.len() < plain.len() / 4, "{} of {}", body.len(), plain.len());
+    }
+    let lab = Lab::start(&[kinds, "--enable-gzip-encoding=false"], prepare).ready();
+    let (head, body) = packed(lab.objects, "");
+    assert!(!head.to_lowercase().contains("content-encoding") && body == lab.page().into_bytes(), "{head}");
 }
 
 const SETS: &str = "/apis/apps/v1/replicasets";

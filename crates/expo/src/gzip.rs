@@ -263,8 +263,7 @@ impl<W: Write> Gzip<W> {
         self.end_part()?;
         // A block with codes of its own that is not the last.
         self.bytes.push(0b100, 3);
-        let sizes = [(LITERALS - 257, 5), (DISTANCES - 1, 5), (19 - 4, 4)];
-        for (size, bits) in sizes {
+        for (size, bits) in [(LITERALS - 257, 5), (DISTANCES - 1, 5), (19 - 4, 4)] {
             self.bytes.push(size as u64, bits);
         }
         // Lengths are written as they are, in four bits each: symbols 16 to 18, which come first, would repeat some.
@@ -469,7 +468,7 @@ mod tests {
         for (lengths, distances) in [(3..=600, 1..=1), (40..=40, 1..=FARTHEST + 2)] {
             let mut gzip = Gzip::new(Vec::new());
             gzip.tell(Code::of(&Counts::default())).unwrap();
-            let mut text: Vec<u8> = (0..FARTHEST + 10).map(|at| ((at * 7919) >> 5).to_le_bytes()[0]).collect();
+            let mut text: Vec<u8> = (0_usize..FARTHEST + 10).map(|at| ((at * 7919) >> 5).to_le_bytes()[0]).collect();
             gzip.fresh(&text);
             for length in lengths {
                 for distance in distances.clone().step_by(if length == 40 { 61 } else { 1 }) {
