@@ -1,9 +1,6 @@
 //! How scrapers know cgroups, and what a page tells them.
 
-use std::{
-    collections::HashSet,
-    hash::{BuildHasher as _, Hash as _, Hasher as _},
-};
+use std::{collections::HashSet, hash::BuildHasher as _};
 
 use foldhash::fast::{FixedState, RandomState};
 
@@ -18,9 +15,7 @@ pub(super) const SCRAPERS_MOST: usize = 64;
 
 /// A number for a cgroup's path.
 pub(super) fn place_of(path: &str) -> u64 {
-    let mut hasher = FixedState::default().build_hasher();
-    path.hash(&mut hasher);
-    hasher.finish()
+    FixedState::default().hash_one(path)
 }
 
 /// How a scraper knows a cgroup.
