@@ -1,11 +1,12 @@
 # The face of the project. Every recipe is Rust: see xtask/, or `cargo xtask help`.
 XTASK = cargo xtask
 
-.PHONY: help setup build run demo test bench lint docs fuzz test-vm e2e-cluster
+.PHONY: help setup build image run demo test bench lint docs fuzz test-vm e2e-cluster
 
 help: ; @$(XTASK) help
 setup: ; @$(XTASK) setup
 build: ; @$(XTASK) build
+image: ; @$(XTASK) image
 run: ; @$(XTASK) run
 demo: ; @$(XTASK) demo
 test: ; @$(XTASK) ci

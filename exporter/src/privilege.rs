@@ -3,7 +3,8 @@
 //!
 //! Attaching eBPF programs and iterating sockets of other network namespaces happens once: capabilities for these
 //! (`OF_START`) are dropped when the start is over. Capabilities for repeated reads stay: inspecting other users'
-//! processes and files, and eBPF maps, which before Linux 5.19 need `CAP_BPF`.
+//! processes and files, and eBPF maps, which before Linux 5.19 need `CAP_BPF`. A feature that goes on needing one of the
+//! start, because the kernel refuses what it would rather use, says so ([`keep`]).
 //!
 //! Capabilities belong to threads. The first thread gives them up before it makes others, and the threads that are made
 //! during the start call [`settle`] first.
@@ -15,6 +16,7 @@
 use std::{collections::HashSet, sync::OnceLock};
 
 use caps::{CapSet, Capability, CapsHashSet};
+use parking_lot::Mutex;
 use tracing::{info, warn};
 
 /// Needed at the start only.
@@ -28,6 +30,9 @@ const OF_START: &[Capability] = &[
 
 /// What is left when the start is over.
 static KEPT: OnceLock<CapsHashSet> = OnceLock::new();
+
+/// What features keep beside it.
+static KEPT_TOO: Mutex<Vec<Capability>> = Mutex::new(Vec::new());
 
 /// What the process was started with.
 static FOUND: OnceLock<CapsHashSet> = OnceLock::new();
@@ -76,11 +81,18 @@ pub fn begin(needed: &Needed, keep: bool) {
     reduce(start);
 }
 
+/// Has one stay that others need at the start only. Takes effect before the start is over.
+pub fn keep(capability: Capability) {
+    KEPT_TOO.lock().push(capability);
+}
+
 /// Gives up, in this thread, what only the start took. To be called by the first thread when all features are up, and at
 /// once by each thread that is made before.
 pub fn settle() {
     if let Some(kept) = KEPT.get() {
-        reduce(kept);
+        let mut kept = kept.clone();
+        kept.extend(KEPT_TOO.lock().iter());
+        reduce(&kept);
     }
 }
 

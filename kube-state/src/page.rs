@@ -7,7 +7,7 @@ use std::{
 };
 
 use daemon::{Page, ScrapeRequest, Written};
-use expo::Encoding;
+use expo::{Encoding, Gzip};
 
 use crate::{
     app::App,
@@ -27,7 +27,7 @@ impl ObjectsPage {
         Self { app }
     }
 
-    fn put(&self, request: &ScrapeRequest, out: &mut dyn Write) -> io::Result<Written> {
+    fn put(&self, request: &ScrapeRequest, out: &mut impl Sink) -> io::Result<Written> {
         let mut asked = Asked::default();
         for (name, value) in &request.query {
             asked.add(name, value);
@@ -43,7 +43,7 @@ impl ObjectsPage {
         };
         let (mut seen, mut written) = (HashSet::new(), Written::default());
         for snapshots in kinds {
-            Snapshot::write_together_as(format, &snapshots, out, |name| seen.insert(name.to_owned()))?;
+            out.put(format, &snapshots, |name| seen.insert(name.to_owned()))?;
             written.series += snapshots.iter().map(|snapshot| snapshot.usage().series as u64).sum::<u64>();
         }
         if let Some(workloads) = self.app.workloads().filter(|_| asked.has("workloads")) {
@@ -56,10 +56,33 @@ impl ObjectsPage {
     }
 }
 
+/// What a page is written to.
+trait Sink: Write {
+    /// Writes the series of a kind.
+    fn put(&mut self, format: Format, kind: &[Snapshot], is_first: impl FnMut(&str) -> bool) -> io::Result<()>;
+}
+
+impl Sink for &mut dyn Write {
+    fn put(&mut self, format: Format, kind: &[Snapshot], is_first: impl FnMut(&str) -> bool) -> io::Result<()> {
+        Snapshot::write_together_as(format, kind, self, is_first)
+    }
+}
+
+impl<W: Write> Sink for Gzip<W> {
+    fn put(&mut self, format: Format, kind: &[Snapshot], is_first: impl FnMut(&str) -> bool) -> io::Result<()> {
+        Snapshot::write_gzip(format, kind, self, is_first)
+    }
+}
+
 impl Page for ObjectsPage {
-    fn write(&self, request: &ScrapeRequest, out: &mut dyn Write) -> io::Result<Written> {
+    fn write(&self, request: &ScrapeRequest, mut out: &mut dyn Write) -> io::Result<Written> {
         let begin = std::time::Instant::now();
-        let written = self.put(request, out);
+        let written = if request.encoding == Encoding::Gzip {
+            let mut gzip = Gzip::new(out);
+            self.put(request, &mut gzip).and_then(|written| gzip.finish().map(|_| written))
+        } else {
+            self.put(request, &mut out)
+        };
         self.app.own().scraped(begin.elapsed());
         written
     }
@@ -72,5 +95,9 @@ impl Page for ObjectsPage {
 
     fn encoding(&self, asked: Encoding) -> Encoding {
         if self.app.compresses() { asked } else { Encoding::Identity }
+    }
+
+    fn writes_gzip(&self) -> bool {
+        true
     }
 }

@@ -1,8 +1,9 @@
 //! Stores a kind's series between events and scrapes.
 //!
-//! Series are kept in columns, one a family, of (object, own labels, number): 16 bytes each. Labels are in wire form
-//! and each text is kept once; what identifies an object is kept once an object. Objects are gathered in blocks that
-//! know nothing of each other, and a snapshot is a list of blocks, so that
+//! Series are kept in columns, one a family, that have for each object the number of a text of two bytes: all that
+//! stands behind the object's identity in its lines of the family. Each text is kept once, and objects in the same state
+//! share most of theirs; what identifies an object is kept once an object. Objects are gathered in blocks that know
+//! nothing of each other, and a snapshot is a list of blocks, so that
 //!
 //! - a scrape sees one state, without holding a lock while it writes: the writer copies a block that a scrape still
 //!   reads, and only then;
@@ -14,15 +15,22 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use expo::{Code, Counts, Gzip};
 use hashbrown::HashTable;
 
-use crate::{family::Desc, hash::hash_of, kind::Resource, rows::Rows};
+use crate::{family::Desc, kind::Resource, rows::Rows};
 
 mod block;
+mod runs;
 mod texts;
+mod told;
+mod uid;
 
 use block::{Block, Slot};
 pub use block::{Change, Usage};
+use runs::Runs;
+use told::Told;
+use uid::Key;
 
 /// A family as it is written: its name, and the lines before its series.
 #[derive(Clone, Debug)]
@@ -57,6 +65,10 @@ impl Head {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    fn header(&self, format: Format) -> &[u8] {
+        self.openmetrics.as_ref().filter(|_| format == Format::OpenMetrics).unwrap_or(&self.header)
+    }
 }
 
 /// Format of the output.
@@ -89,6 +101,8 @@ pub struct Store {
     /// Blocks that may have room.
     open: Vec<u32>,
     round: u32,
+    /// The object that is put; kept for its memory.
+    runs: Runs,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -115,7 +129,7 @@ impl Store {
     /// An empty store of families; those that are `None` are never written.
     pub fn new(heads: impl IntoIterator<Item = Option<Head>>) -> Self {
         let reader = Reader { heads: heads.into_iter().collect(), blocks: Arc::default() };
-        Self { reader, relist: None, index: HashTable::new(), open: Vec::new(), round: 0 }
+        Self { reader, relist: None, index: HashTable::new(), open: Vec::new(), round: 0, runs: Runs::default() }
     }
 
     /// An empty store of a kind's families, as far as they are wanted.
@@ -149,7 +163,8 @@ impl Store {
             guard = self.reader.lock();
             &*guard
         };
-        self.index.find(hash_of(uid.as_bytes()), |place| place.uid(blocks) == uid.as_bytes()).is_some()
+        let uid = Key::of(uid);
+        self.index.find(uid.hash(), |place| place.uid(blocks) == uid).is_some()
     }
 
     /// Starts to build a new generation: readers see the old one until [`Store::finish_relist`]. What is not put again
@@ -185,8 +200,8 @@ impl Store {
         let blocks = self.reader.lock();
         for (number, block) in (0_u32..).zip(blocks.iter()) {
             for slot in block.slots() {
-                let hash = hash_of(block.uid(slot));
-                self.index.insert_unique(hash, Place { block: number, slot }, |place| place.hash(&blocks));
+                self.index
+                    .insert_unique(block.uid(slot).hash(), Place { block: number, slot }, |place| place.hash(&blocks));
             }
             self.open.push(number);
         }
@@ -194,8 +209,10 @@ impl Store {
 
     /// Puts an object's series in place of those it had, and says what that changed.
     pub fn put(&mut self, rows: &Rows) -> Change {
-        let uid = rows.uid().as_bytes();
-        let hash = hash_of(uid);
+        let uid = Key::of(rows.uid());
+        let families = self.reader.heads.len();
+        let runs = &mut self.runs;
+        runs.take(rows, families);
         let mut guard;
         let blocks = if let Some(blocks) = &mut self.relist {
             blocks
@@ -203,17 +220,20 @@ impl Store {
             guard = self.reader.lock();
             &mut *guard
         };
-        if let Some(place) = self.index.find(hash, |place| place.uid(blocks) == uid).copied() {
+        if let Some(place) = self.index.find(uid.hash(), |place| place.uid(blocks) == uid).copied() {
             let Some(block) = blocks.get_mut(place.block as usize) else { return Change::NONE };
             block.mark(place.slot, self.round);
-            let is_same = block.has(place.slot, rows);
-            return if is_same { Change::NONE } else { Arc::make_mut(block).replace(place.slot, rows) };
+            let is_same = block.has(place.slot, rows.identity(), runs);
+            return if is_same {
+                Change::NONE
+            } else {
+                Arc::make_mut(block).replace(place.slot, rows.identity(), runs)
+            };
         }
-        let families = self.reader.heads.len();
         let (number, block) = block_with_room(blocks, &mut self.open, families);
-        let (slot, change) = Arc::make_mut(block).insert(rows, self.round);
+        let (slot, change) = Arc::make_mut(block).insert(rows, runs, self.round);
         let place = Place { block: number, slot };
-        self.index.insert_unique(hash, place, |place| place.hash(blocks));
+        self.index.insert_unique(uid.hash(), place, |place| place.hash(blocks));
         change
     }
 
@@ -226,7 +246,8 @@ impl Store {
             guard = self.reader.lock();
             &mut *guard
         };
-        let found = self.index.find_entry(hash_of(uid.as_bytes()), |place| place.uid(blocks) == uid.as_bytes());
+        let uid = Key::of(uid);
+        let found = self.index.find_entry(uid.hash(), |place| place.uid(blocks) == uid);
         let Ok(entry) = found else { return false };
         let (place, _) = entry.remove();
         if let Some(block) = blocks.get_mut(place.block as usize) {
@@ -241,26 +262,25 @@ impl Store {
     pub fn retain(&mut self, keep: impl Fn(&str) -> bool) -> usize {
         let snapshot = self.reader.snapshot();
         let uids = snapshot.blocks.iter().flat_map(|block| block.slots().map(|slot| block.uid(slot)));
-        let gone: Vec<String> =
-            uids.map(|uid| String::from_utf8_lossy(uid).into_owned()).filter(|uid| !keep(uid)).collect();
+        let gone: Vec<String> = uids.map(Key::text).filter(|uid| !keep(uid)).collect();
         drop(snapshot);
         gone.iter().filter(|uid| self.remove(uid)).count()
     }
 }
 
 impl Place {
-    fn uid(self, blocks: &[Arc<Block>]) -> &[u8] {
-        blocks.get(self.block as usize).map_or(&[], |block| block.uid(self.slot))
+    fn uid(self, blocks: &[Arc<Block>]) -> Key<'_> {
+        blocks.get(self.block as usize).map_or(Key::Other(&[]), |block| block.uid(self.slot))
     }
 
     fn hash(self, blocks: &[Arc<Block>]) -> u64 {
-        hash_of(self.uid(blocks))
+        self.uid(blocks).hash()
     }
 }
 
 fn forget(index: &mut HashTable<Place>, block: &Block, number: u32, slot: Slot) {
     let is_it = |place: &Place| place.block == number && place.slot == slot;
-    if let Ok(entry) = index.find_entry(hash_of(block.uid(slot)), is_it) {
+    if let Ok(entry) = index.find_entry(block.uid(slot).hash(), is_it) {
         entry.remove();
     }
 }
@@ -301,6 +321,9 @@ impl Reader {
 /// How much is gathered before it is handed on.
 const CHUNK: usize = 64 * 1024;
 
+/// Objects for which a code of their own is worth its 170 bytes; fewer are compressed better in the general way.
+const WORTH_TELLING: usize = 64;
+
 impl Snapshot {
     /// Writes the series, family by family. Families without series still have their header lines, unless there is no
     /// object at all: then nothing is written. `is_first` says whether a family's name comes for the first time in
@@ -340,8 +363,7 @@ impl Snapshot {
         for (family, head) in first.heads.iter().enumerate() {
             let Some(head) = head else { continue };
             if is_first(&head.name) {
-                let other = head.openmetrics.as_ref().filter(|_| format == Format::OpenMetrics);
-                text.extend_from_slice(other.unwrap_or(&head.header));
+                text.extend_from_slice(head.header(format));
             }
             name.clear();
             name.extend_from_slice(head.name.as_bytes());
@@ -355,6 +377,46 @@ impl Snapshot {
             }
         }
         out.write_all(&text)
+    }
+
+    /// The same as [`Snapshot::write_together_as`] into a gzip stream, for which nothing is looked for that is known.
+    pub fn write_gzip<W: Write>(
+        format: Format,
+        together: &[Self],
+        out: &mut Gzip<W>,
+        mut is_first: impl FnMut(&str) -> bool,
+    ) -> io::Result<()> {
+        let blocks: Vec<&Block> = together.iter().flat_map(|snapshot| &snapshot.blocks).map(AsRef::as_ref).collect();
+        let Some(first) = together.first() else { return Ok(()) };
+        if blocks.iter().map(|block| block.len()).sum::<usize>() < WORTH_TELLING {
+            return Self::write_together_as(format, together, out, is_first);
+        }
+        let heads = || first.heads.iter().enumerate().filter_map(|(family, head)| Some((family, head.as_ref()?)));
+        let (mut counts, mut told) = (Counts::default(), Told::default());
+        for (family, head) in heads() {
+            told.family(&head.header, &head.name, &mut counts);
+            let sample = blocks.iter().find(|block| !block.is_empty());
+            sample.iter().flat_map(|block| block.runs(family)).for_each(|(identity, run)| {
+                told.object(identity, run, &mut counts);
+            });
+            told.take();
+        }
+        out.tell(Code::of(&counts))?;
+        let mut told = Told::default();
+        for (family, head) in heads() {
+            let header = if is_first(&head.name) { head.header(format) } else { &[] };
+            told.family(header, &head.name, out);
+            for block in &blocks {
+                for (identity, run) in block.runs(family) {
+                    told.object(identity, run, out);
+                }
+                if told.text().len() >= CHUNK {
+                    out.told(told.text())?;
+                    told.take();
+                }
+            }
+        }
+        out.told(told.text())
     }
 
     /// Size of the stored data.

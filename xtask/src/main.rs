@@ -27,6 +27,8 @@ mod http;
 mod kube_names;
 mod lines;
 mod new;
+mod oci;
+mod package;
 mod pager;
 mod parity;
 mod peers;
@@ -59,6 +61,7 @@ struct Recipe {
 const RECIPES: &[Recipe] = &[
     Recipe { name: "setup", takes: Takes::Nothing, about: "install what building and testing need", run: setup::run },
     Recipe { name: "build", takes: Takes::Nothing, about: "release binaries in target/release", run: tasks::build },
+    Recipe { name: "image", takes: package::TAKES, about: "OCI images in target/package/image", run: package::run },
     Recipe {
         name: "run",
         takes: Takes::Anything("flags of the agent"),

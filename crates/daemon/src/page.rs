@@ -13,6 +13,8 @@ use expo::{Encoding, Format};
 pub struct ScrapeRequest {
     /// The format to write.
     pub format: Format,
+    /// How the answer is compressed. Only pages that compress it themselves need to know.
+    pub encoding: Encoding,
     /// When the scraper gives up, less a margin for the way. What is not there by then is better left out.
     pub deadline: Instant,
     /// The scraper: address, user agent and timeout, as far as they are known. Two scrapers behind one address that call
@@ -60,6 +62,11 @@ pub trait Page: Send + Sync + 'static {
     fn encoding(&self, asked: Encoding) -> Encoding {
         asked
     }
+
+    /// Whether the page writes gzip itself, when the request says so: for pages that know what repeats in them.
+    fn writes_gzip(&self) -> bool {
+        false
+    }
 }
 
 impl<P: Page + ?Sized> Page for Arc<P> {
@@ -77,6 +84,10 @@ impl<P: Page + ?Sized> Page for Arc<P> {
 
     fn encoding(&self, asked: Encoding) -> Encoding {
         (**self).encoding(asked)
+    }
+
+    fn writes_gzip(&self) -> bool {
+        (**self).writes_gzip()
     }
 }
 

@@ -330,8 +330,7 @@ async fn scraped(
         shared: Arc::clone(shared),
         page: Arc::clone(page),
         path: path.to_owned(),
-        request: ScrapeRequest { format, deadline, scraper, query },
-        encoding,
+        request: ScrapeRequest { format, encoding, deadline, scraper, query },
         started,
     };
     let held = Arc::clone(&turn);
@@ -363,7 +362,6 @@ struct Scrape {
     page: Arc<dyn Page>,
     path: String,
     request: ScrapeRequest,
-    encoding: Encoding,
     started: Instant,
 }
 
@@ -372,7 +370,7 @@ impl Scrape {
     fn write(self, parts: mpsc::Sender<Part>, _turn: Arc<dyn Send + Sync>) {
         let (telemetry, path) = (&self.shared.telemetry, self.path.as_str());
         let sink = Sink { parts, runtime: self.shared.runtime.clone(), stall: self.shared.limits.write };
-        let ended = stream::write_page(&*self.page, &self.request, self.encoding, sink);
+        let ended = stream::write_page(&*self.page, &self.request, sink);
         match ended {
             Ended::Whole(written, bytes) => {
                 telemetry.page_written(path, format_name(self.request.format), written.series, bytes);

@@ -67,7 +67,9 @@ pub(crate) struct Sink {
 }
 
 /// Writes `page` into the sink. Blocks; gives up when the client takes nothing for too long.
-pub(crate) fn write_page(page: &dyn Page, request: &ScrapeRequest, encoding: Encoding, sink: Sink) -> Ended {
+pub(crate) fn write_page(page: &dyn Page, request: &ScrapeRequest, sink: Sink) -> Ended {
+    let is_done = request.encoding == Encoding::Gzip && page.writes_gzip();
+    let encoding = if is_done { Encoding::Identity } else { request.encoding };
     write(encoding, Flush::Never, sink, |out, _| page.write(request, out))
 }
 

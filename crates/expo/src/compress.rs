@@ -7,7 +7,7 @@ use flate2::write::GzEncoder;
 use crate::negotiate::Encoding;
 
 /// Level 1 is faster by a quarter and leaves half as much again; level 6 takes twice the time for one twentieth less.
-const GZIP_LEVEL: u32 = 2;
+pub(crate) const GZIP_LEVEL: u32 = 2;
 const ZSTD_LEVEL: i32 = 1;
 
 /// Compresses what is written to it and passes it on. The end of the stream is written by [`Compressor::finish`].

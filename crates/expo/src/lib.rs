@@ -27,6 +27,7 @@ mod compress;
 mod dialect;
 mod encoder;
 mod escape;
+mod gzip;
 mod model;
 mod negotiate;
 mod number;
@@ -40,6 +41,7 @@ mod unique;
 
 pub use compress::Compressor;
 pub use encoder::{Encoder, encode, encode_exposition};
+pub use gzip::{Code, Counts, Gzip, Tokens};
 pub use model::{Exposition, NativeHistogram, ParsedFamily, ParsedKind, ParsedSample};
 pub use negotiate::{Encoding, Format, negotiate, negotiate_encoding};
 pub use page::Stats;

@@ -2,36 +2,26 @@
 //! outside of itself, so it can be copied while a scrape reads the original.
 
 use std::{
-    ops::{Add, Range},
+    ops::Add,
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use super::texts::{Text, Texts, grow};
-use crate::{
-    number,
-    rows::{Row, Rows},
+use super::{
+    runs::{self, Runs},
+    texts::{Text, Texts, grow},
+    uid::{Key, Uid},
 };
+use crate::rows::Rows;
 
-/// Objects of a block. Few, so that copying one is cheap (a third of a megabyte for pods) and finding an object's
-/// series in a column takes seven steps; enough that texts which objects share are rarely kept twice.
+/// Objects of a block. Few, so that copying one is cheap; enough that texts which objects share are rarely kept twice.
 const OBJECTS: usize = 128;
-
-/// How far from its expected place a series is looked for before it is searched.
-const NEAR: usize = 8;
 
 /// An object's place in its block.
 pub(super) type Slot = u16;
 
-#[derive(Clone, Copy, Debug)]
-struct Series {
-    number: f64,
-    labels: Text,
-    object: Slot,
-}
-
 #[derive(Debug)]
 struct Object {
-    uid: Text,
+    uid: Uid,
     identity: Text,
     /// The last relist that had the object. Not part of the state that readers see.
     round: AtomicU32,
@@ -48,7 +38,9 @@ impl Clone for Object {
 pub(super) struct Block {
     objects: Vec<Option<Object>>,
     used: usize,
-    columns: Vec<Vec<Series>>,
+    series: usize,
+    /// For each family, the run of each object; shorter where the last objects have none.
+    columns: Vec<Vec<Text>>,
     texts: Texts,
 }
 
@@ -97,15 +89,24 @@ impl Add for Usage {
 impl Block {
     /// An empty block for so many families.
     pub(super) fn new(families: usize) -> Self {
-        Self { objects: Vec::new(), used: 0, columns: vec![Vec::new(); families], texts: Texts::default() }
+        Self { objects: Vec::new(), used: 0, series: 0, columns: vec![Vec::new(); families], texts: Texts::default() }
+    }
+
+    /// How many objects it may have: all their texts must have a number.
+    fn room(&self) -> usize {
+        (Texts::MOST / (self.columns.len() + 2)).clamp(1, OBJECTS)
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.used < OBJECTS
+        self.used < self.room()
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.used == 0
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.used
     }
 
     /// Places that are taken.
@@ -119,8 +120,8 @@ impl Block {
         self.slots().filter(is_stale).collect()
     }
 
-    pub(super) fn uid(&self, slot: Slot) -> &[u8] {
-        self.object(slot).map_or(&[], |object| self.texts.text(object.uid))
+    pub(super) fn uid(&self, slot: Slot) -> Key<'_> {
+        self.object(slot).map_or(Key::Other(&[]), |object| object.uid.key(&self.texts))
     }
 
     /// Notes that a relist has the object.
@@ -134,35 +135,39 @@ impl Block {
         self.objects.get(usize::from(slot))?.as_ref()
     }
 
-    /// Whether the object has exactly these series.
-    pub(super) fn has(&self, slot: Slot, rows: &Rows) -> bool {
-        self.has_identity(slot, rows)
-            && self.by_family(rows).all(|(family, new)| self.changed_range(family, slot, rows, new).is_none())
+    fn identity(&self, slot: Slot) -> &[u8] {
+        self.object(slot).map_or(&[], |object| self.texts.text(object.identity))
     }
 
-    fn has_identity(&self, slot: Slot, rows: &Rows) -> bool {
-        self.object(slot).is_some_and(|object| self.texts.text(object.identity) == rows.identity())
+    fn run(&self, family: usize, slot: Slot) -> Text {
+        self.columns.get(family).and_then(|column| column.get(usize::from(slot))).copied().unwrap_or_default()
+    }
+
+    /// Whether the object has exactly these series.
+    pub(super) fn has(&self, slot: Slot, identity: &[u8], runs: &Runs) -> bool {
+        self.identity(slot) == identity
+            && runs.by_family().all(|(family, run)| self.texts.text(self.run(family, slot)) == run)
     }
 
     /// Puts other series in place of an object's.
-    pub(super) fn replace(&mut self, slot: Slot, rows: &Rows) -> Change {
+    pub(super) fn replace(&mut self, slot: Slot, identity: &[u8], runs: &Runs) -> Change {
         let mut change = Change { families: 0, is_new: false };
-        if !self.has_identity(slot, rows) {
-            let new = self.texts.acquire(rows.identity());
+        if self.identity(slot) != identity {
+            let new = self.texts.acquire(identity);
             if let Some(Some(object)) = self.objects.get_mut(usize::from(slot)) {
                 let old = std::mem::replace(&mut object.identity, new);
                 self.texts.release(old);
             }
             change.families = self.columns.len();
         }
-        change.families = change.families.max(self.write(slot, rows));
+        change.families = change.families.max(self.write(slot, runs));
         change
     }
 
     /// Puts a new object. There must be room.
-    pub(super) fn insert(&mut self, rows: &Rows, round: u32) -> (Slot, Change) {
+    pub(super) fn insert(&mut self, rows: &Rows, runs: &Runs, round: u32) -> (Slot, Change) {
         let free = self.objects.iter().position(Option::is_none).unwrap_or(self.objects.len());
-        let uid = self.texts.acquire(rows.uid().as_bytes());
+        let uid = Key::of(rows.uid()).store(&mut self.texts);
         let identity = self.texts.acquire(rows.identity());
         let object = Some(Object { uid, identity, round: AtomicU32::new(round) });
         match self.objects.get_mut(free) {
@@ -171,8 +176,8 @@ impl Block {
         }
         self.used += 1;
         let slot = Slot::try_from(free).unwrap_or(Slot::MAX);
-        let families = self.write(slot, rows);
-        if self.used == OBJECTS {
+        let families = self.write(slot, runs);
+        if !self.has_room() {
             self.shrink();
         }
         (slot, Change { families, is_new: true })
@@ -186,110 +191,78 @@ impl Block {
             *self = Self::new(self.columns.len());
             return;
         }
-        self.texts.release(object.uid);
+        if let Uid::Other(text) = object.uid {
+            self.texts.release(text);
+        }
         self.texts.release(object.identity);
         for family in 0..self.columns.len() {
-            let range = self.columns.get(family).map_or(0..0, |column| self.range_of(column, slot));
-            let Some(column) = self.columns.get_mut(family) else { continue };
-            for series in column.drain(range) {
-                self.texts.release(series.labels);
-            }
+            self.put(family, slot, Text::default());
         }
+    }
+
+    /// Identity and run of each object that has series of a family.
+    pub(super) fn runs(&self, family: usize) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let column = self.columns.get(family).map_or(&[][..], Vec::as_slice);
+        column.iter().zip(&self.objects).filter_map(|(run, object)| {
+            let object = object.as_ref().filter(|_| *run != Text::default())?;
+            Some((self.texts.text(object.identity), self.texts.text(*run)))
+        })
     }
 
     /// Appends a family's series.
     pub(super) fn push_family(&self, family: usize, name_and_brace: &[u8], out: &mut Vec<u8>) {
-        let Some(column) = self.columns.get(family) else { return };
-        let mut object: (Option<Slot>, &[u8]) = (None, &[]);
-        for series in column {
-            if object.0 != Some(series.object) {
-                let identity = self.object(series.object).map_or(&[][..], |object| self.texts.text(object.identity));
-                object = (Some(series.object), identity);
+        for (identity, mut run) in self.runs(family) {
+            while let Some((line, rest)) = runs::first_line(run) {
+                out.reserve(name_and_brace.len() + identity.len() + line.len());
+                out.extend_from_slice(name_and_brace);
+                out.extend_from_slice(identity);
+                out.extend_from_slice(line);
+                run = rest;
             }
-            let labels = self.texts.text(series.labels);
-            out.reserve(name_and_brace.len() + object.1.len() + labels.len() + 32);
-            out.extend_from_slice(name_and_brace);
-            out.extend_from_slice(object.1);
-            out.extend_from_slice(labels);
-            out.extend_from_slice(b"} ");
-            number::push(out, series.number);
-            out.push(b'\n');
         }
     }
 
     /// Size of the stored data.
     pub(super) fn usage(&self) -> Usage {
-        let columns: usize = self.columns.iter().map(|column| column.capacity() * size_of::<Series>()).sum();
-        let rest = self.columns.capacity() * size_of::<Vec<Series>>()
+        let columns: usize = self.columns.iter().map(|column| column.capacity() * size_of::<Text>()).sum();
+        let rest = self.columns.capacity() * size_of::<Vec<Text>>()
             + self.objects.capacity() * size_of::<Option<Object>>()
             + self.texts.heap()
             + size_of::<Self>();
-        Usage { objects: self.used, series: self.columns.iter().map(Vec::len).sum(), bytes: columns + rest }
-    }
-
-    /// New rows of each family, also of those that have none. Rows come sorted by family.
-    fn by_family<'r>(&self, rows: &'r Rows) -> impl Iterator<Item = (usize, &'r [Row])> + use<'r> {
-        let mut rest = rows.all();
-        (0..self.columns.len()).map(move |family| {
-            let length = rest.iter().take_while(|row| usize::from(row.family) == family).count();
-            let (new, after) = rest.split_at(length);
-            rest = after;
-            (family, new)
-        })
-    }
-
-    /// Where the object's series of a family are, if they are not the same as the new ones.
-    fn changed_range(&self, family: usize, slot: Slot, rows: &Rows, new: &[Row]) -> Option<Range<usize>> {
-        let column = self.columns.get(family)?;
-        let range = self.range_of(column, slot);
-        let old = column.get(range.clone()).unwrap_or(&[]);
-        let is_same = old.len() == new.len()
-            && old.iter().zip(new).all(|(old, new)| {
-                old.number.to_bits() == new.number.to_bits() && self.texts.text(old.labels) == rows.own_labels(new)
-            });
-        (!is_same).then_some(range)
+        Usage { objects: self.used, series: self.series, bytes: columns + rest }
     }
 
     /// Writes what is not the same, and says of how many families.
-    fn write(&mut self, slot: Slot, rows: &Rows) -> usize {
+    fn write(&mut self, slot: Slot, runs: &Runs) -> usize {
         let mut changed = 0;
-        for (family, new) in self.by_family(rows) {
-            let Some(range) = self.changed_range(family, slot, rows, new) else { continue };
-            let Some(column) = self.columns.get_mut(family) else { continue };
-            let texts = &mut self.texts;
-            let series = new.iter().map(|row| Series {
-                number: row.number,
-                labels: texts.acquire(rows.own_labels(row)),
-                object: slot,
-            });
-            let series: Vec<Series> = series.collect();
-            grow(column, series.len().saturating_sub(range.len()));
-            for old in column.splice(range, series) {
-                self.texts.release(old.labels);
+        for (family, run) in runs.by_family() {
+            if self.texts.text(self.run(family, slot)) == run {
+                continue;
             }
+            let text = if run.is_empty() { Text::default() } else { self.texts.acquire(run) };
+            self.put(family, slot, text);
             changed += 1;
         }
         changed
     }
 
-    /// Where an object's series are in a column, which is sorted by object. Most families have equally many series of
-    /// each object, so the place can be guessed; a search would read the column's memory in seven places.
-    fn range_of(&self, column: &[Series], slot: Slot) -> Range<usize> {
-        let is_before = |at: usize| column.get(at).is_some_and(|series| series.object < slot);
-        let guess = usize::from(slot) * column.len() / self.objects.len().max(1);
-        let near = guess.saturating_sub(NEAR)..(guess + NEAR).min(column.len());
-        let mut start = guess;
-        while start > near.start && !is_before(start - 1) {
-            start -= 1;
+    /// Puts a run in the place of another.
+    fn put(&mut self, family: usize, slot: Slot, new: Text) {
+        let Some(column) = self.columns.get_mut(family) else { return };
+        let at = usize::from(slot);
+        if at >= column.len() {
+            if new == Text::default() {
+                return;
+            }
+            let more = at + 1 - column.len();
+            grow(column, more);
+            column.resize(at + 1, Text::default());
         }
-        while start < near.end && is_before(start) {
-            start += 1;
-        }
-        if (start > 0 && !is_before(start - 1)) || is_before(start) {
-            start = column.partition_point(|series| series.object < slot);
-        }
-        let after = column.get(start..).unwrap_or(&[]);
-        start..start + after.iter().take_while(|series| series.object == slot).count()
+        let Some(place) = column.get_mut(at) else { return };
+        let old = std::mem::replace(place, new);
+        self.series += runs::lines(self.texts.text(new));
+        self.series -= runs::lines(self.texts.text(old));
+        self.texts.release(old);
     }
 
     fn shrink(&mut self) {

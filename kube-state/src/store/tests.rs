@@ -1,5 +1,6 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, io::Read, sync::Arc};
 
+use expo::Gzip;
 use proptest::prelude::*;
 
 use super::*;
@@ -42,6 +43,15 @@ fn text(snapshot: &Snapshot) -> String {
     let mut out = Vec::new();
     snapshot.write(&mut out, |_| true).unwrap();
     String::from_utf8(out).unwrap()
+}
+
+/// What a client unpacks, and how much it was sent.
+fn unpacked(format: Format, together: &[Snapshot]) -> (String, usize) {
+    let mut gzip = Gzip::new(Vec::new());
+    Snapshot::write_gzip(format, together, &mut gzip, |_| true).unwrap();
+    let (gzip, mut text) = (gzip.finish().unwrap(), String::new());
+    flate2::read::GzDecoder::new(&*gzip).read_to_string(&mut text).unwrap();
+    (text, gzip.len())
 }
 
 fn sorted_series(snapshot: &Snapshot) -> Vec<String> {
@@ -187,6 +197,34 @@ fn concurrent_scrapes_always_see_every_object() {
     scrapes.join().unwrap();
 }
 
+#[test]
+fn what_is_packed_is_what_is_written() {
+    for (objects, names) in [(0, 1), (3, 1), (WORTH_TELLING, 1), (300, 1), (300, 4000), (40, 4000)] {
+        let (mut rows, mut stores) = (rows(), [store(), store()]);
+        for uid in 0..objects {
+            let name = format!("{}-{uid}", "n".repeat((uid * 7919) % names + 1));
+            let (uid, labels) = (self::uid(uid), ["", r#""a":"\"","b":"\n\\""#, r#""a":"é\"x","zone":"z""#]);
+            let object = format!(
+                r#"{{"metadata":{{"name":"{name}","namespace":"ns","uid":"{uid}","labels":{{{}}}}},
+                    "status":{{"active":{},"startTime":"2026-01-01T00:00:{:02}Z"}}}}"#,
+                labels[name.len() % 3],
+                name.len() % 4,
+                name.len() % 60
+            );
+            resource().render(object.as_bytes(), &mut rows).unwrap();
+            stores[usize::from(name.len() % 3 == 0)].put(&rows);
+        }
+        let snapshots = stores.map(|store| store.reader().snapshot());
+        for format in [Format::Text, Format::OpenMetrics] {
+            let mut plain = Vec::new();
+            Snapshot::write_together_as(format, &snapshots, &mut plain, |_| true).unwrap();
+            let (text, packed) = unpacked(format, &snapshots);
+            assert!(text.as_bytes() == plain, "{objects} objects with names of up to {names} bytes");
+            assert!(objects < 300 || packed < plain.len() / 8, "{packed} of {}", plain.len());
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Put(usize, usize),
@@ -239,6 +277,9 @@ proptest! {
             }
             prop_assert_eq!(store.len(), objects.len());
         }
-        prop_assert_eq!(sorted_series(&store.reader().snapshot()), expected(&objects));
+        let snapshot = store.reader().snapshot();
+        prop_assert_eq!(sorted_series(&snapshot), expected(&objects));
+        prop_assert_eq!(snapshot.usage().series, expected(&objects).len());
+        prop_assert_eq!(text(&snapshot), unpacked(Format::Text, &[snapshot]).0);
     }
 }

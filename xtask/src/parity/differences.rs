@@ -125,6 +125,12 @@ pub(crate) const EXPLAINED: &[Difference] = &[
               ours counts the machine's threads",
     },
     Difference {
+        family: "container_start_time_seconds",
+        is: |series, (low, _), ours| series.label("id") == "/" && ours < low,
+        why: "cAdvisor shows when a folder of the hierarchies was last changed, some seconds after the boot or later; ours \
+              is the boot",
+    },
+    Difference {
         family: "container_memory_kernel_usage",
         is: |_, theirs, ours| theirs == (0.0, 0.0) && ours > 0.0,
         why: "cAdvisor reads it from cgroup v1 alone and prints 0 on v2; ours is the cgroup's own count",

@@ -26,6 +26,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use caps::Capability;
 use kernfs::{Host, ReadError};
 use kubernetes::WorkloadRef;
 use parking_lot::Mutex;
@@ -52,6 +53,7 @@ use crate::{
     events::{Feeds, Kind, flow::Flow},
     identity::{AsWorkload, Peers, names::NAMES},
     ids::CgroupId,
+    privilege,
     spec::{Collector, Context, Need, Scrape, Spec, Unavailable, View},
 };
 
@@ -140,7 +142,7 @@ const LIVING: [&str; 2] = ["count_living", "count_living_here"];
 static HOOKS: [&[(&str, Hook)]; 2] =
     [hooks!((LIVING[0], Hook::Sockets("conns"))), hooks!((LIVING[1], Hook::Iterator("tcp")))];
 
-/// Part of the time that passes over all sockets may take: one that took 10 ms is not repeated within a second.
+/// Part of a CPU that passes over all sockets may take: one that took 10 ms of it is not repeated within a second.
 const PASS_SHARE: u32 = 100;
 
 /// Peers of a workload, as a multiple of those of a container and direction.
@@ -274,15 +276,17 @@ impl Tcp {
             Ok(peers)
         })?;
         spaces::adopt(host, &object.iterator("adopt")?);
-        let living = match object.iterator(LIVING[0]) {
-            Ok(iterator) => Living::Everywhere(iterator),
-            Err(_) => Living::BySpace(BySpace {
+        let living = if let Ok(iterator) = object.iterator(LIVING[0]) {
+            Living::Everywhere(iterator)
+        } else {
+            privilege::keep(Capability::CAP_SYS_ADMIN);
+            Living::BySpace(BySpace {
                 host: Arc::clone(host),
                 iterator: object.iterator(LIVING[1])?,
                 pass: object.table("pass")?,
                 number: AtomicU64::new(0),
                 told: AtomicBool::new(false),
-            }),
+            })
         };
         let state = State {
             book: Book::new(options.peers as usize * WORKLOAD_PEERS),
@@ -362,6 +366,11 @@ impl Tcp {
         self.vitals().lost
     }
 
+    /// Whether living connections are counted by network namespace, since the kernel refuses what sees all of them.
+    pub fn goes_by_space(&self) -> bool {
+        matches!(self.living, Living::BySpace(_))
+    }
+
     /// Cost of the programs.
     pub fn costs(&self) -> super::object::Costs {
         self.object.costs()
@@ -372,10 +381,8 @@ impl Tcp {
         if state.passed.elapsed() < state.pass_took * PASS_SHARE {
             return Ok(false);
         }
-        let started = Instant::now();
-        self.living.run()?;
-        state.pass_took = started.elapsed();
-        state.passed = started;
+        state.passed = Instant::now();
+        state.pass_took = self.living.run()?;
         Ok(true)
     }
 

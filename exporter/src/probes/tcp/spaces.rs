@@ -10,6 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use kernfs::{Host, Reader};
@@ -42,28 +43,37 @@ pub(super) struct BySpace {
 }
 
 impl Living {
-    /// One pass.
-    pub(super) fn run(&self) -> io::Result<()> {
+    /// One pass; the time of a CPU that it took.
+    pub(super) fn run(&self) -> io::Result<Duration> {
         let by_space = match self {
-            Self::Everywhere(iterator) => return iterator.run(),
+            Self::Everywhere(iterator) => {
+                let before = cpu_time();
+                return iterator.run().map(|()| cpu_time().saturating_sub(before));
+            }
             Self::BySpace(by_space) => by_space,
         };
         by_space.pass.set(&0_u32, &(by_space.number.fetch_add(1, Relaxed) + 1))?;
-        let (failed, spaces) = in_each(&by_space.host, &by_space.iterator);
+        let (failed, spaces, took) = in_each(&by_space.host, &by_space.iterator);
         if failed > 0 && !by_space.told.swap(true, Relaxed) {
             tracing::warn!(
                 failed,
                 spaces,
-                "cannot enter all network namespaces: what connections carry there is counted when they end; grant CAP_SYS_ADMIN and set privilege.keep_capabilities"
+                "cannot enter all network namespaces: what connections carry there is counted when they end; grant CAP_SYS_ADMIN"
             );
         }
-        Ok(())
+        Ok(took)
     }
+}
+
+/// What this thread has used of CPUs.
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 /// Takes in the connections that are there. One whose namespace cannot be entered is counted from its next change on.
 pub(super) fn adopt(host: &Host, iterator: &Iterator) {
-    let (failed, spaces) = in_each(host, iterator);
+    let (failed, spaces, _) = in_each(host, iterator);
     if failed > 0 {
         tracing::warn!(
             failed,
@@ -73,9 +83,12 @@ pub(super) fn adopt(host: &Host, iterator: &Iterator) {
     }
 }
 
-/// Runs it once in each network namespace: how many could not be entered, of how many.
-fn in_each(host: &Host, iterator: &Iterator) -> (usize, usize) {
+/// Runs it once in each network namespace: how many could not be entered, of how many, and the time of a CPU that all of
+/// it took.
+fn in_each(host: &Host, iterator: &Iterator) -> (usize, usize, Duration) {
+    let before = cpu_time();
     let spaces = network_spaces(host);
+    let looked = cpu_time().saturating_sub(before);
     // Namespaces belong to threads: one that has been elsewhere is not used for anything else.
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
@@ -91,9 +104,10 @@ fn in_each(host: &Host, iterator: &Iterator) -> (usize, usize) {
                     }
                 }
             }
-            failed
+            (failed, cpu_time())
         });
-        (thread.join().unwrap_or(spaces.len()), spaces.len())
+        let (failed, took) = thread.join().unwrap_or((spaces.len(), Duration::ZERO));
+        (failed, spaces.len(), looked + took)
     })
 }
 

@@ -266,6 +266,9 @@ pub(super) struct KubeState {
     /// Kinds that its account may not list.
     #[serde(default)]
     forbidden: Vec<String>,
+    /// Kinds that its account may list but not watch.
+    #[serde(default)]
+    unwatchable: Vec<String>,
     /// Whether its page about itself is scraped.
     #[serde(default = "yes")]
     scraped: bool,
@@ -282,7 +285,7 @@ const fn yes() -> bool {
 impl KubeState {
     pub(super) fn start<'l>(&self, lab: &'l Lab, place: &Place) -> Result<Undo<'l>> {
         let mut kubeconfig = lab.machine.kubeconfig();
-        if !self.forbidden.is_empty() {
+        if self.has_account() {
             kubeconfig = self.account(lab, place)?;
         }
         if self.cuttable {
@@ -303,7 +306,7 @@ impl KubeState {
             let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
             lab.scrape(&place.namespace, &targets, &[("cluster", &place.namespace)])?;
         }
-        let (place, account) = (place.clone(), !self.forbidden.is_empty());
+        let (place, account) = (place.clone(), self.has_account());
         Ok(Box::new(move || {
             lab.scrape_no_more(&place.namespace);
             drop(with(&place, std::mem::take));
@@ -315,18 +318,29 @@ impl KubeState {
         }))
     }
 
+    /// Whether it has an account of its own.
+    fn has_account(&self) -> bool {
+        !self.forbidden.is_empty() || !self.unwatchable.is_empty()
+    }
+
     /// An account that may do what kube-state needs, but for some kinds.
     fn account(&self, lab: &Lab, place: &Place) -> Result<PathBuf> {
         let role =
             process::output(Command::new(lab::binary("yagura-kube-state")).arg("--print-rbac").args(&self.flags))?;
         let name = &place.namespace;
-        let mut kept = Vec::new();
+        let (mut kept, mut only_listed, mut groups) = (Vec::new(), Vec::new(), "");
         for line in role.lines() {
-            let is_forbidden = self.forbidden.iter().any(|kind| line.trim() == format!("- {kind}"));
-            if !is_forbidden {
+            let is_one_of = |kinds: &[String]| kinds.iter().any(|kind| line.trim() == format!("- {kind}"));
+            if line.starts_with("- apiGroups:") {
+                groups = line;
+            }
+            if is_one_of(&self.unwatchable) {
+                only_listed.push(format!("{groups}\n  resources:\n{line}\n  verbs: [list]"));
+            } else if !is_one_of(&self.forbidden) {
                 kept.push(line.replace("name: yagura-kube-state", &format!("name: {name}")));
             }
         }
+        kept.extend(only_listed);
         let objects = format!(
             "{}\n---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: {name}}}\n\
              roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {name}}}\n\
