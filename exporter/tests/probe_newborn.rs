@@ -24,13 +24,14 @@ const TIMES: usize = 20;
 
 /// What it does: it leaves the machine's network for one of its own, as a runtime does after it has joined a cgroup,
 /// computes, and sends datagrams.
-const LIFE: &str = "exec unshare --net sh -c 'ip link add eth0 type dummy && ip addr add 10.9.0.1/24 dev eth0 && \
-    ip link set eth0 up && ping -c 3 -i 0.2 -W 1 10.9.0.2; i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; \
-    sleep 0.2; cat /proc/self/net/dev > $TRAFFIC'";
+const LIFE: &str = "exec unshare --net bash -c 'ip link add eth0 type veth peer name peer0 && ip link set peer0 up && ip addr add 10.9.0.1/24 dev eth0 && \
+    ip link set eth0 up && ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:01 dev eth0; echo 1 > /dev/udp/10.9.0.2/9; i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; \
+    sleep 1; cat /proc/self/net/dev > $TRAFFIC'";
 
-/// A page with the values of a family by path.
+/// The values of a family by path, of network families those of `eth0`.
 fn values(page: &Exposition, family: &str) -> BTreeMap<String, f64> {
     let samples = page.samples().map(|(_, sample)| sample).filter(|sample| sample.name == family);
+    let samples = samples.filter(|sample| sample.label("interface").is_none_or(|name| name == "eth0"));
     samples.filter_map(|sample| Some((sample.label("id")?.to_owned(), sample.value))).collect()
 }
 
@@ -98,8 +99,8 @@ fn containers_between_two_scrapes_add_up_for_each_scraper() {
         let first = page(&agent, scraper);
         for family in [CPU, SENT] {
             let values = values(&first, family);
-            assert_eq!(there(&values), truth.len(), "{scraper} has {family} of all: {values:?}");
-            assert!(truth.keys().all(|path| values.get(path) == Some(&0.0)), "{scraper}: {family} {values:?}");
+            assert_eq!(there(&values), truth.len(), "{scraper} has {family} of all");
+            assert!(truth.keys().all(|path| values.get(path) == Some(&0.0)), "{scraper}: {family} begins with zero");
         }
         assert_eq!(there(&values(&first, "container_memory_usage_bytes")), 0, "gauges go at once");
         for _ in 0..TIMES {
@@ -108,7 +109,8 @@ fn containers_between_two_scrapes_add_up_for_each_scraper() {
             for (path, (cpu, sent)) in &truth {
                 let (shown, packets) = (cpus.get(path).unwrap(), packets.get(path).unwrap());
                 assert!((shown - cpu).abs() < cpu * 0.01 + 0.002, "{scraper}: {shown} of {cpu} s of {path}");
-                assert!((packets - sent).abs() < 0.5, "{scraper}: {packets} of {sent} packets of {path}");
+                // The kernel may send some of its own after the last look.
+                assert!((*sent..sent + 4.0).contains(packets), "{scraper}: {packets} of {sent} packets of {path}");
             }
         }
         assert_eq!(there(&values(&page(&agent, scraper), CPU)), 0, "{scraper} has had them often enough");

@@ -153,6 +153,14 @@ impl Kept {
         self.files.retain(|(_, slot)| matches!(slot, Slot::Open(_)));
     }
 
+    /// Opens a file anew at its next read: of `cgroup.procs` version 1 gives what is open the list of a moment ago, as long
+    /// as it is read again within a second.
+    pub fn reopen(&mut self, name: &str) {
+        if let Some(at) = self.files.iter().position(|(known, _)| *known == name) {
+            self.close(at);
+        }
+    }
+
     fn evict_one(&mut self) {
         if let Some(at) = self.files.iter().position(|(_, slot)| matches!(slot, Slot::Open(_))) {
             self.close(at);

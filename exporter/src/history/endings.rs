@@ -16,10 +16,15 @@ const READING_HOLDS: f64 = 60.0;
 pub(super) struct Rows(HashMap<u64, Kept>);
 
 impl Rows {
-    /// Those of a batch.
-    pub(super) fn of(batch: &mut Batch, is_wanted: impl Fn(usize) -> bool) -> Self {
+    /// Those of a batch that are the cgroup's own: what began before it, as the counters of the host's interfaces that a
+    /// container has until it gets its own, is nobody's end.
+    pub(super) fn of(batch: &mut Batch, birth: f64, is_wanted: impl Fn(usize) -> bool) -> Self {
         let mut rows = HashMap::new();
-        batch.counters(is_wanted, |counter| drop(rows.insert(counter.series(), counter.keep())));
+        batch.counters(is_wanted, |counter| {
+            if counter.created.is_none_or(|created| created >= birth) {
+                rows.insert(counter.series(), counter.keep());
+            }
+        });
         Self(rows)
     }
 
@@ -34,9 +39,9 @@ impl Rows {
         }
     }
 
-    /// Those that a scraper loses if it does not see them: not the zeros, nor what is not the cgroup's own.
+    /// Those that a scraper loses if it does not see them: not the zeros.
     pub(super) fn shown(&self) -> impl Iterator<Item = (u64, &Kept)> {
-        let shown = self.0.iter().filter(|(_, kept)| kept.number > 0.0 && kept.created.is_none());
+        let shown = self.0.iter().filter(|(_, kept)| kept.number > 0.0);
         shown.map(|(series, kept)| (*series, kept))
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::BinaryHeap,
+    collections::{BTreeSet, BinaryHeap},
     io,
     sync::{
         Arc, Weak,
@@ -28,19 +28,16 @@ use crate::{
 const QUEUE: usize = 4096;
 /// Most cgroups that are kept ready to be read. Of more the oldest are found again when they empty.
 const READY_MOST: usize = 512;
-/// When a new cgroup is read: a runtime fills it, names it and gives it a network namespace step by step.
-const AFTER_BIRTH: [Duration; 6] = [ms(10), ms(40), ms(160), ms(640), ms(2560), ms(10_000)];
+/// When a new cgroup is read: a runtime fills it, names it and gives it a network namespace step by step, and that can only
+/// be found while a process is in it. In milliseconds.
+const AFTER_BIRTH: [u64; 17] = [5, 10, 20, 35, 50, 75, 100, 150, 200, 300, 400, 600, 1000, 1600, 2500, 5000, 10_000];
 /// When a cgroup is read again that has emptied: its last process may have some microseconds left to run, and the kernel
-/// adds up some of its counters later.
-const AFTER_END: [Duration; 3] = [ms(3), ms(30), ms(300)];
+/// adds up some of its counters later. In milliseconds.
+const AFTER_END: [u64; 3] = [3, 30, 300];
 /// How long one is read at most.
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often is looked whether this is still wanted.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-
-const fn ms(milliseconds: u64) -> Duration {
-    Duration::from_millis(milliseconds)
-}
 
 /// Reads for a [`History`], from its first page on and until it is dropped.
 pub struct Keeper {
@@ -79,23 +76,33 @@ impl Keeper {
 
 /// What is to be read when, the earliest first.
 #[derive(Debug, Default)]
-struct Agenda(BinaryHeap<Reverse<(Instant, String)>>);
+struct Agenda {
+    waiting: BinaryHeap<Reverse<(Instant, String)>>,
+    /// Once each, however often its time has come.
+    due: BTreeSet<String>,
+}
 
 impl Agenda {
-    fn add(&mut self, path: &str, after: &[Duration]) {
+    fn add(&mut self, path: &str, after: &[u64]) {
         let now = Instant::now();
-        self.0.extend(after.iter().map(|after| Reverse((now + *after, path.to_owned()))));
+        self.waiting.extend(after.iter().map(|ms| Reverse((now + Duration::from_millis(*ms), path.to_owned()))));
     }
 
     fn wait(&self) -> Duration {
-        self.0
-            .peek()
-            .map_or(LOOK_EVERY, |Reverse((due, _))| due.saturating_duration_since(Instant::now()).min(LOOK_EVERY))
+        if !self.due.is_empty() {
+            return Duration::ZERO;
+        }
+        let next = self.waiting.peek().map(|Reverse((due, _))| due.saturating_duration_since(Instant::now()));
+        next.unwrap_or(LOOK_EVERY).min(LOOK_EVERY)
     }
 
     fn due(&mut self) -> Option<String> {
-        let is_due = self.0.peek().is_some_and(|Reverse((due, _))| *due <= Instant::now());
-        if is_due { self.0.pop().map(|Reverse((_, path))| path) } else { None }
+        let now = Instant::now();
+        while let Some(Reverse((_, path))) = self.waiting.peek().filter(|Reverse((due, _))| *due <= now) {
+            self.due.insert(path.clone());
+            self.waiting.pop();
+        }
+        self.due.pop_first()
     }
 }
 

@@ -104,7 +104,7 @@ impl History {
 
     /// These are the counters of a cgroup that may soon be gone.
     pub fn read(&self, portrait: Portrait, batch: &mut Batch, now: f64) {
-        let rows = Rows::of(batch, |_| true);
+        let rows = Rows::of(batch, portrait.created, |_| true);
         let state = &mut *self.0.lock();
         state.endings.read(portrait, rows, now);
         state.cut += state.endings.cut_to(ENDINGS_MOST);
@@ -184,7 +184,7 @@ impl State {
                 }
             }
             for (subject, labels, birth) in vanished {
-                let rows = Rows::of(batch, |of| of == subject);
+                let rows = Rows::of(batch, birth, |of| of == subject);
                 let path = labels.id.clone();
                 self.endings.read(Portrait::shown(labels, birth), rows, asked.now);
                 self.endings.gone_at(&path, asked.now);
@@ -235,7 +235,7 @@ fn show_living(
             Some(Known::Settled) => {}
             Some(Known::Young { .. }) => places.push((place, *birth, of.index())),
             None if *birth > since => {
-                let rows = Rows::of(batch, |subject| subject == of.index());
+                let rows = Rows::of(batch, *birth, |subject| subject == of.index());
                 endings.read(Portrait::shown(labels_of(batch, of.index()), *birth), rows, asked.now);
                 ticket.first.push((place, Known::young()));
                 young.insert(of.index(), Young { place, birth: *birth, seen: None });

@@ -52,6 +52,11 @@ impl Folders {
         }
     }
 
+    /// Opens a file anew at its next read, see [`Kept::reopen`].
+    pub(super) fn reopen(&mut self, name: &str) {
+        self.kept.iter_mut().for_each(|folder| folder.reopen(name));
+    }
+
     /// Looks again for files that were not there.
     pub(super) fn forget_absent(&mut self) {
         self.kept.iter_mut().for_each(Kept::forget_absent);

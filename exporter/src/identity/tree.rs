@@ -265,7 +265,7 @@ impl Tree {
             }
         }
         let walked = self.last_walk == Some(now);
-        self.name_the_unnamed(reader, walked);
+        self.name_the_unnamed(reader, walked, |_| true);
         self.find_rests();
         self.find_workloads();
         self.figures.groups = self.groups.len();
@@ -330,7 +330,7 @@ impl Tree {
                 self.visit(index, &from, reader);
             }
         }
-        self.name_the_unnamed(reader, true);
+        self.name_the_unnamed(reader, false, |group| group.path.starts_with(from.as_str()));
     }
 
     /// Forgets the cgroup at this path. See [`Tree::admit`].
@@ -356,7 +356,7 @@ impl Tree {
 
     /// Registers one cgroup and no other in the batch under cAdvisor's labels. Whether there is one at this path.
     pub fn alone_as_cadvisor(&mut self, path: &str, reader: &mut Reader, out: &mut Batch) -> bool {
-        self.name_the_unnamed(reader, true);
+        self.name_the_unnamed(reader, false, |group| *group.path == *path);
         for group in self.groups.values_mut() {
             group.cadvisor = None;
             group.own = None;
@@ -369,6 +369,8 @@ impl Tree {
         group.known = Read::default();
         group.members.forget();
         group.forget_absent();
+        let inner = group.inner.iter_mut().map(|(_, _, folders)| folders);
+        std::iter::once(&mut group.folders).chain(inner).for_each(|folders| folders.reopen("cgroup.procs"));
         true
     }
 
@@ -676,9 +678,9 @@ impl Tree {
 
     /// Asks the bundles of containers that have no name yet. A young container is asked in each scrape, since its bundle
     /// may be unreadable for a moment; one that keeps silent only after each walk.
-    fn name_the_unnamed(&mut self, reader: &mut Reader, walked: bool) {
+    fn name_the_unnamed(&mut self, reader: &mut Reader, walked: bool, is_asked: impl Fn(&Group) -> bool) {
         let Self { host, layout, places, groups, pods, sandbox_image, .. } = self;
-        for group in groups.values_mut() {
+        for group in groups.values_mut().filter(|group| is_asked(group)) {
             if group.named {
                 group.follow_record(host, reader);
                 continue;
@@ -712,7 +714,7 @@ impl Tree {
             }
             group.take_names(named);
         }
-        for group in self.groups.values_mut().filter(|group| !group.named) {
+        for group in self.groups.values_mut().filter(|group| !group.named && is_asked(group)) {
             if let Some(uid) = &group.pod_uid
                 && let Some(known) = self.pods.get(uid)
             {

@@ -70,8 +70,8 @@ fn prove(count: u64, seconds: u64, most: u64) -> Result<()> {
     let agent = Agent::start(&agent::binary()?, &flags)?;
     let config = configuration(agent.url(), &intervals);
     let both = [
-        ("Prometheus 2", Prometheus::with(&PROMETHEUS_2.path()?, &config, "newborn-2", &[])?),
-        ("Prometheus 3", Prometheus::with(&PROMETHEUS_3.path()?, &config, "newborn-3", &[])?),
+        ("Prometheus 2", Prometheus::with(&PROMETHEUS_2.path()?, &config, "proof-newborn-2", &[])?),
+        ("Prometheus 3", Prometheus::with(&PROMETHEUS_3.path()?, &config, "proof-newborn-3", &[])?),
     ];
     let slowest = intervals.iter().map(|(every, _)| *every).max().unwrap_or_default();
     for (_, prometheus) in &both {
@@ -167,8 +167,7 @@ fn compare(
 /// The mean of the rate over five minutes, times the time: what a board adds up.
 fn mean_of_rates(prometheus: &Prometheus, series: &str, [begin, end]: [f64; 2]) -> Result<f64> {
     const STEP: u64 = 5;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds of this run")]
-    let past = (end - begin) as u64;
+    let past = Duration::from_secs_f64(end - begin).as_secs();
     let rows = prometheus.range(&format!("sum(rate({series}[5m]))"), past, STEP)?;
     let values = rows.iter().flat_map(|row| row["values"].as_array().into_iter().flatten());
     let numbers = values.filter_map(|value| value[1].as_str()?.parse::<f64>().ok());
@@ -231,7 +230,7 @@ struct Container {
 }
 
 /// What a container does: it takes the network that a runtime gives, computes and sleeps by turns, and sends datagrams.
-const LIFE: &str = "ip link add eth0 type dummy && ip addr add 10.9.0.1/24 dev eth0 && ip link set eth0 up && \
+const LIFE: &str = "ip link add eth0 type veth peer name peer0 && ip link set peer0 up && ip addr add 10.9.0.1/24 dev eth0 && ip link set eth0 up && \
     ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:01 dev eth0; \
     turn() { i=0; while [ $i -lt 4000 ]; do i=$((i+1)); done; \
     echo 0123456789012345678901234567890123456789 > /dev/udp/10.9.0.2/9; }; \

@@ -108,21 +108,24 @@ impl Doors {
     ) -> Result<Option<Space>, ReadError> {
         let first = group.members(layout, reader)?.0.first().copied();
         let Some(open) = &mut self.open else { return Ok(None) };
-        let Some(pid) = first else {
-            let last = open.files.get(&group.path);
-            return Ok(last.map(|(inode, pid, _)| Space { pid: *pid, inode: Some(*inode), is_hosts: Some(false) }));
-        };
-        let inode = namespace_of(pid, host, reader);
+        let inode = first.and_then(|pid| namespace_of(pid, host, reader));
         let is_hosts = inode.zip(self.host).map(|(its, hosts)| its == hosts);
-        match inode.filter(|_| is_hosts == Some(false)) {
-            Some(inode) if open.files.get(&group.path).is_some_and(|(known, ..)| *known == inode) => {}
-            Some(inode) => {
-                let folder = Kept::new(host.proc.join(&pid.to_string()), Arc::clone(&open.budget));
-                open.files.insert(group.path.clone(), (inode, pid, folder));
+        match (first, inode, is_hosts) {
+            (Some(pid), Some(inode), Some(false)) => {
+                if open.files.get(&group.path).is_none_or(|(known, ..)| *known != inode) {
+                    let folder = Kept::new(host.proc.join(&pid.to_string()), Arc::clone(&open.budget));
+                    open.files.insert(group.path.clone(), (inode, pid, folder));
+                }
             }
-            None => drop(open.files.remove(&group.path)),
+            (Some(_), _, Some(true)) => drop(open.files.remove(&group.path)),
+            // A process that ends leaves its namespaces before its cgroup.
+            _ => {
+                if let Some((inode, pid, _)) = open.files.get(&group.path) {
+                    return Ok(Some(Space { pid: *pid, inode: Some(*inode), is_hosts: Some(false) }));
+                }
+            }
         }
-        Ok(Some(Space { pid, inode, is_hosts }))
+        Ok(first.map(|pid| Space { pid, inode, is_hosts }))
     }
 
     /// To be called first in a scrape: forgets cgroups that the last scrape did not ask for.

@@ -37,7 +37,7 @@ impl Used {
             (0, _) => {}
             (written, false) => batch.put_of(&WRITTEN, of, ["vda"], Bytes(written)),
             (written, true) => {
-                let extra = Extra { created: Some(1.0), exemplar: None };
+                let extra = Extra { created: Some(0.5), exemplar: None };
                 batch.put_with(&WRITTEN, Some(of), ["vda"], Bytes(written), extra);
             }
         }
