@@ -277,7 +277,7 @@ impl PlainField {
     }
 }
 
-/// `{label}` by its value, `{number:label}` by the number `major:minor` of the block device, `{hex8:label}` in eight
+/// `{label}` by its value, `{base}` by the name of the disk, `{number:label}` by the number `major:minor` of the block device, `{hex8:label}` in eight
 /// hexadecimal digits, `{*}` by the rest of the family's name, `{*-}` by the same without underscores.
 fn fill(text: &str, series: &Series<'_>) -> Option<String> {
     let mut filled = String::new();
@@ -293,13 +293,19 @@ fn fill(text: &str, series: &Series<'_>) -> Option<String> {
             _ if word == "*<" => filled.push_str(series.rest.split_once('_')?.0),
             _ if word == "*>" => filled.push_str(series.rest.split_once('_')?.1),
             _ if word == "*-" => filled.push_str(&series.rest.replace('_', "")),
-            _ if word == "base" => filled.push_str(label("device")?.trim_start_matches("/dev/")),
+            _ if word == "base" => filled.push_str(disk(label("device")?)?),
             _ => filled.push_str(label(word)?),
         }
         rest = tail;
     }
     filled.push_str(rest);
     Some(filled)
+}
+
+/// The name of a disk in diskstats. A kubelet has figures of disks alone, and zeros for a loop device that is mounted.
+fn disk(device: &str) -> Option<&str> {
+    let name = device.trim_start_matches("/dev/");
+    (!["loop", "ram", "sr"].iter().any(|other| name.starts_with(other))).then_some(name)
 }
 
 fn device_number(device: &str) -> Option<String> {
