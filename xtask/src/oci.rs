@@ -51,6 +51,15 @@ fn header(kind: tar::EntryType, mode: u32, size: u64) -> tar::Header {
     header
 }
 
+/// How a layer is compressed.
+#[derive(Clone, Copy)]
+pub(crate) enum Packing {
+    /// What every engine reads, done fast.
+    Gzip,
+    /// A quarter smaller; containerd reads it since 1.5.
+    Zstd,
+}
+
 /// A layer in a layout.
 pub(crate) struct Layer {
     descriptor: Value,
@@ -94,10 +103,15 @@ impl Layout {
     }
 
     /// Adds an archive as a layer.
-    pub(crate) fn add_layer(&mut self, tree: &[u8], level: Compression) -> Result<Layer> {
-        let mut gzip = GzEncoder::new(Vec::new(), level);
-        gzip.write_all(tree)?;
-        let descriptor = self.add("layer.v1.tar+gzip", gzip.finish()?);
+    pub(crate) fn add_layer(&mut self, tree: &[u8], packing: Packing) -> Result<Layer> {
+        let descriptor = match packing {
+            Packing::Gzip => {
+                let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+                gzip.write_all(tree)?;
+                self.add("layer.v1.tar+gzip", gzip.finish()?)
+            }
+            Packing::Zstd => self.add("layer.v1.tar+zstd", zstd::encode_all(tree, 19)?),
+        };
         Ok(Layer { descriptor, diff_id: format!("sha256:{}", digest(tree)) })
     }
 
@@ -186,7 +200,7 @@ mod tests {
         let tree = tree.finish().unwrap();
         let written = || {
             let mut layout = Layout::default();
-            let layer = layout.add_layer(&tree, Compression::fast()).unwrap();
+            let layer = layout.add_layer(&tree, Packing::Gzip).unwrap();
             for reference in ["r/a:1", "r/b:2"] {
                 let image =
                     Image { reference, config: json!({"Cmd": [reference]}), created: Some("2026-01-01T00:00:00Z") };

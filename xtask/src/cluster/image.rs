@@ -1,10 +1,9 @@
 //! The images of the cluster's own pods: a static busybox and nothing else.
 
 use anyhow::Result;
-use flate2::Compression;
 use serde_json::json;
 
-use crate::oci::{self, Layout, Tree};
+use crate::oci::{self, Layout, Packing, Tree};
 
 const APPLETS: &[&str] = &[
     "cat", "dd", "echo", "false", "head", "httpd", "id", "kill", "ls", "md5sum", "mkdir", "nc", "nslookup", "ping",
@@ -29,7 +28,7 @@ pub(super) fn archive(busybox: &[u8], images: &[Image<'_>]) -> Result<Vec<u8>> {
         tree.link(&format!("bin/{applet}"), "busybox")?;
     }
     let mut layout = Layout::default();
-    let layer = layout.add_layer(&tree.finish()?, Compression::fast())?;
+    let layer = layout.add_layer(&tree.finish()?, Packing::Gzip)?;
     for Image { reference, command } in images {
         let config = json!({"Env": ["PATH=/bin"], "Cmd": command});
         layout.add_image(&oci::Image { reference, config, created: None }, &[&layer])?;

@@ -4,13 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
-use flate2::Compression;
 use serde_json::json;
 
 use super::programs::{self, Program, VERSION};
 use super::start;
 use crate::args::{Args, Takes};
-use crate::oci::{Image, Layer, Layout, Tree};
+use crate::oci::{Image, Layer, Layout, Packing, Tree};
 use crate::{places, process};
 
 /// The command line.
@@ -28,14 +27,14 @@ pub(crate) fn run(args: &mut Args) -> Result<()> {
     let created = programs::stamp()?;
     let mut layout = Layout::default();
     let libraries = libraries(&bin)?;
-    let base = layout.add_layer(&libraries, Compression::best())?;
+    let base = layout.add_layer(&libraries, Packing::Zstd)?;
     let mut said = Vec::new();
     for program in &programs::ALL {
         let data = read(&bin.join(program.name))?;
         let mut tree = Tree::new();
         tree.file(&format!("usr/bin/{}", program.name), 0o755, &data)?;
         let tree = tree.finish()?;
-        let own = layout.add_layer(&tree, Compression::best())?;
+        let own = layout.add_layer(&tree, Packing::Zstd)?;
         let reference = format!("{registry}/{}:{VERSION}", program.name);
         let image = Image { reference: &reference, config: config(program), created: Some(&created) };
         let digest = layout.add_image(&image, &[&base, &own])?;
